@@ -1,0 +1,2 @@
+//! The `whistler` binary.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Project chores: `cargo xtask tidy`, `cargo xtask vm`.
+fn main() {}
