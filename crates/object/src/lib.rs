@@ -1,1 +1,14 @@
-//! stub
+//! The narrow waist: [`Object`], a compiled unit in memory, and ELF in and out.
+//!
+//! Whatever makes eBPF ends in an `Object`, whatever uses eBPF starts from one.
+//! This crate must *not* know Lisp, the compiler, or what a file descriptor is.
+//!
+//! An `Object` stays symbolic: maps, globals and subprograms are named by its
+//! relocations, and sections are laid out only by the ELF writer and the loader.
+#![forbid(unsafe_code)]
+
+mod model;
+
+pub use model::{
+    CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
+};
