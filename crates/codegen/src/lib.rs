@@ -1,1 +1,11 @@
-//! stub
+//! From meaning to machine code: an SSA IR with its passes, instruction
+//! selection, register allocation and emission.
+//!
+//! It must *not* know Lisp, source files, BTF or object files: symbols, CO-RE
+//! ids and source locations pass through it as opaque numbers.
+#![forbid(unsafe_code)]
+
+mod code;
+pub mod ir;
+
+pub use code::{Code, CodegenError, OptLevel, SymUse, VarLoc, VarPlace};
