@@ -1,1 +1,9 @@
-//! stub
+//! The eBPF dialect of the Lisp: declarations, types, checking, lowering to
+//! the IR, and the `Object` that comes out. The language's own library is
+//! Lisp, in `lib/*.lisp`.
+//!
+//! It does no input or output: what the kernel knows comes in as a
+//! [`whistler_btf::TypeSource`]. It must *not* know loaders, links, terminals.
+#![forbid(unsafe_code)]
+
+pub mod hir;

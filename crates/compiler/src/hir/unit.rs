@@ -1,0 +1,160 @@
+//! A unit: what the checker hands on. Invariant: ids index the vectors here.
+
+use std::rc::Rc;
+
+use whistler_btf::CoreReloc;
+use whistler_diag::Span;
+use whistler_isa::{AttachType, MapType, ProgType};
+use whistler_lisp::Expansion;
+
+use super::{Expr, Ty};
+
+/// A position with the macro calls that led there.
+#[derive(Clone, Debug, Default)]
+pub struct At {
+    /// The source text.
+    pub span: Span,
+    /// The expansion, when a macro made the code.
+    pub origin: Option<Rc<Expansion>>,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        pub struct $name(pub u32);
+    };
+}
+id!(
+    /// An index into [`Unit::maps`].
+    MapId
+);
+id!(
+    /// An index into [`Unit::globals`].
+    GlobalId
+);
+id!(
+    /// An index into [`Unit::functions`].
+    FunctionId
+);
+id!(
+    /// An index into [`Unit::core`].
+    CoreId
+);
+
+/// Everything that one `Object` is made from.
+#[derive(Debug, Default)]
+pub struct Unit {
+    /// Maps that are used.
+    pub maps: Vec<MapDef>,
+    /// Globals that are used.
+    pub globals: Vec<GlobalDef>,
+    /// Programs and subprograms.
+    pub functions: Vec<Function>,
+    /// Our own BTF so far: the local views of kernel types that `core` refers to.
+    pub btf: whistler_btf::BtfBuilder,
+    /// CO-RE records, in terms of `btf`.
+    pub core: Vec<CoreReloc>,
+}
+
+/// A map.
+#[derive(Clone, Debug)]
+pub struct MapDef {
+    /// Name as written.
+    pub name: Rc<str>,
+    /// Map type.
+    pub map_type: MapType,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// The key's type, when declared.
+    pub key: Option<Ty>,
+    /// The value's type, when declared.
+    pub value: Option<Ty>,
+    /// Entries (ring buffers: bytes).
+    pub max_entries: u32,
+    /// Creation flags.
+    pub flags: u32,
+    /// Path to pin at.
+    pub pin: Option<String>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A global or parameter.
+#[derive(Clone, Debug)]
+pub struct GlobalDef {
+    /// Name as written.
+    pub name: Rc<str>,
+    /// Type.
+    pub ty: Ty,
+    /// Initial bytes.
+    pub init: Vec<u8>,
+    /// Whether programs may write it.
+    pub writable: bool,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A program or subprogram.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Name as written.
+    pub name: Rc<str>,
+    /// What makes it a program; `None` for a subprogram.
+    pub program: Option<ProgramInfo>,
+    /// The locals that are parameters. A program has none (its context is [`super::ExprKind::Ctx`]).
+    pub params: Vec<super::LocalId>,
+    /// What it yields.
+    pub ret: Ty,
+    /// All locals.
+    pub locals: Vec<Local>,
+    /// The body; its value is the result.
+    pub body: Expr,
+    /// Whether the body reads the context (a hidden first parameter of subprograms).
+    pub uses_ctx: bool,
+    /// The program type whose context it sees (a subprogram's callers agree on it).
+    pub ctx_type: Option<ProgType>,
+    /// Where it is defined.
+    pub span: Span,
+}
+
+/// What a program is loaded as.
+#[derive(Clone, Debug)]
+pub struct ProgramInfo {
+    /// Program type.
+    pub prog_type: ProgType,
+    /// Expected attach type.
+    pub attach_type: Option<AttachType>,
+    /// BTF attach target.
+    pub attach_target: Option<String>,
+    /// Section name as libbpf takes it.
+    pub section: String,
+    /// Licence.
+    pub license: String,
+    /// Whether it may sleep.
+    pub sleepable: bool,
+}
+
+/// A local variable.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Name as written; empty for the checker's own.
+    pub name: Rc<str>,
+    /// Type.
+    pub ty: Ty,
+    /// Where it lives.
+    pub kind: LocalKind,
+    /// Where it is bound.
+    pub span: Span,
+}
+
+/// Where a variable lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LocalKind {
+    /// In registers: only its value is ever used.
+    Value,
+    /// In stack memory, 8-byte aligned: structs, arrays, and scalars whose address is taken.
+    Memory,
+}
