@@ -1,0 +1,269 @@
+//! Memory shared with the kernel. Invariants: a mapping lives as long as its value; memory that the
+//! kernel or another process may write is only read and written through atomics, never by reference.
+
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+
+use crate::call::{Call, expect_reply};
+use crate::{Errno, Reply, SysError};
+
+/// A mapping of a map's memory, of a file of sysfs, or (for fakes) of nothing.
+#[derive(Debug)]
+pub struct Mapping {
+    ptr: NonNull<u8>,
+    len: usize,
+    writable: bool,
+}
+
+// SAFETY: the memory belongs to no thread, and all access is by atomics or to constant data.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is exactly what mmap returned, and no reference into it outlives self.
+        unsafe { libc::munmap(self.ptr.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Orders what follows a relaxed load. On memory that this process can't write, Rust allows only
+/// relaxed loads; a fence makes one an acquiring load.
+fn fence_after_load(order: Ordering) {
+    if order != Ordering::Relaxed {
+        fence(order);
+    }
+}
+
+/// The size of a page.
+pub fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+impl Mapping {
+    /// Maps `len` bytes of `fd` at `offset`.
+    pub fn of(fd: BorrowedFd<'_>, len: usize, offset: u64, writable: bool) -> Result<Mapping, SysError> {
+        let mapping: Mapping = expect_reply!(Call::Mmap { fd, len, offset, writable }, Reply::Mapping(m) => m)?;
+        if mapping.len < len || mapping.writable != writable {
+            return Err(SysError { call: "mmap", errno: Errno::EPROTO });
+        }
+        Ok(mapping)
+    }
+
+    pub(crate) fn perform(fd: BorrowedFd<'_>, len: usize, offset: u64, writable: bool) -> Result<Mapping, Errno> {
+        let offset = i64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        Mapping::map(std::os::fd::AsRawFd::as_raw_fd(&fd), libc::MAP_SHARED, len, offset, writable)
+    }
+
+    /// Writable memory of no file, zeroed: what a fake kernel answers a mapping with.
+    pub fn anonymous(len: usize) -> Result<Mapping, Errno> {
+        Mapping::map(-1, libc::MAP_SHARED | libc::MAP_ANONYMOUS, len, 0, true)
+    }
+
+    fn map(fd: i32, flags: i32, len: usize, offset: i64, writable: bool) -> Result<Mapping, Errno> {
+        let prot = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        // SAFETY: no address is asked for, so no existing mapping is touched.
+        let ptr = unsafe { libc::mmap(std::ptr::null_mut(), len, prot, flags, fd, offset) };
+        if ptr == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        let ptr = NonNull::new(ptr.cast::<u8>()).ok_or(Errno::EFAULT)?;
+        Ok(Mapping { ptr, len, writable })
+    }
+
+    /// Bytes mapped.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is mapped.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The same mapping as one that was asked for read-only; for fakes.
+    pub fn read_only(mut self) -> Mapping {
+        self.writable = false;
+        self
+    }
+
+    /// A pointer to `N` bytes at `offset`, aligned to `N`; `None` outside or unaligned.
+    fn at<const N: usize>(&self, offset: usize) -> Option<*mut u8> {
+        let end = offset.checked_add(N)?;
+        if end > self.len || !offset.is_multiple_of(N) {
+            return None;
+        }
+        // SAFETY: `offset` is within the mapping, as just checked.
+        Some(unsafe { self.ptr.as_ptr().add(offset) })
+    }
+
+    /// The 64-bit number at `offset`; `None` outside the mapping or off alignment.
+    pub fn load_u64(&self, offset: usize, order: Ordering) -> Option<u64> {
+        let p = self.at::<8>(offset)?;
+        // SAFETY: in bounds, aligned (mappings start on a page), alive while self is; a plain load
+        // is allowed on read-only memory.
+        let value = unsafe { AtomicU64::from_ptr(p.cast()) }.load(Ordering::Relaxed);
+        fence_after_load(order);
+        Some(value)
+    }
+
+    /// The 32-bit number at `offset`; `None` outside the mapping or off alignment.
+    pub fn load_u32(&self, offset: usize, order: Ordering) -> Option<u32> {
+        let p = self.at::<4>(offset)?;
+        // SAFETY: as in load_u64.
+        let value = unsafe { AtomicU32::from_ptr(p.cast()) }.load(Ordering::Relaxed);
+        fence_after_load(order);
+        Some(value)
+    }
+
+    /// Writes the 64-bit number at `offset`; false when outside, off alignment or read-only.
+    pub fn store_u64(&self, offset: usize, value: u64, order: Ordering) -> bool {
+        let (Some(p), true) = (self.at::<8>(offset), self.writable) else { return false };
+        // SAFETY: as in load_u64, and the mapping is writable.
+        unsafe { AtomicU64::from_ptr(p.cast()) }.store(value, order);
+        true
+    }
+
+    /// Writes the 32-bit number at `offset`; false when outside, off alignment or read-only.
+    pub fn store_u32(&self, offset: usize, value: u32, order: Ordering) -> bool {
+        let (Some(p), true) = (self.at::<4>(offset), self.writable) else { return false };
+        // SAFETY: as in store_u64.
+        unsafe { AtomicU32::from_ptr(p.cast()) }.store(value, order);
+        true
+    }
+
+    /// Copies bytes out, in 8-byte steps where both ends allow; false when outside.
+    pub fn read(&self, offset: usize, out: &mut [u8]) -> bool {
+        if offset.checked_add(out.len()).is_none_or(|end| end > self.len) {
+            return false;
+        }
+        let mut at = offset;
+        if offset.is_multiple_of(8) {
+            let (words, rest) = out.as_chunks_mut::<8>();
+            for word in words {
+                *word = self.load_u64(at, Ordering::Relaxed).unwrap_or(0).to_ne_bytes();
+                at += 8;
+            }
+            self.read_bytes(at, rest);
+        } else {
+            self.read_bytes(at, out);
+        }
+        true
+    }
+
+    fn read_bytes(&self, offset: usize, out: &mut [u8]) {
+        for (i, byte) in out.iter_mut().enumerate() {
+            if let Some(p) = self.at::<1>(offset + i) {
+                // SAFETY: as in load_u64.
+                *byte = unsafe { AtomicU8::from_ptr(p) }.load(Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Copies bytes in (each 8 aligned bytes at once); false when outside or read-only.
+    pub fn write(&self, offset: usize, data: &[u8]) -> bool {
+        if !self.writable || offset.checked_add(data.len()).is_none_or(|end| end > self.len) {
+            return false;
+        }
+        let (words, rest) = if offset.is_multiple_of(8) { data.as_chunks::<8>() } else { (&[][..], data) };
+        let mut at = offset;
+        for word in words {
+            self.store_u64(at, u64::from_ne_bytes(*word), Ordering::Relaxed);
+            at += 8;
+        }
+        for (i, byte) in rest.iter().enumerate() {
+            if let Some(p) = self.at::<1>(at + i) {
+                // SAFETY: as in store_u64.
+                unsafe { AtomicU8::from_ptr(p) }.store(*byte, Ordering::Relaxed);
+            }
+        }
+        true
+    }
+}
+
+/// Bytes of a file of sysfs that never change: the kernel's BTF.
+#[derive(Debug)]
+pub struct ConstFile(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped { mapping: Mapping, len: usize },
+    Read(Vec<u8>),
+}
+
+impl ConstFile {
+    /// Opens the BTF of the kernel (`vmlinux`) or of a module: mapped where the kernel can
+    /// (vmlinux, from about 6.16), else read.
+    pub fn kernel_btf(name: &str) -> Result<ConstFile, Errno> {
+        if name.is_empty() || name.contains('/') || name.starts_with('.') {
+            return Err(Errno::EINVAL);
+        }
+        let file = std::fs::File::open(format!("/sys/kernel/btf/{name}"))?;
+        let len = file.metadata()?.len() as usize;
+        // statfs: that it really is sysfs is what makes handing out `&[u8]` right.
+        const SYSFS_MAGIC: u64 = 0x6265_6572;
+        let on_sysfs = rustix::fs::fstatfs(&file).is_ok_and(|s| s.f_type as u64 == SYSFS_MAGIC);
+        if on_sysfs && len > 0 {
+            // The kernel takes only private mappings that can't be written (btf_sysfs_vmlinux_mmap).
+            let fd = std::os::fd::AsRawFd::as_raw_fd(&file);
+            if let Ok(mapping) = Mapping::map(fd, libc::MAP_PRIVATE, len, 0, false) {
+                return Ok(ConstFile(Bytes::Mapped { mapping, len }));
+            }
+        }
+        let mut data = Vec::with_capacity(len);
+        std::io::Read::read_to_end(&mut &file, &mut data)?;
+        Ok(ConstFile(Bytes::Read(data)))
+    }
+
+    /// Whether the kernel let it be mapped.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.0, Bytes::Mapped { .. })
+    }
+}
+
+impl std::ops::Deref for ConstFile {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Read(data) => data,
+            // SAFETY: the mapping is `len` bytes long (rounded up to pages), alive while self is, and
+            // the kernel never writes its BTF after boot; nobody else can.
+            Bytes::Mapped { mapping, len } => unsafe { std::slice::from_raw_parts(mapping.ptr.as_ptr(), *len) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_is_checked() {
+        let m = Mapping::anonymous(4096).expect("memory");
+        assert!(m.store_u64(8, 77, Ordering::Relaxed));
+        assert_eq!(m.load_u64(8, Ordering::Relaxed), Some(77));
+        assert_eq!(m.load_u32(8, Ordering::Relaxed), Some(77));
+        assert!(!m.store_u64(4096, 1, Ordering::Relaxed));
+        assert_eq!(m.load_u64(4, Ordering::Relaxed), None);
+        assert_eq!(m.load_u64(usize::MAX - 7, Ordering::Relaxed), None);
+        assert!(m.write(3, b"whistler runs"));
+        let mut out = [0; 13];
+        assert!(m.read(3, &mut out));
+        assert_eq!(&out, b"whistler runs");
+        assert!(!m.read(4090, &mut out));
+        assert!(!m.write(4090, &out));
+        let ro = m.read_only();
+        assert!(!ro.store_u32(0, 1, Ordering::Relaxed) && !ro.write(0, b"x"));
+    }
+
+    #[test]
+    fn the_kernels_btf_has_the_magic() {
+        match ConstFile::kernel_btf("vmlinux") {
+            Ok(btf) => assert_eq!(&btf[..2], &[0x9f, 0xeb]),
+            Err(e) => eprintln!("skipped: no BTF here: {e}"),
+        }
+        assert_eq!(ConstFile::kernel_btf("../../../etc/passwd").err(), Some(Errno::EINVAL));
+    }
+}
