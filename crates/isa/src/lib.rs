@@ -5,8 +5,16 @@
 //! It must *not* know sources, compilers, object files or system calls.
 #![forbid(unsafe_code)]
 
+mod attach;
 mod insn;
+mod map;
+mod prog;
+mod table;
 mod target;
 
+pub use attach::{ATTACH_TYPES, AttachType, AttachTypeInfo};
 pub use insn::{Insn, Reg, op};
+pub use map::{EntriesRule, MAP_TYPES, MapType, MapTypeInfo, MapValueKind, SizeRule, map_flags};
+pub use prog::{ContextKind, PROG_TYPES, PROGRAM_KINDS, ProgType, ProgTypeInfo, ProgramKind, ReturnRule};
+pub use table::same_name;
 pub use target::{IsaLevel, KernelVersion, Target};
