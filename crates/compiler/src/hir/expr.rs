@@ -308,8 +308,6 @@ pub enum ExprKind {
         /// The local offset.
         off: i32,
     },
-    /// One raw instruction (`asm`).
-    Asm(whistler_isa::Insn),
 }
 
 impl Expr {

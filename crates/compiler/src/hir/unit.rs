@@ -43,7 +43,7 @@ id!(
 );
 
 /// Everything that one `Object` is made from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unit {
     /// Maps that are used.
     pub maps: Vec<MapDef>,
@@ -55,6 +55,18 @@ pub struct Unit {
     pub btf: whistler_btf::BtfBuilder,
     /// CO-RE records, in terms of `btf`.
     pub core: Vec<CoreReloc>,
+}
+
+impl Default for Unit {
+    fn default() -> Unit {
+        Unit {
+            maps: Vec::new(),
+            globals: Vec::new(),
+            functions: Vec::new(),
+            btf: whistler_btf::BtfBuilder::new(),
+            core: Vec::new(),
+        }
+    }
 }
 
 /// A map.

@@ -1,0 +1,138 @@
+//! The unit's own types in BTF: what maps hold, what globals are, what functions take.
+
+use rustc_hash::FxHashMap;
+use whistler_btf::{BtfBuilder, Linkage, MemberDef, TypeId, int_encoding};
+use whistler_isa::ContextKind;
+
+use crate::hir::{Function, StructDef, Ty, Unit};
+use crate::lower::{Lowered, symbol_name};
+
+/// Ids of what the object refers to, each in the order of the unit's vectors.
+pub(super) struct TypeIds {
+    /// Key and value.
+    pub maps: Vec<(Option<u32>, Option<u32>)>,
+    pub globals: Vec<u32>,
+    pub strings: Vec<u32>,
+    /// `FUNC`s.
+    pub functions: Vec<u32>,
+}
+
+/// Completes the unit's BTF and gives its bytes.
+pub(super) fn build(unit: &Unit, lowered: &Lowered) -> (TypeIds, Vec<u8>) {
+    let mut t = Types { btf: unit.btf.clone(), structs: FxHashMap::default() };
+    let maps = unit
+        .maps
+        .iter()
+        .map(|m| {
+            let key = m.key.as_ref().map(|ty| t.of(ty).0);
+            let value = m.value.as_ref().map(|ty| t.of(ty).0);
+            (key, value)
+        })
+        .collect();
+    let globals = unit.globals.iter().map(|g| t.of(&g.ty).0).collect();
+    let strings = lowered.strings.iter().map(|(_, bytes)| t.bytes(bytes.len() as u32).0).collect();
+    let functions = unit.functions.iter().map(|f| t.function(f).0).collect();
+    (TypeIds { maps, globals, strings, functions }, t.btf.to_bytes())
+}
+
+struct Types {
+    btf: BtfBuilder,
+    /// Structs made so far, by address: a definition is one value, shared.
+    structs: FxHashMap<*const StructDef, TypeId>,
+}
+
+impl Types {
+    fn of(&mut self, ty: &Ty) -> TypeId {
+        match ty {
+            Ty::Void | Ty::Never => TypeId(0),
+            Ty::Int(i) => {
+                let encoding = if i.signed { int_encoding::SIGNED } else { 0 };
+                let name = match (i.size, i.signed) {
+                    (1, false) => "unsigned char",
+                    (1, true) => "signed char",
+                    (2, false) => "unsigned short",
+                    (2, true) => "short",
+                    (4, false) => "unsigned int",
+                    (4, true) => "int",
+                    (_, false) => "unsigned long long",
+                    (_, true) => "long long",
+                };
+                self.btf.int(name, u32::from(i.size), encoding)
+            }
+            Ty::Bool => self.btf.int("_Bool", 1, int_encoding::BOOL),
+            Ty::Char => self.btf.int("char", 1, int_encoding::CHAR),
+            Ty::Ptr(p) => {
+                let to = match p.pointee.as_deref() {
+                    // A struct of the kernel's is only named: its layout is not ours.
+                    Some(Ty::Kernel(name)) => self.btf.fwd(name, false),
+                    Some(to) => self.of(to),
+                    None => TypeId(0),
+                };
+                self.btf.ptr(to)
+            }
+            Ty::Array(elem, n) => {
+                let elem = self.of(elem);
+                self.btf.array(elem, *n)
+            }
+            Ty::Kernel(name) => self.btf.fwd(name, false),
+            Ty::Struct(def) => self.composite(def),
+        }
+    }
+
+    fn composite(&mut self, def: &std::rc::Rc<StructDef>) -> TypeId {
+        let key = std::rc::Rc::as_ptr(def);
+        if let Some(&id) = self.structs.get(&key) {
+            return id;
+        }
+        let fields: Vec<(String, TypeId, u32, u8)> = def
+            .fields
+            .iter()
+            .map(|f| {
+                let (bit, width) = f.bits.unwrap_or((0, 0));
+                (symbol_name(&f.name), self.of(&f.ty), f.offset * 8 + u32::from(bit), width)
+            })
+            .collect();
+        let members: Vec<MemberDef<'_>> = fields
+            .iter()
+            .map(|(name, ty, bit_offset, bits)| MemberDef { name, ty: *ty, bit_offset: *bit_offset, bits: *bits })
+            .collect();
+        let name = symbol_name(&def.name);
+        let id = if def.union {
+            self.btf.union(&name, def.size, &members)
+        } else {
+            self.btf.structure(&name, def.size, &members)
+        };
+        self.structs.insert(key, id);
+        id
+    }
+
+    fn bytes(&mut self, n: u32) -> TypeId {
+        let char = self.of(&Ty::Char);
+        self.btf.array(char, n)
+    }
+
+    fn function(&mut self, f: &Function) -> TypeId {
+        let mut params: Vec<(String, TypeId)> = Vec::new();
+        if f.program.is_some() || f.uses_ctx {
+            let prog_type = f.program.as_ref().map(|p| p.prog_type).or(f.ctx_type);
+            let to = match prog_type.map(|p| p.info().ctx) {
+                Some(ContextKind::Struct(name)) => self.btf.fwd(name, false),
+                _ => TypeId(0),
+            };
+            params.push(("ctx".to_string(), self.btf.ptr(to)));
+        }
+        for p in &f.params {
+            let local = &f.locals[p.0 as usize];
+            let ty = self.of(&local.ty);
+            params.push((symbol_name(&local.name), ty));
+        }
+        let ret = match (&f.program, &f.ret) {
+            // What the kernel calls returns an int.
+            (Some(_), _) => self.btf.int("int", 4, int_encoding::SIGNED),
+            (None, ret) => self.of(ret),
+        };
+        let params: Vec<(&str, TypeId)> = params.iter().map(|(n, t)| (n.as_str(), *t)).collect();
+        let proto = self.btf.func_proto(ret, &params);
+        self.btf.func(&symbol_name(&f.name), proto, if f.program.is_some() { Linkage::Global } else { Linkage::Static })
+    }
+}

@@ -1,0 +1,68 @@
+//! What code generation can't do, in the source's terms.
+
+use whistler_codegen::CodegenError;
+use whistler_codegen::ir::SrcLoc;
+use whistler_diag::{Code, Diagnostic, Span};
+
+use crate::hir::{At, Unit};
+use crate::lower::{Lowered, symbol_name};
+
+/// More stack than the kernel gives.
+const STACK: Code = Code("E0701");
+/// More code, or longer jumps, than fit.
+const TOO_LARGE: Code = Code("E0702");
+/// Something the target lacks.
+const NEEDS_TARGET: Code = Code("E0703");
+/// Our own mistake.
+const INTERNAL: Code = Code("E0799");
+
+pub(super) fn diagnostic(e: &CodegenError, unit: &Unit, lowered: &Lowered) -> Diagnostic {
+    let span = |name: &str| {
+        unit.functions.iter().find(|f| symbol_name(&f.name) == name).map_or(Span::NONE, |f| f.span)
+    };
+    match e {
+        CodegenError::StackOverflow { function, needed, limit, users } => {
+            let mut d = Diagnostic::error(STACK, span(function), format!("`{function}` needs {needed} bytes of stack; there are {limit}"))
+                .help("keep large structs in a one-entry per-CPU array map instead of on the stack");
+            for (name, bytes) in users.iter().take(5) {
+                let local = unit
+                    .functions
+                    .iter()
+                    .filter(|f| symbol_name(&f.name) == *function)
+                    .flat_map(|f| &f.locals)
+                    .find(|l| *l.name == **name);
+                match local {
+                    Some(l) if !l.span.is_none() => d = d.also(l.span, format!("{bytes} bytes")),
+                    _ => d = d.note(format!("{bytes} bytes: {name}")),
+                }
+            }
+            d
+        }
+        CodegenError::TooLarge { function, what } => {
+            Diagnostic::error(TOO_LARGE, span(function), format!("`{function}` is too large: {what}"))
+                .help("move parts into subprograms (`defsubprog`), or loop instead of unrolling")
+        }
+        CodegenError::NeedsTarget { what, needs, loc } => {
+            Diagnostic::error(NEEDS_TARGET, place(lowered, *loc), format!("{what} needs {needs}"))
+                .help(format!("compile with `--target` {needs} or later, where that is what will run it"))
+        }
+        CodegenError::Invalid { function, stage, what } => Diagnostic::error(
+            INTERNAL,
+            span(function),
+            format!("Whistler made invalid code of `{function}` (after {stage}): {what}"),
+        )
+        .help("this is a bug of ours; please report it with the source"),
+    }
+}
+
+fn place(lowered: &Lowered, loc: SrcLoc) -> Span {
+    let Some(At { span, origin }) = lowered.locs.get(loc.index()) else { return Span::NONE };
+    // The user's own form, not the macro's text.
+    let mut at = *span;
+    let mut expansion = origin.as_ref();
+    while let Some(e) = expansion {
+        at = e.call_span.or(at);
+        expansion = e.parent.as_ref();
+    }
+    at
+}

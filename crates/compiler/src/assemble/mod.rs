@@ -1,0 +1,172 @@
+//! From a checked unit to an [`Object`]: lowering, code generation, and the
+//! unit's own BTF. The only place that makes an `Object`.
+
+mod btf;
+mod errors;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use whistler_codegen::ir::{SrcLoc, SymKind};
+use whistler_codegen::{self as codegen, Code, OptLevel, VarPlace};
+use whistler_diag::{Diagnostic, SourceMap};
+use whistler_isa::Target;
+use whistler_object::{
+    CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
+};
+
+use crate::hir::{At, Unit};
+use crate::lower::{self, Lowered, symbol_name};
+
+/// Compiles a checked unit. The errors are those that only code generation can find: too much
+/// stack, too large a program, something the target does not have.
+pub fn assemble(unit: &Unit, sources: &SourceMap, target: &Target, opt: OptLevel) -> Result<Object, Vec<Diagnostic>> {
+    let mut lowered = lower::lower(unit);
+    let codes = codegen::compile(&mut lowered.module, target, opt)
+        .map_err(|e| vec![errors::diagnostic(&e, unit, &lowered)])?;
+    let (types, btf) = btf::build(unit, &lowered);
+    let mut object = Object { btf, ..Object::default() };
+    for (i, m) in unit.maps.iter().enumerate() {
+        object.maps.push(Map {
+            name: symbol_name(&m.name),
+            map_type: m.map_type,
+            key_size: m.key_size,
+            value_size: m.value_size,
+            max_entries: m.max_entries,
+            flags: m.flags,
+            key_type: types.maps[i].0,
+            value_type: types.maps[i].1,
+            inner: None,
+            pin: m.pin.clone(),
+            extra: 0,
+            span: m.span,
+        });
+    }
+    for (i, g) in unit.globals.iter().enumerate() {
+        object.globals.push(Global {
+            name: symbol_name(&g.name),
+            init: g.init.clone(),
+            align: g.ty.align().max(1),
+            mutability: if g.writable { Mutability::ReadWrite } else { Mutability::ReadOnly },
+            section: None,
+            type_id: Some(types.globals[i]),
+            span: g.span,
+        });
+    }
+    for ((name, bytes), ty) in lowered.strings.iter().zip(&types.strings) {
+        object.globals.push(Global {
+            name: name.clone(),
+            init: bytes.to_vec(),
+            align: 1,
+            mutability: Mutability::ReadOnly,
+            section: None,
+            type_id: Some(*ty),
+            span: whistler_diag::Span::NONE,
+        });
+    }
+    let mut places = Places { sources, names: FxHashMap::default() };
+    for ((f, code), type_id) in unit.functions.iter().zip(&codes).zip(&types.functions) {
+        let mut function = self::function(code, unit, &lowered, &mut places);
+        function.span = f.span;
+        function.type_id = Some(*type_id);
+        match &f.program {
+            None => object.subprograms.push(function),
+            Some(p) => object.programs.push(Program {
+                function,
+                section: p.section.clone(),
+                prog_type: p.prog_type,
+                attach_type: p.attach_type,
+                attach_target: p.attach_target.clone(),
+                license: p.license.clone(),
+                sleepable: p.sleepable,
+            }),
+        }
+    }
+    // What was inlined everywhere need not be there.
+    let called: Vec<String> =
+        object.programs.iter().flat_map(|p| object.reachable(&p.function)).map(|f| f.name.clone()).collect();
+    object.subprograms.retain(|f| called.contains(&f.name));
+    Ok(object)
+}
+
+fn function(code: &Code, unit: &Unit, lowered: &Lowered, places: &mut Places<'_>) -> Function {
+    let mut locations = Vec::new();
+    let mut index: FxHashMap<SrcLoc, u32> = FxHashMap::default();
+    let locs = code
+        .locs
+        .iter()
+        .map(|loc| match lowered.locs.get(loc.index()) {
+            None => u32::MAX,
+            Some(at) => *index.entry(*loc).or_insert_with(|| {
+                locations.push(places.location(at));
+                locations.len() as u32 - 1
+            }),
+        })
+        .collect();
+    Function {
+        name: code.name.clone(),
+        insns: code.insns.clone(),
+        relocations: code
+            .syms
+            .iter()
+            .map(|u| Relocation { insn: u.insn, symbol: symbol(lowered, u.sym.index(), u.offset) })
+            .collect(),
+        core: code
+            .core
+            .iter()
+            .map(|(insn, id)| CoreRelocation { insn: *insn, reloc: unit.core[id.index()].clone() })
+            .collect(),
+        locations,
+        locs,
+        vars: code
+            .vars
+            .iter()
+            .map(|v| VarRange {
+                name: Arc::from(&*v.name),
+                start: v.start,
+                end: v.end,
+                place: match v.place {
+                    VarPlace::Reg(r) => Place::Reg(r),
+                    VarPlace::Stack(off) => Place::Stack(off),
+                },
+            })
+            .collect(),
+        type_id: None,
+        global: false,
+        span: whistler_diag::Span::NONE,
+    }
+}
+
+fn symbol(lowered: &Lowered, sym: usize, offset: i32) -> Symbol {
+    let data = &lowered.module.syms[sym];
+    let name = data.name.clone();
+    match data.kind {
+        SymKind::Map(_) => Symbol::Map(name),
+        SymKind::Global { .. } => Symbol::Global { name, offset: offset.max(0) as u32 },
+        SymKind::Function => Symbol::Subprogram(name),
+        SymKind::Kfunc => Symbol::Kfunc(name),
+    }
+}
+
+/// Turns spans into locations, each file's name shared.
+struct Places<'a> {
+    sources: &'a SourceMap,
+    names: FxHashMap<whistler_diag::FileId, Arc<str>>,
+}
+
+impl Places<'_> {
+    fn location(&mut self, at: &At) -> Location {
+        let mut expansion = Vec::new();
+        let mut origin = at.origin.as_ref();
+        while let Some(e) = origin {
+            expansion.push(e.call_span);
+            origin = e.parent.as_ref();
+        }
+        let Some(file) = self.sources.file(at.span.file) else {
+            return Location { span: at.span, expansion, ..Location::default() };
+        };
+        let place = file.line_col(at.span.lo);
+        let name = self.names.entry(at.span.file).or_insert_with(|| file.name().into()).clone();
+        Location { span: at.span, file: name, line: place.line, col: place.col, text: file.line(place.line).into(), expansion }
+    }
+}

@@ -1,0 +1,144 @@
+//! Loads, stores and operations on runs of bytes.
+
+use whistler_codegen::ir::{BinOp, Cc, Size, Value, Width::W64};
+
+use super::function::{Lower, access, ir_ty};
+use crate::hir::{BinOp as HirBinOp, Expr, ExprKind, Space, Ty};
+
+/// The kernel reads the stack only aligned; other memory at any address (on the machines it
+/// runs BPF on that allow it, which are ours).
+const BEST_ALIGNMENT: u32 = 8;
+
+impl Lower<'_> {
+    pub(super) fn load(&mut self, ty: &Ty, ptr: &Expr, off: i32) -> Value {
+        let (mut size, signed) = access(ty);
+        if self.is_ctx_pointer_field(ty, ptr) {
+            size = self.ctx_field_size(ptr, off).unwrap_or(Size::B4);
+        }
+        let (base, off) = self.base_and_offset(ptr, off);
+        self.b.load_as(ir_ty(ty), size, signed, base, off)
+    }
+
+    /// Whether this reads a packet pointer from the context: most contexts have a 4-byte field there, which the
+    /// kernel turns into a pointer.
+    fn is_ctx_pointer_field(&self, ty: &Ty, ptr: &Expr) -> bool {
+        let packet = ty.as_ptr().is_some_and(|p| matches!(p.space, Space::Packet | Space::PacketEnd));
+        packet && ptr.ty.as_ptr().is_some_and(|p| p.space == Space::Ctx)
+    }
+
+    fn ctx_field_size(&self, ptr: &Expr, off: i32) -> Option<Size> {
+        if !matches!(ptr.kind, ExprKind::Ctx) {
+            return None;
+        }
+        let prog_type = self.func.program.as_ref().map(|p| p.prog_type).or(self.func.ctx_type)?;
+        super::ctx_field_size(prog_type, u32::try_from(off).ok()?).and_then(Size::from_bytes)
+    }
+
+    pub(super) fn store(&mut self, mem: &Ty, ptr: &Expr, off: i32, value: &Expr) -> Value {
+        let (base, off) = self.base_and_offset(ptr, off);
+        let v = self.typed(value, mem);
+        let (size, _) = access(mem);
+        self.b.store(size, base, off, v);
+        let fits = match (mem.as_int(), value.ty.as_int()) {
+            (Some(to), Some(from)) => from == to || to.size == 8 || (from.size < to.size && !from.signed),
+            _ => true,
+        };
+        match (mem.as_int(), value.as_const()) {
+            (Some(to), Some(n)) => self.b.iconst(to.canonical(n)),
+            (Some(to), None) if !fits => self.extend(v, to),
+            _ => v,
+        }
+    }
+
+    /// `ptr + constant` as base and offset, so that the access itself carries the constant.
+    fn base_and_offset(&mut self, ptr: &Expr, off: i32) -> (Value, i32) {
+        if let ExprKind::Bin(op @ (HirBinOp::Add | HirBinOp::Sub), base, n) = &ptr.kind
+            && let Some(n) = n.as_const()
+            && let Some(n) = if *op == HirBinOp::Sub { n.checked_neg() } else { Some(n) }
+            && let Some(sum) = i32::try_from(n).ok().and_then(|n| n.checked_add(off))
+            && i16::try_from(sum).is_ok()
+        {
+            return self.base_and_offset(base, sum);
+        }
+        (self.expr(ptr), off)
+    }
+
+    /// The sizes in which `len` bytes at both places can be accessed, with their offsets.
+    fn chunks(len: u32, alignment: u32) -> Vec<(Size, i32)> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        while at < len {
+            let size = [Size::B8, Size::B4, Size::B2]
+                .into_iter()
+                .find(|s| s.bytes() <= len - at && s.bytes() <= alignment && at.is_multiple_of(s.bytes()))
+                .unwrap_or(Size::B1);
+            out.push((size, at as i32));
+            at += size.bytes();
+        }
+        out
+    }
+
+    pub(super) fn copy(&mut self, dst: &Expr, src: &Expr, len: u32) -> Value {
+        let alignment = alignment(dst).min(alignment(src));
+        let (d, d_off) = self.base_and_offset(dst, 0);
+        let (s, s_off) = self.base_and_offset(src, 0);
+        for (size, at) in Self::chunks(len, alignment) {
+            let v = self.b.load(size, false, s, s_off + at);
+            self.b.store(size, d, d_off + at, v);
+        }
+        self.b.iconst(0)
+    }
+
+    pub(super) fn fill(&mut self, dst: &Expr, value: &Expr, len: u32) -> Value {
+        let alignment = alignment(dst);
+        let (d, d_off) = self.base_and_offset(dst, 0);
+        let pattern = 0x0101_0101_0101_0101i64;
+        let repeated = match value.as_const() {
+            Some(n) => self.b.iconst((n & 0xff).wrapping_mul(pattern)),
+            None => {
+                let v = self.expr(value);
+                let byte = self.b.iconst(0xff);
+                let low = self.b.bin(BinOp::And, W64, v, byte);
+                let ones = self.b.iconst(pattern);
+                self.b.bin(BinOp::Mul, W64, low, ones)
+            }
+        };
+        for (size, at) in Self::chunks(len, alignment) {
+            self.b.store(size, d, d_off + at, repeated);
+        }
+        self.b.iconst(0)
+    }
+
+    pub(super) fn differ(&mut self, a: &Expr, b: &Expr, len: u32) -> Value {
+        let alignment = alignment(a).min(alignment(b));
+        let (x, x_off) = self.base_and_offset(a, 0);
+        let (y, y_off) = self.base_and_offset(b, 0);
+        let mut sum = self.b.iconst(0);
+        for (size, at) in Self::chunks(len, alignment) {
+            let l = self.b.load(size, false, x, x_off + at);
+            let r = self.b.load(size, false, y, y_off + at);
+            let d = self.b.bin(BinOp::Xor, W64, l, r);
+            sum = self.b.bin(BinOp::Or, W64, sum, d);
+        }
+        let zero = self.b.iconst(0);
+        self.b.cmp(Cc::Ne, sum, zero)
+    }
+}
+
+/// What an address is known to be a multiple of, as far as it matters: on the stack.
+fn alignment(ptr: &Expr) -> u32 {
+    let on_stack = ptr.ty.as_ptr().is_none_or(|p| p.space == Space::Stack);
+    if !on_stack {
+        return BEST_ALIGNMENT;
+    }
+    match &ptr.kind {
+        // Every stack object is 8-byte aligned.
+        ExprKind::AddrOf(_) => BEST_ALIGNMENT,
+        ExprKind::Bin(HirBinOp::Add, base, n) => match n.as_const() {
+            Some(n) => alignment(base).min(1 << n.trailing_zeros().min(3)),
+            None => 1,
+        },
+        ExprKind::Cast(p) => alignment(p),
+        _ => ptr.ty.as_ptr().and_then(|p| p.pointee.as_ref()).map_or(1, |t| t.align()).clamp(1, BEST_ALIGNMENT),
+    }
+}
