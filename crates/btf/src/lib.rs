@@ -1,1 +1,24 @@
-//! stub
+//! BTF, the kernel's type format, and `.BTF.ext`: read lazily, built, asked,
+//! printed as C; CO-RE relocations, made and resolved; and [`TypeSource`], by which a
+//! kernel's types reach the compiler.
+//!
+//! It must *not* know instructions' meaning beyond the fields a relocation patches,
+//! object files, Lisp, or where BTF bytes come from.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod core;
+mod error;
+mod ext;
+mod index;
+mod raw;
+mod read;
+mod source;
+
+pub use builder::{BtfBuilder, MemberDef, SecVar, StrOff};
+pub use core::{CoreKind, CoreReloc, access_string};
+pub use error::BtfError;
+pub use ext::{BtfExt, ExtSection, FuncInfo, LineInfo};
+pub use raw::{Linkage, TypeId, TypeKind, int_encoding};
+pub use read::{Btf, Composite, Datasec, Enum, FuncProto, Int, Kind, Member, Param, Type};
+pub use source::{NoTypes, TracepointField, TracepointFieldKind, TracepointFormat, TypeSource, TypeSourceError};
