@@ -1,0 +1,79 @@
+//! The helpers the reference knows: those whose answers a test can fix.
+
+use super::eval::{Fault, Run};
+use super::world::EINVAL;
+use crate::hir::{Expr, ExprKind, MapId};
+
+impl Run<'_> {
+    /// Calls helper `id` with evaluated arguments; `exprs` tells which are maps.
+    pub(super) fn helper(&mut self, id: u32, exprs: &[Expr], args: &[i64]) -> Result<i64, Fault> {
+        let arg = |i: usize| args.get(i).copied().unwrap_or(0);
+        let map = |i: usize| match exprs.get(i).map(|e| &e.kind) {
+            Some(ExprKind::Map(id)) => Ok(*id),
+            _ => Err(Fault(format!("argument {i} of helper {id} is not a map"))),
+        };
+        let w = &mut *self.world;
+        Ok(match id {
+            1 => self.map_lookup(map(0)?, arg(1))?,
+            2 => self.map_update(map(0)?, arg(1), arg(2), arg(3))?,
+            3 => self.map_delete(map(0)?, arg(1))?,
+            5 | 125 => {
+                w.clock += 1;
+                w.clock as i64
+            }
+            8 => i64::from(w.cpu),
+            14 => w.pid_tgid as i64,
+            15 => w.uid_gid as i64,
+            130 => {
+                let ring = map(0)?;
+                let bytes = self.bytes(arg(1), arg(2))?;
+                self.world.maps[ring.0 as usize].records.push(bytes);
+                0
+            }
+            131 => {
+                let (ring, size) = (map(0)?, arg(1));
+                let Ok(len) = usize::try_from(size) else { return Ok(0) };
+                let address = w.memory.add(vec![0; len], true);
+                self.reserved.push((address, ring, len));
+                address as i64
+            }
+            132 | 133 => {
+                let address = arg(0) as u64;
+                let Some(at) = self.reserved.iter().position(|r| r.0 == address) else {
+                    return Err(Fault("a record is submitted that is not reserved".into()));
+                };
+                let (_, ring, len) = self.reserved.remove(at);
+                if id == 132 {
+                    let bytes = self.bytes(address as i64, len as i64)?;
+                    self.world.maps[ring.0 as usize].records.push(bytes);
+                }
+                self.world.memory.end(address);
+                0
+            }
+            _ => return Err(Fault(format!("the reference does not know helper {id}"))),
+        })
+    }
+
+    pub(super) fn map_lookup(&mut self, map: MapId, key: i64) -> Result<i64, Fault> {
+        let key = self.bytes(key, self.world.key_size(map) as i64)?;
+        Ok(self.world.lookup(map, &key) as i64)
+    }
+
+    pub(super) fn map_update(&mut self, map: MapId, key: i64, value: i64, flags: i64) -> Result<i64, Fault> {
+        let key = self.bytes(key, self.world.key_size(map) as i64)?;
+        let value = self.bytes(value, self.world.value_size(map) as i64)?;
+        Ok(self.world.update(map, key, value, flags as u64))
+    }
+
+    pub(super) fn map_delete(&mut self, map: MapId, key: i64) -> Result<i64, Fault> {
+        let key = self.bytes(key, self.world.key_size(map) as i64)?;
+        Ok(self.world.delete(map, &key))
+    }
+
+    /// The bytes at an address.
+    pub(super) fn bytes(&self, address: i64, len: i64) -> Result<Vec<u8>, Fault> {
+        let n = usize::try_from(len).map_err(|_| Fault(format!("length {len} (error {EINVAL})")))?;
+        let bytes = self.world.memory.read(address as u64, n);
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| Fault(format!("read of {n} bytes at {address:#x}")))
+    }
+}

@@ -1,0 +1,199 @@
+//! What a program meets: maps, globals, a packet, a context, and the answers of helpers.
+
+use std::collections::BTreeMap;
+
+use whistler_isa::MapType;
+
+use super::memory::Memory;
+use crate::hir::{MapId, Unit};
+
+/// Errors as helpers return them.
+pub(super) const ENOENT: i64 = -2;
+pub(super) const E2BIG: i64 = -7;
+pub(super) const EEXIST: i64 = -17;
+pub(super) const EINVAL: i64 = -22;
+
+/// A map: entries by key, each an object in memory.
+#[derive(Clone, Debug)]
+pub struct RefMap {
+    kind: Kind,
+    key_size: usize,
+    value_size: usize,
+    max_entries: usize,
+    entries: BTreeMap<Vec<u8>, u64>,
+    /// Records submitted to a ring buffer, in order.
+    pub(super) records: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Hash,
+    Array,
+    Ring,
+    Other,
+}
+
+/// The state that runs read and change. Cloneable, so that one start can serve several runs.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(super) memory: Memory,
+    pub(super) maps: Vec<RefMap>,
+    pub(super) globals: Vec<u64>,
+    /// Address and length of the packet.
+    pub(super) packet: (u64, u64),
+    /// The bytes of the context, where it is not made of the packet.
+    pub(super) ctx: u64,
+    /// What `ktime_get_ns` says; moves on by itself with every call.
+    pub clock: u64,
+    /// What `get_current_pid_tgid` says.
+    pub pid_tgid: u64,
+    /// What `get_current_uid_gid` says.
+    pub uid_gid: u64,
+    /// What `get_smp_processor_id` says.
+    pub cpu: u32,
+    /// Rounds and calls a run may make before it is a fault.
+    pub steps: u64,
+}
+
+impl World {
+    /// Fresh maps and globals of a unit, no packet, an empty context.
+    pub fn new(unit: &Unit) -> World {
+        let mut memory = Memory::default();
+        let globals = unit.globals.iter().map(|g| memory.add(g.init.clone(), g.writable)).collect();
+        let maps = unit
+            .maps
+            .iter()
+            .map(|m| {
+                let kind = match m.map_type {
+                    MapType::Hash | MapType::LruHash | MapType::PercpuHash | MapType::LruPercpuHash => Kind::Hash,
+                    MapType::Array | MapType::PercpuArray => Kind::Array,
+                    MapType::Ringbuf => Kind::Ring,
+                    _ => Kind::Other,
+                };
+                let mut entries = BTreeMap::new();
+                if kind == Kind::Array {
+                    for i in 0..m.max_entries {
+                        let object = memory.add(vec![0; m.value_size as usize], true);
+                        entries.insert(i.to_le_bytes().to_vec(), object);
+                    }
+                }
+                RefMap {
+                    kind,
+                    key_size: m.key_size as usize,
+                    value_size: m.value_size as usize,
+                    max_entries: m.max_entries as usize,
+                    entries,
+                    records: Vec::new(),
+                }
+            })
+            .collect();
+        let packet = memory.add(Vec::new(), true);
+        let ctx = memory.add(Vec::new(), true);
+        World {
+            memory,
+            maps,
+            globals,
+            packet: (packet, 0),
+            ctx,
+            clock: 1_000_000_000,
+            pid_tgid: 0,
+            uid_gid: 0,
+            cpu: 0,
+            steps: 10_000_000,
+        }
+    }
+
+    /// Puts a packet before the program.
+    pub fn set_packet(&mut self, bytes: &[u8]) {
+        self.packet = (self.memory.add(bytes.to_vec(), true), bytes.len() as u64);
+    }
+
+    /// The packet as it is now.
+    pub fn packet(&self) -> &[u8] {
+        self.memory.object(self.packet.0).unwrap_or(&[])
+    }
+
+    /// Puts a context of these bytes before the program.
+    pub fn set_ctx(&mut self, bytes: &[u8]) {
+        self.ctx = self.memory.add(bytes.to_vec(), true);
+    }
+
+    /// A map's entries, keys in order.
+    pub fn entries(&self, map: MapId) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let map = &self.maps[map.0 as usize];
+        map.entries.iter().map(|(k, v)| (k.clone(), self.memory.object(*v).unwrap_or(&[]).to_vec())).collect()
+    }
+
+    /// The records submitted to a ring buffer.
+    pub fn records(&self, map: MapId) -> &[Vec<u8>] {
+        &self.maps[map.0 as usize].records
+    }
+
+    /// A global's bytes.
+    pub fn global(&self, index: usize) -> &[u8] {
+        self.globals.get(index).and_then(|g| self.memory.object(*g)).unwrap_or(&[])
+    }
+
+    /// Sets an entry from outside.
+    pub fn set_entry(&mut self, map: MapId, key: &[u8], value: &[u8]) -> Result<(), i64> {
+        match self.update(map, key.to_vec(), value.to_vec(), 0) {
+            0 => Ok(()),
+            e => Err(e),
+        }
+    }
+
+    pub(super) fn lookup(&self, map: MapId, key: &[u8]) -> u64 {
+        self.maps[map.0 as usize].entries.get(key).copied().unwrap_or(0)
+    }
+
+    pub(super) fn update(&mut self, map: MapId, key: Vec<u8>, value: Vec<u8>, flags: u64) -> i64 {
+        const NOEXIST: u64 = 1;
+        const EXIST: u64 = 2;
+        let m = &mut self.maps[map.0 as usize];
+        if flags > EXIST {
+            return EINVAL;
+        }
+        let old = m.entries.get(&key).copied();
+        if m.kind == Kind::Array {
+            return match old {
+                None => E2BIG,
+                Some(_) if flags == NOEXIST => EEXIST,
+                Some(address) => {
+                    if let Some(bytes) = self.memory.write(address, value.len()) {
+                        bytes.copy_from_slice(&value);
+                    }
+                    0
+                }
+            };
+        }
+        match (old, flags) {
+            (Some(_), NOEXIST) => return EEXIST,
+            (None, EXIST) => return ENOENT,
+            (None, _) if m.entries.len() >= m.max_entries => return E2BIG,
+            _ => {}
+        }
+        // As in the kernel, a new value is a new object: an old pointer keeps seeing the old one.
+        let object = self.memory.add(value, true);
+        m.entries.insert(key, object);
+        0
+    }
+
+    pub(super) fn delete(&mut self, map: MapId, key: &[u8]) -> i64 {
+        let m = &mut self.maps[map.0 as usize];
+        if m.kind == Kind::Array {
+            return EINVAL;
+        }
+        match m.entries.remove(key) {
+            Some(_) => 0,
+            None => ENOENT,
+        }
+    }
+
+    pub(super) fn key_size(&self, map: MapId) -> usize {
+        self.maps[map.0 as usize].key_size
+    }
+
+    pub(super) fn value_size(&self, map: MapId) -> usize {
+        self.maps[map.0 as usize].value_size
+    }
+}
