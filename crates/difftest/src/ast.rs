@@ -1,0 +1,484 @@
+//! Random programs as trees, and their text. Invariant: what a tree prints is accepted by
+//! the language's rules: operands of operators that need one signedness are cast to it.
+
+use std::fmt::Write;
+
+/// An integer type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(missing_docs)]
+pub enum Ty {
+    U8,
+    U16,
+    U32,
+    U64,
+    I8,
+    I16,
+    I32,
+    I64,
+}
+
+impl Ty {
+    /// All of them.
+    pub const ALL: [Ty; 8] = [Ty::U8, Ty::U16, Ty::U32, Ty::U64, Ty::I8, Ty::I16, Ty::I32, Ty::I64];
+
+    /// As the language spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ty::U8 => "u8",
+            Ty::U16 => "u16",
+            Ty::U32 => "u32",
+            Ty::U64 => "u64",
+            Ty::I8 => "i8",
+            Ty::I16 => "i16",
+            Ty::I32 => "i32",
+            Ty::I64 => "i64",
+        }
+    }
+
+    /// Whether it has negative numbers.
+    pub fn signed(self) -> bool {
+        matches!(self, Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64)
+    }
+
+    /// In bits.
+    pub fn bits(self) -> u32 {
+        match self {
+            Ty::U8 | Ty::I8 => 8,
+            Ty::U16 | Ty::I16 => 16,
+            Ty::U32 | Ty::I32 => 32,
+            Ty::U64 | Ty::I64 => 64,
+        }
+    }
+
+    /// The 64-bit type of the same signedness: what arithmetic on it gives.
+    pub fn wide(self) -> Ty {
+        if self.signed() { Ty::I64 } else { Ty::U64 }
+    }
+
+    /// The nearest number of the type.
+    pub fn cut(self, n: i64) -> i64 {
+        let s = 64 - self.bits();
+        if self.signed() { (n << s) >> s } else { (((n as u64) << s) >> s) as i64 }
+    }
+}
+
+/// An expression with a type that [`Expr::ty`] tells.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Expr {
+    /// A typed number, printed as a cast.
+    Lit(Ty, i64),
+    /// A variable.
+    Var(String, Ty),
+    /// `(op a b)` with the result type of arithmetic.
+    Arith(&'static str, Box<Expr>, Box<Expr>),
+    /// `(op a b)` where both operands are cast to that 64-bit type, which is the result's.
+    Same(&'static str, Ty, Box<Expr>, Box<Expr>),
+    /// `(op a n)`: shift by a constant; operand cast to that 64-bit type.
+    Shift(&'static str, Ty, Box<Expr>, u32),
+    /// `(op a b)`: shift by a run-time count.
+    ShiftBy(&'static str, Ty, Box<Expr>, Box<Expr>),
+    /// `(op a)` on a value cast to that type; the result has it.
+    Unary(&'static str, Ty, Box<Expr>),
+    /// `(op a b)`, both cast to that 64-bit type; 0 or 1.
+    Compare(&'static str, Ty, Box<Expr>, Box<Expr>),
+    /// `(not a)`.
+    Not(Box<Expr>),
+    /// `(and a b)` or `(or a b)` on `u64`.
+    Logic(&'static str, Box<Expr>, Box<Expr>),
+    /// `(if c a b)`, both arms cast to that type.
+    If(Ty, Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `(cast T a)`.
+    Cast(Ty, Box<Expr>),
+    /// `(ldb (byte size pos) a)`.
+    Ldb(u32, u32, Box<Expr>),
+    /// `(load T data off)` from the packet.
+    Packet(Ty, u32),
+    /// `(getmap m key)` with the map's value type.
+    GetMap(&'static str, Ty, Box<Expr>),
+    /// `(rec-F v)` of a struct variable.
+    Field(String, &'static str, Ty),
+    /// A helper without arguments.
+    Helper(&'static str),
+}
+
+impl Expr {
+    /// Its type by the language's rules.
+    pub fn ty(&self) -> Ty {
+        match self {
+            Expr::Lit(t, _)
+            | Expr::Var(_, t)
+            | Expr::Same(_, t, ..)
+            | Expr::Unary(_, t, _)
+            | Expr::If(t, ..)
+            | Expr::Cast(t, _)
+            | Expr::Packet(t, _)
+            | Expr::GetMap(_, t, _)
+            | Expr::Field(_, _, t) => *t,
+            Expr::Shift(op, t, ..) | Expr::ShiftBy(op, t, ..) => match *op {
+                ">>" => Ty::U64,
+                ">>>" => Ty::I64,
+                _ => *t,
+            },
+            Expr::Arith(_, a, b) => {
+                let (a, b) = (a.ty(), b.ty());
+                if a == Ty::U64 || b == Ty::U64 || (!a.signed() && !b.signed()) { Ty::U64 } else { Ty::I64 }
+            }
+            Expr::Compare(..) | Expr::Not(_) => Ty::U8,
+            Expr::Logic(..) | Expr::Ldb(..) | Expr::Helper(_) => Ty::U64,
+        }
+    }
+
+    /// Calls `f` on each operand.
+    pub fn children(&self) -> Vec<&Expr> {
+        match self {
+            Expr::Lit(..) | Expr::Var(..) | Expr::Packet(..) | Expr::Field(..) | Expr::Helper(_) => vec![],
+            Expr::Arith(_, a, b)
+            | Expr::Same(_, _, a, b)
+            | Expr::ShiftBy(_, _, a, b)
+            | Expr::Compare(_, _, a, b)
+            | Expr::Logic(_, a, b) => vec![a, b],
+            Expr::Shift(_, _, a, _)
+            | Expr::Unary(_, _, a)
+            | Expr::Not(a)
+            | Expr::Cast(_, a)
+            | Expr::Ldb(_, _, a)
+            | Expr::GetMap(_, _, a) => vec![a],
+            Expr::If(_, c, a, b) => vec![c, a, b],
+        }
+    }
+
+    /// The operands, to be replaced.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Expr::Lit(..) | Expr::Var(..) | Expr::Packet(..) | Expr::Field(..) | Expr::Helper(_) => vec![],
+            Expr::Arith(_, a, b)
+            | Expr::Same(_, _, a, b)
+            | Expr::ShiftBy(_, _, a, b)
+            | Expr::Compare(_, _, a, b)
+            | Expr::Logic(_, a, b) => vec![a, b],
+            Expr::Shift(_, _, a, _)
+            | Expr::Unary(_, _, a)
+            | Expr::Not(a)
+            | Expr::Cast(_, a)
+            | Expr::Ldb(_, _, a)
+            | Expr::GetMap(_, _, a) => vec![a],
+            Expr::If(_, c, a, b) => vec![c, a, b],
+        }
+    }
+
+    fn cast(&self, ty: Ty, out: &mut String) {
+        if self.ty() == ty {
+            self.print(out);
+        } else {
+            let _ = write!(out, "(cast {} ", ty.name());
+            self.print(out);
+            out.push(')');
+        }
+    }
+
+    /// Appends its text.
+    pub fn print(&self, out: &mut String) {
+        // Writing to a string can't fail.
+        let _ = match self {
+            Expr::Lit(t, n) => write!(out, "(cast {} {})", t.name(), t.cut(*n)),
+            Expr::Var(name, _) => write!(out, "{name}"),
+            Expr::Helper(name) => write!(out, "(cast u64 ({name}))"),
+            Expr::Packet(t, off) => write!(out, "(load {} data {off})", t.name()),
+            Expr::Field(var, field, _) => write!(out, "(rec-{field} {var})"),
+            Expr::Arith(op, a, b) => call(out, op, &[(a, None), (b, None)]),
+            Expr::Same(op, t, a, b) | Expr::Compare(op, t, a, b) => call(out, op, &[(a, Some(*t)), (b, Some(*t))]),
+            Expr::ShiftBy(op, t, a, b) => call(out, op, &[(a, Some(*t)), (b, None)]),
+            Expr::Shift(op, t, a, n) => {
+                let right = *op == "ash-right";
+                let _ = write!(out, "({} ", if right { "ash" } else { op });
+                a.cast(*t, out);
+                write!(out, " {}{n})", if right { "-" } else { "" })
+            }
+            Expr::Unary(op, t, a) => call(out, op, &[(a, Some(*t))]),
+            Expr::Not(a) => call(out, "not", &[(a, None)]),
+            Expr::Logic(op, a, b) => call(out, op, &[(a, Some(Ty::U64)), (b, Some(Ty::U64))]),
+            Expr::If(t, c, a, b) => call(out, "if", &[(c, None), (a, Some(*t)), (b, Some(*t))]),
+            Expr::Cast(t, a) => {
+                let _ = write!(out, "(cast {} ", t.name());
+                a.print(out);
+                write!(out, ")")
+            }
+            Expr::Ldb(size, pos, a) => {
+                let _ = write!(out, "(ldb (byte {size} {pos}) ");
+                a.cast(Ty::U64, out);
+                write!(out, ")")
+            }
+            Expr::GetMap(map, _, key) => {
+                let _ = write!(out, "(getmap {map} ");
+                key_text(key, out);
+                write!(out, ")")
+            }
+        };
+    }
+}
+
+fn call(out: &mut String, op: &str, args: &[(&Expr, Option<Ty>)]) -> std::fmt::Result {
+    let _ = write!(out, "({op}");
+    for (arg, ty) in args {
+        out.push(' ');
+        match ty {
+            Some(t) => arg.cast(*t, out),
+            None => arg.print(out),
+        }
+    }
+    write!(out, ")")
+}
+
+/// A map key: one of eight, so that entries are hit.
+fn key_text(key: &Expr, out: &mut String) {
+    out.push_str("(cast u32 (logand ");
+    key.cast(Ty::U64, out);
+    out.push_str(" 7))");
+}
+
+/// A statement.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stmt {
+    /// `(let ((v [T] init) …) body…)`.
+    Let(Vec<(String, Option<Ty>, Expr)>, Vec<Stmt>),
+    /// A struct on the stack: `(let ((v (make-rec))) body…)`.
+    Struct(String, Vec<Stmt>),
+    /// `(setf v e)`, cast to the variable's type where it is inferred.
+    Set(String, Ty, Expr),
+    /// `(incf v e)` or `(decf v e)`.
+    Incf(&'static str, String, Ty, Expr),
+    /// `(if c (progn …) (progn …))`.
+    If(Expr, Vec<Stmt>, Vec<Stmt>),
+    /// `(dotimes (v n) …)`.
+    Dotimes(String, u32, Vec<Stmt>),
+    /// `(dotimes (v e :max n) …)`.
+    DotimesMax(String, Expr, u32, Vec<Stmt>),
+    /// `(while test :max n …)`.
+    While(Expr, u32, Vec<Stmt>),
+    /// `(setf (getmap m key) e)`, cast to the map's value type.
+    SetMap(&'static str, Ty, Expr, Expr),
+    /// `(incf (getmap m key) e)`.
+    IncfMap(&'static str, Ty, Expr, Expr),
+    /// `(remmap m key)`.
+    DelMap(&'static str, Expr),
+    /// `(setf (rec-F v) e)`.
+    SetField(String, &'static str, Ty, Expr),
+    /// `(when-let ((v (map-lookup recs key))) …)`: struct access by pointer.
+    Lookup(String, Expr, Vec<Stmt>),
+    /// `(store T data off e)` into the packet.
+    Store(Ty, u32, Expr),
+    /// `(when c (return e))`.
+    ReturnWhen(Expr, Expr),
+    /// An expression for its effect.
+    Do(Expr),
+}
+
+impl Stmt {
+    /// The statements inside.
+    pub fn bodies_mut(&mut self) -> Vec<&mut Vec<Stmt>> {
+        match self {
+            Stmt::Let(_, b)
+            | Stmt::Struct(_, b)
+            | Stmt::Dotimes(_, _, b)
+            | Stmt::DotimesMax(_, _, _, b)
+            | Stmt::While(_, _, b)
+            | Stmt::Lookup(_, _, b) => vec![b],
+            Stmt::If(_, a, b) => vec![a, b],
+            _ => vec![],
+        }
+    }
+
+    /// Its own expressions.
+    pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Stmt::Let(vars, _) => vars.iter_mut().map(|v| &mut v.2).collect(),
+            Stmt::Set(_, _, e)
+            | Stmt::Incf(_, _, _, e)
+            | Stmt::If(e, ..)
+            | Stmt::DotimesMax(_, e, ..)
+            | Stmt::While(e, ..)
+            | Stmt::DelMap(_, e)
+            | Stmt::SetField(_, _, _, e)
+            | Stmt::Lookup(_, e, _)
+            | Stmt::Store(_, _, e)
+            | Stmt::Do(e) => vec![e],
+            Stmt::SetMap(_, _, a, b) | Stmt::IncfMap(_, _, a, b) | Stmt::ReturnWhen(a, b) => vec![a, b],
+            Stmt::Struct(..) | Stmt::Dotimes(..) => vec![],
+        }
+    }
+
+    fn print(&self, depth: usize, out: &mut String) {
+        out.push('\n');
+        out.push_str(&"  ".repeat(depth));
+        let _ = match self {
+            Stmt::Let(vars, body) => {
+                out.push_str("(let (");
+                for (i, (name, ty, init)) in vars.iter().enumerate() {
+                    let _ = write!(out, "{}({name} ", if i > 0 { " " } else { "" });
+                    if let Some(t) = ty {
+                        let _ = write!(out, "{} ", t.name());
+                    }
+                    init.print(out);
+                    out.push(')');
+                }
+                out.push(')');
+                print_body(body, depth, out);
+                write!(out, ")")
+            }
+            Stmt::Struct(name, body) => {
+                let _ = write!(out, "(let (({name} (make-rec)))");
+                print_body(body, depth, out);
+                write!(out, ")")
+            }
+            Stmt::Set(name, ty, e) => {
+                let _ = write!(out, "(setf {name} ");
+                e.cast(*ty, out);
+                write!(out, ")")
+            }
+            Stmt::Incf(op, name, ty, e) => {
+                let _ = write!(out, "({op} {name} ");
+                e.cast(*ty, out);
+                write!(out, ")")
+            }
+            Stmt::If(c, a, b) => {
+                out.push_str("(if ");
+                c.print(out);
+                for arm in [a, b] {
+                    out.push('\n');
+                    out.push_str(&"  ".repeat(depth + 1));
+                    out.push_str("(progn");
+                    print_body(arm, depth + 1, out);
+                    out.push(')');
+                }
+                write!(out, ")")
+            }
+            Stmt::Dotimes(v, n, body) => {
+                let _ = write!(out, "(dotimes ({v} {n})");
+                print_body(body, depth, out);
+                write!(out, ")")
+            }
+            Stmt::DotimesMax(v, e, n, body) => {
+                let _ = write!(out, "(dotimes ({v} ");
+                e.cast(Ty::U64, out);
+                let _ = write!(out, " :max {n})");
+                print_body(body, depth, out);
+                write!(out, ")")
+            }
+            Stmt::While(e, n, body) => {
+                out.push_str("(while ");
+                e.print(out);
+                let _ = write!(out, " :max {n}");
+                print_body(body, depth, out);
+                write!(out, ")")
+            }
+            Stmt::SetMap(map, ty, key, e) => {
+                let _ = write!(out, "(setf (getmap {map} ");
+                key_text(key, out);
+                out.push_str(") ");
+                e.cast(*ty, out);
+                write!(out, ")")
+            }
+            Stmt::IncfMap(map, ty, key, e) => {
+                let _ = write!(out, "(incf (getmap {map} ");
+                key_text(key, out);
+                out.push_str(") ");
+                e.cast(*ty, out);
+                write!(out, ")")
+            }
+            Stmt::DelMap(map, key) => {
+                let _ = write!(out, "(remmap {map} ");
+                key_text(key, out);
+                write!(out, ")")
+            }
+            Stmt::SetField(var, field, ty, e) => {
+                let _ = write!(out, "(setf (rec-{field} {var}) ");
+                e.cast(*ty, out);
+                write!(out, ")")
+            }
+            Stmt::Lookup(var, key, body) => {
+                let _ = write!(out, "(when-let (({var} (map-lookup recs ");
+                key_text(key, out);
+                out.push_str(")))");
+                print_body(body, depth, out);
+                write!(out, ")")
+            }
+            Stmt::Store(ty, off, e) => {
+                let _ = write!(out, "(store {} data {off} ", ty.name());
+                e.cast(*ty, out);
+                write!(out, ")")
+            }
+            Stmt::ReturnWhen(c, e) => {
+                out.push_str("(when ");
+                c.print(out);
+                out.push_str(" (return (cast u32 ");
+                e.print(out);
+                write!(out, ")))")
+            }
+            Stmt::Do(e) => {
+                e.print(out);
+                Ok(())
+            }
+        };
+    }
+}
+
+fn print_body(body: &[Stmt], depth: usize, out: &mut String) {
+    for s in body {
+        s.print(depth + 1, out);
+    }
+    out.push_str(" 0");
+}
+
+/// A whole program.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Program {
+    /// What it does.
+    pub body: Vec<Stmt>,
+    /// What it returns.
+    pub result: Expr,
+}
+
+/// Bytes of packet that every program may read and write.
+pub const PACKET_LEN: usize = 64;
+
+/// The fields of the struct `rec`.
+pub const FIELDS: [(&str, Ty); 8] = [
+    ("a", Ty::U8),
+    ("b", Ty::U16),
+    ("c", Ty::U32),
+    ("d", Ty::U64),
+    ("e", Ty::I8),
+    ("f", Ty::I16),
+    ("g", Ty::I32),
+    ("h", Ty::I64),
+];
+
+/// Maps of scalars, with their value types.
+pub const MAPS: [(&str, Ty); 5] =
+    [("counts", Ty::U64), ("small", Ty::U16), ("signed", Ty::I32), ("percpu", Ty::U64), ("old", Ty::U64)];
+
+const PRELUDE: &str = "\
+(defstruct rec (a u8) (b u16) (c u32) (d u64) (e i8) (f i16) (g i32) (h i64))
+(defmap counts :type :hash :key u32 :value u64 :max-entries 64)
+(defmap small :type :hash :key u32 :value u16 :max-entries 64)
+(defmap signed :type :array :key u32 :value i32 :max-entries 8)
+(defmap percpu :type :percpu-array :key u32 :value u64 :max-entries 8)
+(defmap old :type :hash :key-size 4 :value-size 8 :max-entries 64)
+(defmap recs :type :array :key u32 :value rec :max-entries 4)
+";
+
+impl Program {
+    /// The source text.
+    pub fn text(&self) -> String {
+        let mut out = String::from(PRELUDE);
+        out.push_str("(defprog p (:type :xdp :section \"xdp\" :license \"GPL\")\n");
+        let _ = write!(out, "  (with-packet (data data-end :min-len {PACKET_LEN})");
+        for s in &self.body {
+            s.print(2, &mut out);
+        }
+        out.push_str("\n    (return (cast u32 ");
+        self.result.print(&mut out);
+        out.push_str(")))\n  XDP_PASS)\n");
+        out
+    }
+}

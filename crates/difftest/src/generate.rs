@@ -1,0 +1,353 @@
+//! Making random programs: well-typed, bounded, and busy enough to hurt a register allocator.
+
+use crate::ast::{Expr, FIELDS, MAPS, PACKET_LEN, Program, Stmt, Ty};
+use crate::rng::Rng;
+
+/// A variable in scope.
+#[derive(Clone)]
+struct Var {
+    name: String,
+    /// What reading it gives.
+    ty: Ty,
+    assignable: bool,
+}
+
+struct Gen {
+    rng: Rng,
+    scope: Vec<Var>,
+    /// Variables that hold or point to a `rec`.
+    recs: Vec<String>,
+    next: usize,
+    /// Statements that may still be made.
+    budget: usize,
+    loop_depth: usize,
+}
+
+/// The program of a seed.
+pub fn generate(seed: u64) -> Program {
+    let mut g = Gen { rng: Rng::new(seed), scope: Vec::new(), recs: Vec::new(), next: 0, budget: 0, loop_depth: 0 };
+    g.budget = 4 + g.rng.below(18);
+    let count = 2 + g.rng.below(13);
+    let mut body = vec![g.bind(count)];
+    let mut result = None;
+    // Everything happens inside the outermost binding, and its variables meet in the result.
+    if let Stmt::Let(vars, inner) = &mut body[0] {
+        while g.budget > 0 {
+            let s = g.stmt(0);
+            inner.push(s);
+        }
+        for (i, (name, ..)) in vars.iter().enumerate() {
+            let Some(v) = g.scope.iter().find(|v| v.name == *name) else { continue };
+            let key = Expr::Lit(Ty::U64, i as i64);
+            let value = Expr::Var(v.name.clone(), v.ty);
+            if i < 8 {
+                inner.push(Stmt::SetMap("old", Ty::U64, key, value.clone()));
+            }
+            result = Some(match result {
+                None => value,
+                Some(r) => Expr::Same("logxor", Ty::U64, Box::new(r), Box::new(value)),
+            });
+        }
+        let result = result.unwrap_or(Expr::Lit(Ty::U64, 0));
+        inner.push(Stmt::ReturnWhen(Expr::Lit(Ty::U64, 1), result));
+    }
+    Program { body, result: Expr::Lit(Ty::U32, 2) }
+}
+
+impl Gen {
+    fn name(&mut self, prefix: &str) -> String {
+        self.next += 1;
+        format!("{prefix}{}", self.next)
+    }
+
+    fn bind(&mut self, count: usize) -> Stmt {
+        let mut vars = Vec::new();
+        let mut bound = Vec::new();
+        for _ in 0..count {
+            let init = self.expr(2);
+            let assignable = self.rng.chance(70);
+            let written = self.rng.chance(60).then(|| *self.rng.pick(&Ty::ALL));
+            let ty = match written {
+                Some(t) => t,
+                // An inferred variable that is assigned is a 64-bit place.
+                None if assignable => init.ty().wide(),
+                None => init.ty(),
+            };
+            let init = match written {
+                Some(_) => init,
+                None if assignable => Expr::Cast(ty, Box::new(init)),
+                None => init,
+            };
+            let name = self.name("v");
+            bound.push(Var { name: name.clone(), ty, assignable });
+            vars.push((name, written, init));
+        }
+        self.scope.extend(bound);
+        Stmt::Let(vars, Vec::new())
+    }
+
+    fn body(&mut self, depth: usize, most: usize) -> Vec<Stmt> {
+        let n = 1 + self.rng.below(most);
+        let (scope, recs) = (self.scope.len(), self.recs.len());
+        let out = (0..n).map(|_| self.stmt(depth + 1)).collect();
+        self.scope.truncate(scope);
+        self.recs.truncate(recs);
+        out
+    }
+
+    fn stmt(&mut self, depth: usize) -> Stmt {
+        self.budget = self.budget.saturating_sub(1);
+        let nested = depth < 3 && self.budget > 0;
+        match self.rng.below(if nested { 20 } else { 12 }) {
+            0..=2 => match self.assignable() {
+                Some(v) => {
+                    let e = self.expr(3);
+                    Stmt::Set(v.name, v.ty, e)
+                }
+                None => self.set_map(),
+            },
+            3 => match self.assignable() {
+                Some(v) => {
+                    let op = if self.rng.chance(50) { "incf" } else { "decf" };
+                    let e = self.expr(2);
+                    Stmt::Incf(op, v.name, v.ty, e)
+                }
+                None => self.set_map(),
+            },
+            4 | 5 => self.set_map(),
+            6 => {
+                let (map, ty) = if self.rng.chance(50) { ("counts", Ty::U64) } else { ("percpu", Ty::U64) };
+                let (key, e) = (self.expr(1), self.expr(2));
+                Stmt::IncfMap(map, ty, key, e)
+            }
+            7 => {
+                let map = *self.rng.pick(&["counts", "small", "old"]);
+                let key = self.expr(1);
+                Stmt::DelMap(map, key)
+            }
+            8 | 9 if !self.recs.is_empty() => {
+                let var = self.rng.pick(&self.recs.clone()).clone();
+                let (field, ty) = *self.rng.pick(&FIELDS);
+                let e = self.expr(3);
+                Stmt::SetField(var, field, ty, e)
+            }
+            10 => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                let off = self.packet_offset(ty);
+                let e = self.expr(2);
+                Stmt::Store(ty, off, e)
+            }
+            8 | 9 | 11 => Stmt::Do(Expr::Helper("get-smp-processor-id")),
+            12 | 13 => {
+                let c = self.condition(2);
+                let a = self.body(depth, 3);
+                let b = if self.rng.chance(60) { self.body(depth, 2) } else { Vec::new() };
+                Stmt::If(c, a, b)
+            }
+            14 => {
+                let count = 1 + self.rng.below(4);
+                let (scope, recs) = (self.scope.len(), self.recs.len());
+                let mut s = self.bind(count);
+                let inner = self.body(depth, 3);
+                if let Stmt::Let(_, body) = &mut s {
+                    *body = inner;
+                }
+                self.scope.truncate(scope);
+                self.recs.truncate(recs);
+                s
+            }
+            15 => {
+                let name = self.name("r");
+                self.recs.push(name.clone());
+                let body = self.body(depth, 4);
+                self.recs.retain(|r| *r != name);
+                Stmt::Struct(name, body)
+            }
+            16 => {
+                let key = self.expr(1);
+                let name = self.name("q");
+                self.recs.push(name.clone());
+                let body = self.body(depth, 3);
+                self.recs.retain(|r| *r != name);
+                Stmt::Lookup(name, key, body)
+            }
+            17 if self.loop_depth < 2 => {
+                let n = 1 + self.rng.below(5) as u32;
+                self.looping(depth, |name, body, g| {
+                    if g.rng.chance(70) {
+                        Stmt::Dotimes(name, n, body)
+                    } else {
+                        let count = g.expr(1);
+                        Stmt::DotimesMax(name, count, n, body)
+                    }
+                })
+            }
+            18 if self.loop_depth < 2 => {
+                let n = 1 + self.rng.below(4) as u32;
+                let c = self.condition(1);
+                self.loop_depth += 1;
+                let body = self.body(depth, 2);
+                self.loop_depth -= 1;
+                Stmt::While(c, n, body)
+            }
+            _ => {
+                let (c, e) = (self.condition(2), self.expr(2));
+                Stmt::ReturnWhen(c, e)
+            }
+        }
+    }
+
+    fn looping(&mut self, depth: usize, make: impl FnOnce(String, Vec<Stmt>, &mut Gen) -> Stmt) -> Stmt {
+        let name = self.name("i");
+        let scope = self.scope.len();
+        self.scope.push(Var { name: name.clone(), ty: Ty::U64, assignable: false });
+        self.loop_depth += 1;
+        let body = self.body(depth, 2);
+        self.loop_depth -= 1;
+        self.scope.truncate(scope);
+        make(name, body, self)
+    }
+
+    fn set_map(&mut self) -> Stmt {
+        let (map, ty) = *self.rng.pick(&MAPS);
+        let (key, e) = (self.expr(1), self.expr(3));
+        Stmt::SetMap(map, ty, key, e)
+    }
+
+    fn assignable(&mut self) -> Option<Var> {
+        let vars: Vec<Var> = self.scope.iter().filter(|v| v.assignable).cloned().collect();
+        (!vars.is_empty()).then(|| self.rng.pick(&vars).clone())
+    }
+
+    fn packet_offset(&mut self, ty: Ty) -> u32 {
+        self.rng.below(PACKET_LEN - ty.bits() as usize / 8 + 1) as u32
+    }
+
+    fn condition(&mut self, depth: usize) -> Expr {
+        match self.rng.below(8) {
+            0..=4 => self.compare(depth),
+            5 => Expr::Not(Box::new(self.compare(depth))),
+            6 => {
+                let op = if self.rng.chance(50) { "and" } else { "or" };
+                let (a, b) = (self.condition(depth.saturating_sub(1)), self.condition(depth.saturating_sub(1)));
+                Expr::Logic(op, Box::new(a), Box::new(b))
+            }
+            _ => self.expr(depth),
+        }
+    }
+
+    fn compare(&mut self, depth: usize) -> Expr {
+        let op = *self.rng.pick(&["=", "/=", "<", "<=", ">", ">=", "s<", "s>", "s<=", "s>=", "logtest"]);
+        let ty = if op.starts_with('s') || self.rng.chance(40) { Ty::I64 } else { Ty::U64 };
+        let (a, b) = (self.expr(depth.saturating_sub(1)), self.expr(depth.saturating_sub(1)));
+        Expr::Compare(op, ty, Box::new(a), Box::new(b))
+    }
+
+    fn leaf(&mut self) -> Expr {
+        match self.rng.below(10) {
+            0..=4 if !self.scope.is_empty() => {
+                let v = self.rng.pick(&self.scope.clone()).clone();
+                Expr::Var(v.name, v.ty)
+            }
+            5 if !self.recs.is_empty() => {
+                let var = self.rng.pick(&self.recs.clone()).clone();
+                let (field, ty) = *self.rng.pick(&FIELDS);
+                Expr::Field(var, field, ty)
+            }
+            6 | 7 => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                let off = self.packet_offset(ty);
+                Expr::Packet(ty, off)
+            }
+            _ => {
+                let n = self.rng.interesting();
+                let ty = *self.rng.pick(&Ty::ALL);
+                Expr::Lit(ty, ty.cut(n))
+            }
+        }
+    }
+
+    fn expr(&mut self, depth: usize) -> Expr {
+        if depth == 0 || self.rng.chance(20) {
+            return self.leaf();
+        }
+        let ty = if self.rng.chance(50) { Ty::U64 } else { Ty::I64 };
+        let sub = |g: &mut Gen| Box::new(g.expr(depth - 1));
+        match self.rng.below(22) {
+            0..=3 => {
+                let op = *self.rng.pick(&["+", "-", "*", "logand", "logior", "logxor"]);
+                Expr::Arith(op, sub(self), sub(self))
+            }
+            4 | 5 => {
+                let op = *self.rng.pick(&["/", "mod", "rem", "min", "max"]);
+                Expr::Same(op, ty, sub(self), sub(self))
+            }
+            6 | 7 => {
+                let op = *self.rng.pick(&["<<", ">>", ">>>", "ash", "ash-right"]);
+                let n = self.rng.below(64) as u32;
+                // A shift by -0 would be read as a shift by 0: the same.
+                Expr::Shift(op, ty, sub(self), n)
+            }
+            8 => {
+                let op = *self.rng.pick(&["<<", ">>", ">>>"]);
+                Expr::ShiftBy(op, ty, sub(self), sub(self))
+            }
+            9 => {
+                let count = Expr::Cast(Ty::I64, sub(self));
+                Expr::ShiftBy("ash", ty, sub(self), Box::new(count))
+            }
+            10 => {
+                let (op, ty) = *self.rng.pick(&[
+                    ("lognot", Ty::U64),
+                    ("lognot", Ty::I64),
+                    ("abs", Ty::I64),
+                    ("log2", Ty::U64),
+                    ("-", Ty::I64),
+                    ("1+", Ty::U64),
+                    ("1-", Ty::I64),
+                    ("ntohs", Ty::U16),
+                    ("htonl", Ty::U32),
+                    ("ntohll", Ty::U64),
+                ]);
+                let ty = if op == "log2" { Ty::U64 } else { ty };
+                Expr::Unary(op, ty, sub(self))
+            }
+            11 | 12 => self.compare(depth),
+            13 => Expr::Not(sub(self)),
+            14 => {
+                let op = if self.rng.chance(50) { "and" } else { "or" };
+                Expr::Logic(op, sub(self), sub(self))
+            }
+            15 | 16 => {
+                let c = Box::new(self.condition(depth - 1));
+                let ty = *self.rng.pick(&Ty::ALL);
+                Expr::If(ty, c, sub(self), sub(self))
+            }
+            17 | 18 => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                Expr::Cast(ty, sub(self))
+            }
+            19 => {
+                let size = 1 + self.rng.below(32) as u32;
+                let pos = self.rng.below(64 - size as usize) as u32;
+                Expr::Ldb(size, pos, sub(self))
+            }
+            20 => {
+                let (map, ty) = *self.rng.pick(&MAPS);
+                Expr::GetMap(map, ty, sub(self))
+            }
+            _ => self.leaf(),
+        }
+    }
+}
+
+/// The packet and map contents that a program of that seed is run with.
+pub fn input(seed: u64, round: u64) -> Vec<u8> {
+    let mut rng = Rng::new(seed ^ (round.wrapping_mul(0x5851_f42d_4c95_7f2d)) ^ 0xda7a);
+    let mut bytes = Vec::with_capacity(PACKET_LEN + 16);
+    while bytes.len() < PACKET_LEN + 8 {
+        bytes.extend(rng.interesting().to_le_bytes());
+    }
+    bytes.truncate(PACKET_LEN + rng.below(8));
+    bytes
+}
