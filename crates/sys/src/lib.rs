@@ -25,4 +25,4 @@ pub use fs::{Dir, ifindex};
 pub use mem::{ConstFile, Mapping, page_size};
 pub use perf::{PerfEvent, PerfKind, Period, perf_disable, perf_enable, perf_query, perf_set_bpf};
 pub use ring::{Epoll, Ring};
-pub use task::{Cap, Capabilities, capabilities, enter_namespace, kernel_release, unshare_network};
+pub use task::{Cap, Capabilities, capabilities, enter_namespace, group_id, kernel_release, unshare_network};

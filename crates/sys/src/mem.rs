@@ -235,6 +235,12 @@ impl std::ops::Deref for ConstFile {
     }
 }
 
+impl AsRef<[u8]> for ConstFile {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -417,6 +417,8 @@ fn btf_load(r: &BtfLoad<'_>) -> Reply {
 fn test_run(r: &TestRun<'_>) -> Result<Reply, Errno> {
     let mut data_out = vec![0; r.data_out_len as usize];
     let mut ctx_out = vec![0; r.ctx_out_len as usize];
+    // A syscall program's context is written in place, so it must be memory that may be written.
+    let mut ctx_in = r.ctx_in.to_vec();
     let mut a = TestRunAttr {
         prog_fd: fd_of(r.prog),
         data_size_in: r.data_in.len() as u32,
@@ -426,7 +428,7 @@ fn test_run(r: &TestRun<'_>) -> Result<Reply, Errno> {
         repeat: r.repeat,
         ctx_size_in: r.ctx_in.len() as u32,
         ctx_size_out: ctx_out.len() as u32,
-        ctx_in: addr(r.ctx_in),
+        ctx_in: addr_mut(&mut ctx_in),
         ctx_out: addr_mut(&mut ctx_out),
         flags: r.flags,
         cpu: r.cpu,
@@ -436,6 +438,9 @@ fn test_run(r: &TestRun<'_>) -> Result<Reply, Errno> {
     unsafe { bpf(cmd::PROG_TEST_RUN, &mut a) }?;
     data_out.truncate(a.data_size_out as usize);
     ctx_out.truncate(a.ctx_size_out as usize);
+    if r.ctx_out_len == 0 {
+        ctx_out = ctx_in;
+    }
     Ok(Reply::TestRun(TestRunOut { retval: a.retval, duration_ns: a.duration, data_out, ctx_out }))
 }
 

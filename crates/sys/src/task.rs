@@ -76,3 +76,8 @@ pub fn unshare_network() -> Result<(), SysError> {
 pub fn enter_namespace(fd: BorrowedFd<'_>) -> Result<(), SysError> {
     expect_reply!(Call::SetNs { fd }, Reply::Done => ())
 }
+
+/// The calling process's group, as commands that open something to it need it.
+pub fn group_id() -> u32 {
+    rustix::process::getgid().as_raw()
+}

@@ -130,7 +130,7 @@ pub struct TestRun<'a> {
     pub data_out_len: u32,
     /// The context.
     pub ctx_in: &'a [u8],
-    /// Room for the context after the run.
+    /// Room for the context after the run; with 0, the context is what the kernel left in place.
     pub ctx_out_len: u32,
     /// Runs; 0 counts as 1.
     pub repeat: u32,

@@ -1,0 +1,287 @@
+//! One kernel and all that is known of it. Invariant: a fact is found out once; what could not be
+//! found out keeps its reason.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use rustc_hash::FxHashMap;
+use whistler_btf::{Btf, TracepointFormat, TypeSource, TypeSourceError};
+use whistler_isa::KernelVersion;
+use whistler_sys::{Cap, Capabilities, ConstFile, Errno, SysError};
+
+use crate::features::Probes;
+use crate::{Feature, Origin, Symbols, Tracefs, nearest, parse_format};
+
+/// A kernel: the running one, or files saved from one.
+#[derive(Debug)]
+pub struct Kernel {
+    source: Source,
+    release: OnceLock<String>,
+    btf: OnceLock<Result<LoadedBtf, String>>,
+    modules: Mutex<FxHashMap<String, Option<Arc<Btf>>>>,
+    tracefs: OnceLock<Result<Tracefs, SysError>>,
+    tracepoints: Mutex<FxHashMap<(String, String), Arc<TracepointFormat>>>,
+    symbols: OnceLock<Result<Symbols, Errno>>,
+    capabilities: OnceLock<Capabilities>,
+    probes: Probes,
+}
+
+#[derive(Debug)]
+enum Source {
+    Running,
+    Saved { btf: PathBuf, tracefs: Option<PathBuf> },
+}
+
+#[derive(Debug)]
+struct LoadedBtf {
+    btf: Arc<Btf>,
+    mapped: bool,
+}
+
+impl Kernel {
+    /// The running kernel. Nothing is read before it is asked for.
+    pub fn running() -> Kernel {
+        Kernel::new(Source::Running)
+    }
+
+    /// What was saved of a kernel: its BTF (`/sys/kernel/btf/vmlinux`) and a directory of tracepoint
+    /// formats (`[events/]CATEGORY/NAME/format`).
+    pub fn saved(btf: impl Into<PathBuf>, tracefs: Option<PathBuf>) -> Kernel {
+        Kernel::new(Source::Saved { btf: btf.into(), tracefs })
+    }
+
+    fn new(source: Source) -> Kernel {
+        Kernel {
+            source,
+            release: OnceLock::new(),
+            btf: OnceLock::new(),
+            modules: Mutex::default(),
+            tracefs: OnceLock::new(),
+            tracepoints: Mutex::default(),
+            symbols: OnceLock::new(),
+            capabilities: OnceLock::new(),
+            probes: Probes::default(),
+        }
+    }
+
+    /// Whether this is the running kernel.
+    pub fn is_running(&self) -> bool {
+        matches!(self.source, Source::Running)
+    }
+
+    /// The release, such as `6.18.44-fc`; empty for a saved kernel.
+    pub fn release(&self) -> &str {
+        self.release.get_or_init(|| match self.source {
+            Source::Running => whistler_sys::kernel_release().unwrap_or_default(),
+            Source::Saved { .. } => String::new(),
+        })
+    }
+
+    /// The version, where it is known.
+    pub fn version(&self) -> Option<KernelVersion> {
+        self.release().parse().ok()
+    }
+
+    fn load_btf(&self) -> Result<LoadedBtf, String> {
+        let parsed = match &self.source {
+            Source::Running => {
+                let file = ConstFile::kernel_btf("vmlinux").map_err(|e| match e {
+                    Errno::ENOENT => {
+                        "this kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without CONFIG_DEBUG_INFO_BTF"
+                            .to_string()
+                    }
+                    e => format!("the kernel's BTF (/sys/kernel/btf/vmlinux) can't be read: {e}"),
+                })?;
+                let mapped = file.is_mapped();
+                Btf::parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped })
+            }
+            Source::Saved { btf: path, .. } => {
+                let data =
+                    std::fs::read(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
+                Btf::parse(data).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped: false })
+            }
+        };
+        parsed.map_err(|e| format!("the kernel's BTF makes no sense: {e}"))
+    }
+
+    fn loaded_btf(&self) -> &Result<LoadedBtf, String> {
+        self.btf.get_or_init(|| self.load_btf())
+    }
+
+    /// The kernel's BTF.
+    pub fn shared_btf(&self) -> Option<Arc<Btf>> {
+        self.loaded_btf().as_ref().ok().map(|l| l.btf.clone())
+    }
+
+    /// Why there is no BTF; `None` when there is.
+    pub fn btf_error(&self) -> Option<&str> {
+        self.loaded_btf().as_ref().err().map(String::as_str)
+    }
+
+    /// Whether the BTF is mapped, not read.
+    pub fn btf_is_mapped(&self) -> bool {
+        self.loaded_btf().as_ref().is_ok_and(|l| l.mapped)
+    }
+
+    /// The modules that have BTF of their own, sorted.
+    pub fn modules(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir("/sys/kernel/btf") else { return Vec::new() };
+        if !self.is_running() {
+            return Vec::new();
+        }
+        let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|n| n != "vmlinux").collect();
+        names.sort();
+        names
+    }
+
+    /// A module's BTF, on top of the kernel's.
+    pub fn module_btf(&self, module: &str) -> Option<Arc<Btf>> {
+        if !self.is_running() || module == "vmlinux" {
+            return None;
+        }
+        let base = self.shared_btf()?;
+        // A poisoned lock only means that another thread panicked between two whole entries.
+        let mut modules = self.modules.lock().unwrap_or_else(|e| e.into_inner());
+        let load = || Btf::parse_split(ConstFile::kernel_btf(module).ok()?, base).ok().map(Arc::new);
+        modules.entry(module.to_string()).or_insert_with(load).clone()
+    }
+
+    /// Where tracepoint formats are read.
+    pub fn tracefs(&self) -> Result<&Tracefs, SysError> {
+        let opened = self.tracefs.get_or_init(|| match &self.source {
+            Source::Running => Tracefs::open(),
+            Source::Saved { tracefs: Some(path), .. } => Tracefs::saved(path),
+            Source::Saved { tracefs: None, .. } => Err(SysError { call: "open", errno: Errno::ENOENT }),
+        });
+        opened.as_ref().map_err(|e| *e)
+    }
+
+    /// The tracepoints whose names are like this one (with or without category), as `category/name`.
+    pub fn nearest_tracepoints(&self, wanted: &str) -> Vec<String> {
+        let Ok(tracefs) = self.tracefs() else { return Vec::new() };
+        let all: Vec<String> = self.tracepoint_names(tracefs).unwrap_or_default();
+        let (category, event) = wanted.split_once('/').unwrap_or(("", wanted));
+        let mut near: Vec<String> = Vec::new();
+        // The right name in the wrong category, then names alike.
+        near.extend(all.iter().filter(|n| n.rsplit('/').next() == Some(event)).cloned());
+        if category.is_empty() {
+            let names = nearest(event, all.iter().filter_map(|n| n.rsplit('/').next()), 3);
+            near.extend(all.iter().filter(|n| n.rsplit('/').next().is_some_and(|e| names.contains(&e))).cloned());
+        } else {
+            near.extend(nearest(wanted, all.iter().map(String::as_str), 3).into_iter().map(str::to_string));
+        }
+        let mut seen = Vec::new();
+        near.retain(|n| !seen.contains(n) && (seen.push(n.clone()), true).1);
+        near.truncate(3);
+        near
+    }
+
+    /// All tracepoints as `category/name`, sorted.
+    pub fn tracepoint_names(&self, tracefs: &Tracefs) -> Result<Vec<String>, SysError> {
+        let mut all = Vec::new();
+        for category in tracefs.categories()? {
+            all.extend(tracefs.names(&category)?.into_iter().map(|n| format!("{category}/{n}")));
+        }
+        Ok(all)
+    }
+
+    /// The kernel's symbols. A saved kernel has none.
+    pub fn symbols(&self) -> Result<&Symbols, Errno> {
+        let read = || -> Result<Symbols, Errno> {
+            if !self.is_running() {
+                return Err(Errno::ENOENT);
+            }
+            let text = std::fs::read("/proc/kallsyms")?;
+            Ok(Symbols::parse(&String::from_utf8_lossy(&text)))
+        };
+        self.symbols.get_or_init(read).as_ref().map_err(|e| *e)
+    }
+
+    /// What the thread that asked first may do.
+    pub fn capabilities(&self) -> Capabilities {
+        *self.capabilities.get_or_init(|| whistler_sys::capabilities().unwrap_or_default())
+    }
+
+    /// Those of `needed` that we don't have.
+    pub fn missing(&self, needed: &[Cap]) -> Vec<Cap> {
+        needed.iter().copied().filter(|c| !self.capabilities().has(*c)).collect()
+    }
+
+    /// Whether the running kernel can do it. Nothing for a saved one.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.is_running() && self.probes.has(feature, self.version().unwrap_or(KernelVersion::new(0, 0)))
+    }
+
+    fn no_tracefs(&self, e: SysError) -> String {
+        match self.source {
+            Source::Saved { .. } => format!("no saved tracepoint formats: {e}"),
+            Source::Running if e.errno == Errno::EACCES => {
+                "tracepoint formats can't be read: tracefs is closed to this user; \
+                 give the program cap_dac_read_search (`whistler doctor` has the command)"
+                    .to_string()
+            }
+            Source::Running => format!(
+                "tracepoint formats can't be read: tracefs is not mounted, and can't be mounted ({e}); \
+                 `sudo mount -t tracefs tracefs /sys/kernel/tracing` mounts it"
+            ),
+        }
+    }
+}
+
+impl TypeSource for Kernel {
+    fn btf(&self) -> Option<&Btf> {
+        self.loaded_btf().as_ref().ok().map(|l| &*l.btf)
+    }
+
+    fn btf_problem(&self) -> Option<String> {
+        self.btf_error().map(str::to_string)
+    }
+
+    fn tracepoint(&self, category: &str, event: &str) -> Result<Arc<TracepointFormat>, TypeSourceError> {
+        let key = (category.to_string(), event.to_string());
+        let cache = || self.tracepoints.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(known) = cache().get(&key) {
+            return Ok(known.clone());
+        }
+        let tracefs = self.tracefs().map_err(|e| TypeSourceError::Unavailable(self.no_tracefs(e)))?;
+        let text = tracefs.format_text(category, event).map_err(|e| match e.errno {
+            Errno::ENOENT => TypeSourceError::NoTracepoint {
+                category: category.to_string(),
+                event: event.to_string(),
+                near: self.nearest_tracepoints(&format!("{category}/{event}")),
+            },
+            _ => TypeSourceError::Unavailable(self.no_tracefs(e)),
+        })?;
+        let mut format = parse_format(category, &text).ok_or_else(|| TypeSourceError::Malformed {
+            what: format!("{category}/{event}"),
+            why: "it has no name or no ID".to_string(),
+        })?;
+        if tracefs.origin() == Origin::Saved {
+            // The number is another one on the kernel where it will run.
+            format.id = 0;
+        }
+        let format = Arc::new(format);
+        cache().insert(key, format.clone());
+        Ok(format)
+    }
+
+    fn kernel_version(&self) -> Option<(u16, u16)> {
+        self.version().map(|v| (v.major, v.minor))
+    }
+}
+
+/// Reads the formats of tracepoints into a directory from which [`Kernel::saved`] can answer.
+///
+/// `wanted` is `category/name` each; those that the kernel does not have are an error.
+pub fn save_formats(kernel: &Kernel, wanted: &[(&str, &str)], into: &Path) -> Result<(), SysError> {
+    let tracefs = kernel.tracefs()?;
+    let failed = |e: std::io::Error| SysError { call: "write", errno: e.into() };
+    for (category, name) in wanted {
+        let text = tracefs.format_text(category, name)?;
+        let dir = into.join(category).join(name);
+        std::fs::create_dir_all(&dir).map_err(failed)?;
+        std::fs::write(dir.join("format"), text).map_err(failed)?;
+    }
+    Ok(())
+}
