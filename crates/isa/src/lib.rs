@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+pub mod helpers;
 mod insn;
 mod map;
 mod prog;
@@ -13,6 +14,7 @@ mod table;
 mod target;
 
 pub use attach::{ATTACH_TYPES, AttachType, AttachTypeInfo};
+pub use helpers::{Access, Arg, ArgKind, HELPERS, Helper, HelperFlags, MemSize, ProgSet, Ret};
 pub use insn::{Insn, Reg, op};
 pub use map::{EntriesRule, MAP_TYPES, MapType, MapTypeInfo, MapValueKind, SizeRule, map_flags};
 pub use prog::{ContextKind, PROG_TYPES, PROGRAM_KINDS, ProgType, ProgTypeInfo, ProgramKind, ReturnRule};
