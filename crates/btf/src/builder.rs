@@ -2,6 +2,8 @@
 //! give the same id), except reserved composites, functions, variables and sections; ids
 //! are given in order and never change.
 
+mod edit;
+
 use crate::raw::{HEADER_LEN, Info, Linkage, MAGIC, TypeId, TypeKind};
 use rustc_hash::FxHashMap;
 
