@@ -6,10 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+pub mod constants;
+pub mod ctx;
 pub mod helpers;
 mod insn;
 mod map;
 mod prog;
+pub mod sections;
 mod table;
 mod target;
 
