@@ -1,2 +1,42 @@
-//! The `whistler` binary.
-fn main() {}
+//! The `whistler` binary: flags, terminal, prompt. Thin: what it does is in the crates below.
+//! It must *not* hold knowledge of the language or of eBPF.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod io;
+mod unit;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// Exit status of a run that found errors in what the user wrote.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match args.command {
+        None if !args.eval.is_empty() => commands::eval::run(&args.eval, &args.image),
+        None => commands::repl::run(&args.image),
+        Some(Command::Run(a)) => commands::run::run(&a, &args.image),
+        Some(Command::Repl) => commands::repl::run(&args.image),
+        Some(Command::Compile(a)) => commands::compile::run(&a),
+        Some(Command::Check(a)) => commands::check::run(&a),
+        Some(Command::Disasm(a)) => commands::disasm::run(&a),
+        Some(Command::Doctor) => commands::doctor::run(),
+        Some(Command::TestRun(a)) => commands::test_run::run(&a),
+        Some(Command::VmRun(a)) => commands::vm_run::run(&a),
+        Some(Command::Explain { code }) => commands::explain::run(&code),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(message) => {
+            eprintln!("whistler: {message}");
+            ExitCode::from(FAILED)
+        }
+    }
+}

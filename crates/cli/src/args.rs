@@ -1,0 +1,167 @@
+//! The command line as data: one definition makes parsing and help.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use whistler_isa::Target;
+
+/// Live eBPF: write a form, and it runs in the kernel.
+#[derive(Parser, Debug)]
+#[command(name = "whistler", version, about, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// Evaluate a form and print its value (may be given more than once)
+    #[arg(short = 'e', value_name = "FORM")]
+    pub eval: Vec<String>,
+    #[command(flatten)]
+    pub image: ImageArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Where programs run.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct ImageArgs {
+    /// Run programs in the virtual machine instead of the kernel
+    #[arg(long, global = true)]
+    pub vm: bool,
+    /// Use a saved copy of a kernel's BTF
+    #[arg(long, value_name = "FILE", global = true)]
+    pub btf: Option<PathBuf>,
+    /// Use a saved copy of a kernel's tracepoint formats (its tracefs `events` directory, or the one above)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub tracefs: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a file: define, load and attach what it says, until it ends or Ctrl-C
+    Run(RunArgs),
+    /// The prompt (also without arguments)
+    Repl,
+    /// Compile a file to an object that every BPF loader takes
+    Compile(CompileArgs),
+    /// Check a file without loading anything; exits with 1 when there are errors
+    Check(CheckArgs),
+    /// Show the instructions of a source file or an object
+    Disasm(DisasmArgs),
+    /// What this machine lets us do, and the command that mends each missing thing
+    Doctor,
+    /// Run a program once, on a packet or context given
+    TestRun(TestRunArgs),
+    /// Run raw instructions: hex on standard input, optional memory in hex; prints r0 in hex
+    VmRun(VmRunArgs),
+    /// Explain an error code
+    Explain {
+        /// Such as E0301
+        code: String,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub struct RunArgs {
+    /// The source file
+    pub file: PathBuf,
+    /// Arguments for the file's function `main`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<String>,
+    /// End after so many events have been followed
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// End after so many seconds of following
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<f64>,
+}
+
+/// What code is made for, and how well.
+#[derive(clap::Args, Debug, Clone)]
+pub struct TargetArgs {
+    /// Oldest kernel and instruction set the code must run on: 6.1, v3, 6.12/v4 …
+    #[arg(long, default_value = "6.1/v3", value_parser = |s: &str| s.parse::<Target>())]
+    pub target: Target,
+    /// Do not optimise
+    #[arg(long)]
+    pub no_opt: bool,
+    /// Use a saved copy of a kernel's BTF
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+    /// Use a saved copy of a kernel's tracepoint formats
+    #[arg(long, value_name = "DIR")]
+    pub tracefs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Emit {
+    /// An ELF object
+    Object,
+    /// Instructions as text
+    Asm,
+    /// The intermediate representation as text
+    Ir,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct CompileArgs {
+    /// The source file
+    pub file: PathBuf,
+    /// Where to write; the source's name with `.bpf.o` unless given, `-` for standard output
+    #[arg(short)]
+    pub output: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value = "object")]
+    pub emit: Emit,
+    /// Say how long each stage took
+    #[arg(long)]
+    pub timings: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct CheckArgs {
+    /// The source file
+    pub file: PathBuf,
+    /// Errors and warnings as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct DisasmArgs {
+    /// A source file or an object
+    pub file: PathBuf,
+    /// With the source lines
+    #[arg(long)]
+    pub source: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct TestRunArgs {
+    /// A source file or an object
+    pub file: PathBuf,
+    /// The program's name
+    pub program: String,
+    /// The packet's bytes in hex
+    #[arg(long, value_name = "HEX", conflicts_with = "ctx")]
+    pub packet: Option<String>,
+    /// The context's bytes in hex
+    #[arg(long, value_name = "HEX")]
+    pub ctx: Option<String>,
+    /// In the kernel (the default where it is allowed)
+    #[arg(long, conflicts_with = "vm")]
+    pub kernel: bool,
+    /// In the virtual machine
+    #[arg(long)]
+    pub vm: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct VmRunArgs {
+    /// Memory in hex whose address and length are r1 and r2
+    pub memory: Option<String>,
+}
