@@ -7,8 +7,11 @@
 //! relocations, and sections are laid out only by the ELF writer and the loader.
 #![forbid(unsafe_code)]
 
+pub mod elf;
+mod error;
 mod model;
 
+pub use error::ObjectError;
 pub use model::{
     CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
 };
