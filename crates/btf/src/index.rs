@@ -92,6 +92,36 @@ impl Btf {
         Ok(all)
     }
 
+    /// All types with this name, flavours (`name___x`) included, of all parts, in the order of their ids.
+    pub fn find_flavours(&self, name: &str) -> Result<Vec<TypeId>, BtfError> {
+        let mut all = self.find_all(name)?;
+        let mut flavours: Vec<&str> = vec![];
+        self.flavoured_names(name, &mut flavours);
+        flavours.sort_unstable();
+        flavours.dedup();
+        for f in flavours {
+            all.extend(self.find_all(f)?);
+        }
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
+    fn flavoured_names<'a>(&'a self, name: &str, out: &mut Vec<&'a str>) {
+        let strings = self.string_bytes();
+        let needle = format!("{name}___");
+        for p in memchr::memmem::find_iter(strings, needle.as_bytes()) {
+            let whole = p == 0 || strings.get(p - 1) == Some(&0);
+            let text = self.string(StrOff(self.first_str().saturating_add(p as u32))).unwrap_or_default();
+            if whole && crate::resolve::essential_name(text) == name {
+                out.push(text);
+            }
+        }
+        if let Some(base) = self.base() {
+            base.flavoured_names(name, out);
+        }
+    }
+
     /// Calls `f` with each of this part's types that has the name, in no order.
     fn each_named(&self, name: &str, f: impl FnMut(TypeId, TypeKind)) -> Result<(), BtfError> {
         if name.is_empty() || name.contains('\0') {

@@ -50,7 +50,10 @@ impl BtfBuilder {
     /// Puts `const void` where the type was: nothing of it remains but its number. Returns
     /// whether there is such a type.
     pub fn forget(&mut self, id: TypeId) -> bool {
-        self.replace(id, Record { name: StrOff(0), info: Info::new(TypeKind::Const, 0, false).0, size_or_type: 0, rest: vec![] })
+        self.replace(
+            id,
+            Record { name: StrOff(0), info: Info::new(TypeKind::Const, 0, false).0, size_or_type: 0, rest: vec![] },
+        )
     }
 
     fn replace(&mut self, id: TypeId, record: Record) -> bool {
