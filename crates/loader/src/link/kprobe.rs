@@ -1,0 +1,105 @@
+//! Kernel functions: one by a perf event, or many by one link (kprobe.multi, for programs loaded so).
+
+use std::ffi::CString;
+use std::os::fd::AsFd;
+
+use whistler_isa::{AttachType, ProgType};
+use whistler_kernel::Kernel;
+use whistler_sys::bpf::{LinkCreate, LinkExtra, LinkTarget};
+use whistler_sys::{Cap, Errno, PerfEvent, PerfKind, SysError};
+
+use super::{c_name, perf, perf_denied};
+use crate::attach::{Hold, Made, When, Why, expect_type};
+use crate::program::Program;
+
+const BPF_F_KPROBE_MULTI_RETURN: u32 = 1;
+
+pub(crate) fn attach(
+    kernel: &Kernel,
+    program: &Program,
+    functions: &[String],
+    offset: u64,
+    when: When,
+    cookie: u64,
+) -> Made {
+    expect_type(program, &[ProgType::Kprobe])?;
+    let multi = program.attach_type() == Some(AttachType::TraceKprobeMulti);
+    match functions {
+        [] => Err(Why::new("no function is named")),
+        _ if multi && offset == 0 => attach_multi(kernel, program, functions, when, cookie),
+        [one] if !multi => attach_one(kernel, program, one, offset, when, cookie),
+        _ if multi => Err(Why::new("a kprobe.multi program attaches to the start of functions only")),
+        _ => Err(Why::new("several functions at once need a program loaded as kprobe.multi")),
+    }
+}
+
+fn attach_multi(kernel: &Kernel, program: &Program, functions: &[String], when: When, cookie: u64) -> Made {
+    let symbols: Vec<CString> = functions.iter().map(|f| c_name(f)).collect::<Result<_, _>>()?;
+    let cookies = if cookie == 0 { Vec::new() } else { vec![cookie; symbols.len()] };
+    let flags = if when == When::Return { BPF_F_KPROBE_MULTI_RETURN } else { 0 };
+    let link = LinkCreate {
+        prog: program.as_fd(),
+        target: LinkTarget::None,
+        attach_type: AttachType::TraceKprobeMulti.number(),
+        flags: 0,
+        extra: LinkExtra::KprobeMulti { flags, symbols: &symbols, cookies: &cookies },
+    };
+    match link.create() {
+        Ok(fd) => Ok((Hold::Link { fd, updates: false }, "kprobe.multi link")),
+        Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ESRCH) => {
+            // The kernel does not say which of them it is.
+            let missing = functions.iter().find(|f| !known(kernel, f)).or(functions.first());
+            Err(no_function(kernel, missing.map_or("", String::as_str), e))
+        }
+        Err(e) if matches!(e.errno, Errno::EOPNOTSUPP | Errno::EINVAL) => {
+            Err(Why::new("this kernel has no kprobe.multi links (CONFIG_FPROBE)").cause(e))
+        }
+        Err(e) => Err(Why::denied(kernel, e, &[Cap::Bpf, Cap::Perfmon])),
+    }
+}
+
+fn attach_one(kernel: &Kernel, program: &Program, function: &str, offset: u64, when: When, cookie: u64) -> Made {
+    let Some(pmu) = whistler_kernel::pmu("kprobe") else {
+        return Err(Why::new("this kernel is built without kprobes (CONFIG_KPROBE_EVENTS)")
+            .mend("use a tracepoint or a raw tracepoint; `whistler doctor` lists what this kernel can do"));
+    };
+    let symbol = c_name(function)?;
+    let config = if when == When::Return { 1 << pmu.return_bit } else { 0 };
+    let kind = PerfKind::Kprobe { pmu: pmu.number, config, symbol: &symbol, offset };
+    let event = PerfEvent { kind, pid: -1, cpu: 0 }.open().map_err(|e| refused(kernel, function, offset, e))?;
+    perf::attach_one(kernel, program, event, cookie, |e| refused(kernel, function, offset, e))
+}
+
+fn refused(kernel: &Kernel, function: &str, offset: u64, e: SysError) -> Why {
+    match e.errno {
+        Errno::ENOENT if !known(kernel, function) => no_function(kernel, function, e),
+        Errno::ENOENT => Why::new(format!("`{function}` is there, but can't be found by this name")).cause(e),
+        Errno::EADDRNOTAVAIL => {
+            Why::new(format!("`{function}` has several places of that name in the kernel; use another function"))
+                .cause(e)
+        }
+        Errno::EILSEQ | Errno::EINVAL if offset != 0 => {
+            Why::new(format!("{offset:#x} is not the start of an instruction of `{function}`")).cause(e)
+        }
+        Errno::EINVAL | Errno::EOPNOTSUPP => {
+            Why::new(format!("`{function}` is one of the functions that the kernel keeps free of probes")).cause(e)
+        }
+        _ => perf_denied(kernel, e, &[Cap::Bpf, Cap::Perfmon, Cap::SysAdmin]),
+    }
+}
+
+fn known(kernel: &Kernel, function: &str) -> bool {
+    kernel.symbols().is_ok_and(|s| s.address(function).is_some())
+}
+
+fn no_function(kernel: &Kernel, function: &str, e: SysError) -> Why {
+    let near: Vec<String> = kernel
+        .symbols()
+        .map(|s| whistler_kernel::nearest(function, s.names(), 3).into_iter().map(str::to_string).collect())
+        .unwrap_or_default();
+    let why = match near.first() {
+        Some(n) => format!("this kernel has no function `{function}`; nearest is `{n}`"),
+        None => format!("this kernel has no function `{function}` (it may have been inlined away)"),
+    };
+    Why::new(why).near(near).cause(e)
+}
