@@ -4,7 +4,7 @@
 
 use crate::StrOff;
 use crate::error::BtfError;
-use crate::raw::{Info, TYPE_LEN, TypeId, TypeKind};
+use crate::raw::{Info, TypeId, TypeKind};
 use crate::read::{Btf, record_len, word};
 use std::hash::Hasher;
 use std::sync::OnceLock;
@@ -17,6 +17,8 @@ const SCANS_BEFORE_TABLE: u32 = 3;
 pub(crate) struct Index {
     /// Where each type starts, from the start of the types.
     pub(crate) offsets: Vec<u32>,
+    /// The string offset of each type's name: close together, so that a scan is quick.
+    names_at: Vec<u32>,
     scans: AtomicU32,
     names: OnceLock<NameTable>,
 }
@@ -42,9 +44,12 @@ impl Btf {
         let types = self.type_bytes();
         // A type takes 12 to some hundred bytes; the kernel's average is 28.
         let mut offsets = Vec::with_capacity(types.len() / 24);
+        let mut names_at = Vec::with_capacity(types.len() / 24);
         let mut at = 0;
         while at < types.len() {
-            let info = Info(word(types, at + 4).ok_or(BtfError::Truncated { what: "a type", offset: at })?);
+            let head = types.get(at..).and_then(|t| t.first_chunk::<8>());
+            let &[n0, n1, n2, n3, i0, i1, i2, i3] = head.ok_or(BtfError::Truncated { what: "a type", offset: at })?;
+            let info = Info(u32::from_le_bytes([i0, i1, i2, i3]));
             let len = record_len(info).map_err(|kind| {
                 let id = TypeId(self.first_id().0.saturating_add(offsets.len() as u32));
                 BtfError::UnknownKind { id, kind }
@@ -53,9 +58,10 @@ impl Btf {
                 return Err(BtfError::Truncated { what: "a type", offset: at });
             }
             offsets.push(at as u32);
+            names_at.push(u32::from_le_bytes([n0, n1, n2, n3]));
             at += len;
         }
-        Ok(Index { offsets, scans: AtomicU32::new(0), names: OnceLock::new() })
+        Ok(Index { offsets, names_at, scans: AtomicU32::new(0), names: OnceLock::new() })
     }
 
     /// The first type with this name and kind (and in a split BTF, the module's own before the base's).
@@ -151,11 +157,9 @@ impl Btf {
         places.sort_unstable();
         let (Some(&first), Some(&last)) = (places.first(), places.last()) else { return };
         let types = self.type_bytes();
-        for (i, at) in index.offsets.iter().enumerate() {
-            let at = *at as usize;
-            let name_off = word(types, at).unwrap_or(0);
-            if name_off >= first && name_off <= last && places.binary_search(&name_off).is_ok() {
-                self.emit(types, at, i, &mut f);
+        for (i, name_off) in index.names_at.iter().enumerate() {
+            if *name_off >= first && *name_off <= last && places.binary_search(name_off).is_ok() {
+                self.emit(index, types, i, &mut f);
             }
         }
     }
@@ -167,7 +171,8 @@ impl Btf {
         }
     }
 
-    fn emit(&self, types: &[u8], at: usize, i: usize, f: &mut impl FnMut(TypeId, TypeKind)) {
+    fn emit(&self, index: &Index, types: &[u8], i: usize, f: &mut impl FnMut(TypeId, TypeKind)) {
+        let at = index.offsets.get(i).copied().unwrap_or(0) as usize;
         let kind = TypeKind::from_number(Info(word(types, at + 4).unwrap_or(0)).kind());
         f(TypeId(self.first_id().0.saturating_add(i as u32)), kind.unwrap_or(TypeKind::Void));
     }
@@ -175,8 +180,8 @@ impl Btf {
     fn each_named_by_table(&self, index: &Index, name: &str, mut f: impl FnMut(TypeId, TypeKind)) {
         let types = self.type_bytes();
         let name_of = |i: u32| {
-            let at = index.offsets.get(i as usize).copied().unwrap_or(0) as usize;
-            self.string(StrOff(word(types, at).unwrap_or(0))).unwrap_or_default()
+            let at = index.names_at.get(i as usize).copied().unwrap_or(0);
+            self.string(StrOff(at)).unwrap_or_default()
         };
         let table = index.names.get_or_init(|| {
             // At most half full, so that a probe ends soon and always.
@@ -199,8 +204,7 @@ impl Btf {
         let mut slot = hash(name.as_bytes()) & mask;
         while let Some(i) = table.slots.get(slot).and_then(|v| v.checked_sub(1)) {
             if name_of(i) == name {
-                let at = index.offsets.get(i as usize).copied().unwrap_or(0) as usize;
-                self.emit(types, at, i as usize, &mut f);
+                self.emit(index, types, i as usize, &mut f);
             }
             slot = (slot + 1) & mask;
         }
@@ -209,15 +213,13 @@ impl Btf {
     /// Calls `f` with every named type of this part: id, name, kind. For completion and "did you mean".
     pub fn for_each_name<'a>(&'a self, mut f: impl FnMut(TypeId, &'a str, TypeKind)) -> Result<(), BtfError> {
         let types = self.type_bytes();
-        for (i, at) in self.index()?.offsets.iter().enumerate() {
-            let at = *at as usize;
-            let name = self.string(StrOff(word(types, at).unwrap_or(0)))?;
+        let index = self.index()?;
+        for (i, at) in index.names_at.iter().enumerate() {
+            let name = self.string(StrOff(*at))?;
             if !name.is_empty() {
-                self.emit(types, at, i, &mut |id, kind| f(id, name, kind));
+                self.emit(index, types, i, &mut |id, kind| f(id, name, kind));
             }
         }
         Ok(())
     }
 }
-
-const _: () = assert!(TYPE_LEN == 12);

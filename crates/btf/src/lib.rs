@@ -12,6 +12,7 @@ mod error;
 mod ext;
 mod index;
 mod patch;
+mod print;
 mod query;
 mod raw;
 mod read;
