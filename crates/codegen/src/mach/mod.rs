@@ -1,0 +1,73 @@
+//! The back end: selection to a machine form over virtual registers, allocation, finishing,
+//! encoding. Invariant: each step is a function of the one before it; nothing here looks at a
+//! function other than the one it compiles.
+
+mod alloc;
+mod emit;
+mod flow;
+mod inst;
+mod phys;
+mod select;
+mod vars;
+
+use std::time::{Duration, Instant};
+
+use whistler_isa::Target;
+
+use crate::code::{Code, CodegenError};
+use crate::ir::{Function, SymData};
+
+/// The stack a program has (`MAX_BPF_STACK`).
+const MAX_STACK: u32 = 512;
+
+/// Time spent in each step.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Times {
+    pub select: Duration,
+    pub allocate: Duration,
+    pub finish: Duration,
+    pub emit: Duration,
+}
+
+/// Compiles one function.
+pub(crate) fn generate(
+    f: &Function,
+    syms: &[SymData],
+    target: &Target,
+    times: &mut Times,
+) -> Result<Code, CodegenError> {
+    let invalid =
+        |stage: &str| { let (function, stage) = (f.name.clone(), stage.to_string()); move |what| CodegenError::Invalid { function, stage, what } };
+    let start = Instant::now();
+    let machine = select::select(f, syms, target)?;
+    let selected = Instant::now();
+    let output = alloc::allocate(&machine).map_err(invalid("register allocation"))?;
+    let allocated = Instant::now();
+    let stack = machine.frame + 8 * output.num_spillslots as u32;
+    if stack > MAX_STACK {
+        return Err(stack_overflow(f, stack, output.num_spillslots as u32));
+    }
+    let phys = alloc::apply(&machine, &output).map_err(invalid("register allocation"))?;
+    let finished = Instant::now();
+    let mut origins = Vec::new();
+    let mut code = emit::emit(&f.name, &phys, target, &mut origins)?;
+    code.stack_size = stack;
+    code.vars = vars::locate(f, &machine, &output, &origins);
+    times.select += selected - start;
+    times.allocate += allocated - selected;
+    times.finish += finished - allocated;
+    times.emit += finished.elapsed();
+    Ok(code)
+}
+
+fn stack_overflow(f: &Function, needed: u32, spills: u32) -> CodegenError {
+    let mut users: Vec<(String, u32)> = (f.slots.iter().enumerate())
+        .map(|(n, s)| (s.name.as_deref().map_or_else(|| format!("slot{n}"), str::to_string), s.size))
+        .collect();
+    if spills > 0 {
+        users.push(("values that found no register".into(), 8 * spills));
+    }
+    users.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    users.truncate(5);
+    CodegenError::StackOverflow { function: f.name.clone(), needed, limit: MAX_STACK, users }
+}
