@@ -5,6 +5,8 @@
 mod args;
 mod commands;
 mod io;
+mod session;
+mod terminal;
 mod unit;
 
 use std::process::ExitCode;

@@ -1,1 +1,22 @@
-//! stub
+//! The live image: definitions, what of them runs in the kernel, and the Lisp
+//! forms that look at it and change it. Works without a terminal: the prompt,
+//! `run` and later servers all drive this.
+//!
+//! It must *not* know terminals, command lines or colours.
+#![forbid(unsafe_code)]
+
+mod args;
+mod codec;
+mod define;
+mod forms;
+mod handles;
+mod image;
+mod live;
+mod missing;
+mod print;
+mod recorded;
+mod swap;
+
+pub use codec::Codec;
+pub use image::{Image, Mode, Options, Step};
+pub use missing::missing_for_live;

@@ -1,0 +1,99 @@
+//! `whistler test-run FILE PROG`: a program once, on bytes given, in the kernel or the virtual machine.
+
+use whistler_kernel::Kernel;
+use whistler_loader::{LoadError, LoadOptions, Loader, TestRun};
+use whistler_object::Object;
+use whistler_vm::{Machine, MachineOptions, RunInput};
+
+use super::Outcome;
+use crate::args::TestRunArgs;
+use crate::io::{hex, to_hex};
+use crate::unit;
+
+/// What a run gave.
+struct Ran {
+    ret: u32,
+    packet: Option<Vec<u8>>,
+    where_: &'static str,
+    detail: String,
+}
+
+/// Runs the program and prints its result, the packet and the maps' contents.
+pub fn run(args: &TestRunArgs) -> Outcome {
+    let packet = args.packet.as_deref().map(hex).transpose().map_err(|e| format!("--packet: {e}"))?;
+    let ctx = args.ctx.as_deref().map(hex).transpose().map_err(|e| format!("--ctx: {e}"))?;
+    let Some(object) = unit::object(&args.file, &args.target)? else { return Ok(false) };
+    let name: String = args.program.to_lowercase().replace('-', "_");
+    if object.program(&name).is_none() {
+        let names: Vec<&str> = object.programs.iter().map(|p| p.function.name.as_str()).collect();
+        return Err(format!("there is no program `{}`; there is {}", args.program, names.join(", ")));
+    }
+    let kernel = Kernel::running();
+    let in_kernel = args.kernel || (!args.vm && kernel.missing(&[whistler_sys::Cap::Bpf]).is_empty());
+    let ran = if in_kernel {
+        run_in_kernel(&kernel, &object, &name, packet.as_deref(), ctx.as_deref())?
+    } else {
+        run_in_vm(&object, &name, packet.clone(), ctx)?
+    };
+    println!("{} in {}: {} ({:#x}) · {}", args.program, ran.where_, ran.ret as i32, ran.ret, ran.detail);
+    if let Some(after) = ran.packet
+        && packet.as_ref() != Some(&after)
+    {
+        println!("packet: {}", to_hex(&after));
+    }
+    Ok(true)
+}
+
+fn run_in_kernel(
+    kernel: &Kernel,
+    object: &Object,
+    name: &str,
+    packet: Option<&[u8]>,
+    ctx: Option<&[u8]>,
+) -> Result<Ran, String> {
+    let options = LoadOptions { only: vec![name.to_string()], ..LoadOptions::default() };
+    let loaded = Loader::with(kernel, options).load(object).map_err(|e| match &e {
+        LoadError::Verifier(v) => format!("{e}\n{}", v.log),
+        _ => e.to_string(),
+    })?;
+    let program = loaded.program(name).ok_or_else(|| format!("`{name}` was not loaded"))?;
+    let run = TestRun { data_in: packet.unwrap_or(&[]), ctx_in: ctx.unwrap_or(&[]), ..TestRun::default() };
+    let out = program.test_run(&run).map_err(|e| format!("`{name}` can't be run so: {e}"))?;
+    for m in &object.maps {
+        let Some(map) = loaded.map(&m.name) else { continue };
+        for entry in map.entries() {
+            // Rings and program arrays have no entries to read.
+            let Ok((key, values)) = entry else { break };
+            show_entry(&m.name, &key, &values);
+        }
+    }
+    let packet = packet.map(|_| out.data.clone());
+    Ok(Ran { ret: out.retval, packet, where_: "the kernel", detail: format!("{} ns", out.duration) })
+}
+
+fn run_in_vm(object: &Object, name: &str, packet: Option<Vec<u8>>, ctx: Option<Vec<u8>>) -> Result<Ran, String> {
+    let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| e.to_string())?;
+    let input = RunInput { packet, ctx, ..RunInput::default() };
+    let out = machine.run(name, input).map_err(|e| e.to_string())?;
+    for m in &object.maps {
+        for key in machine.keys(&m.name).unwrap_or_default() {
+            if let Ok(Some(values)) = machine.lookup_per_cpu(&m.name, &key) {
+                show_entry(&m.name, &key, &values);
+            }
+        }
+    }
+    Ok(Ran {
+        ret: out.ret as u32,
+        packet: out.packet,
+        where_: "the virtual machine",
+        detail: format!("{} instructions", out.steps),
+    })
+}
+
+/// An entry that is not all zeros.
+fn show_entry(map: &str, key: &[u8], values: &[Vec<u8>]) {
+    if values.iter().flatten().any(|b| *b != 0) {
+        let values: Vec<String> = values.iter().map(|v| to_hex(v)).collect();
+        println!("{map}[{}] = {}", to_hex(key), values.join(" "));
+    }
+}

@@ -1,0 +1,89 @@
+//! A live image with this process's terminal: what the prompt, `run` and `-e` share.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use whistler_diag::SourceMap;
+use whistler_image::{Image, Mode, Options};
+use whistler_kernel::Kernel;
+
+use crate::args::ImageArgs;
+use crate::io::report;
+use crate::terminal::Terminal;
+
+/// Whether results are shown as they come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// At a prompt: every value is shown, attached programs can be exchanged.
+    Interactive,
+    /// A file or `-e`.
+    Batch,
+}
+
+/// When following ends by itself.
+#[derive(Default)]
+pub struct Limits {
+    pub count: Option<u64>,
+    pub time: Option<Duration>,
+    /// Recorded events for the virtual machine: name and text.
+    pub recorded: Option<(String, String)>,
+}
+
+/// An image and what goes with it.
+pub struct Session {
+    pub image: Rc<RefCell<Image>>,
+    sources: Rc<RefCell<SourceMap>>,
+    way: Way,
+}
+
+/// Starts an image as the flags say.
+pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, String> {
+    let sources = Rc::new(RefCell::new(SourceMap::new()));
+    let interrupt = Arc::new(AtomicBool::new(false));
+    // Without the handler Ctrl-C still ends the process; nothing is lost but tidiness.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, interrupt.clone());
+    let kernel = match &args.btf {
+        Some(btf) => Kernel::saved(btf.clone(), args.tracefs.clone()),
+        None => Kernel::running(),
+    };
+    let options = Options {
+        mode: if args.vm { Mode::Vm } else { Mode::Kernel },
+        kernel: Rc::new(kernel),
+        sources: sources.clone(),
+        interrupt: interrupt.clone(),
+        exchangeable: way == Way::Interactive,
+        follow_count: limits.count,
+        follow_time: limits.time,
+        recorded: limits.recorded.clone(),
+    };
+    let terminal = Terminal::new(sources.clone(), interrupt);
+    let image = Image::new(options, Box::new(terminal));
+    Ok(Session { image: Rc::new(RefCell::new(image)), sources, way })
+}
+
+impl Session {
+    /// Evaluates a text form by form, showing values and reports; whether all went well.
+    pub fn eval(&mut self, name: &str, text: &str) -> bool {
+        let mut fine = true;
+        let way = self.way;
+        let sources = self.sources.clone();
+        self.image.borrow_mut().eval(name, text, &mut |step| {
+            report(&step.diagnostics, &sources.borrow());
+            fine &= !step.failed;
+            if let (Way::Interactive, Some(value)) = (way, &step.value) {
+                println!("{value}");
+            }
+        });
+        fine
+    }
+
+    /// Calls the function `main`, if the text defined one.
+    pub fn main(&mut self, args: &[String]) -> bool {
+        let step = self.image.borrow_mut().call_main(args);
+        report(&step.diagnostics, &self.sources.borrow());
+        !step.failed
+    }
+}

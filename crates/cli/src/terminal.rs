@@ -1,0 +1,87 @@
+//! The host Lisp's outside: this process's terminal, files and clock.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use whistler_diag::{FileId, SourceMap};
+use whistler_lisp::HostIo;
+
+/// How long a wait may go on without noticing Ctrl-C.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// Everything goes to the real machine.
+pub struct Terminal {
+    sources: Rc<RefCell<SourceMap>>,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Terminal {
+    /// A terminal whose waits end when `interrupt` is set.
+    pub fn new(sources: Rc<RefCell<SourceMap>>, interrupt: Arc<AtomicBool>) -> Terminal {
+        Terminal { sources, interrupt }
+    }
+}
+
+impl HostIo for Terminal {
+    fn available(&self) -> bool {
+        true
+    }
+
+    fn write_out(&mut self, text: &str) {
+        // A reader that went away (`| head`) ends the output, not the program's other work.
+        let _ = io::stdout().write_all(text.as_bytes());
+    }
+
+    fn write_err(&mut self, text: &str) {
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn flush(&mut self) {
+        let _ = io::stdout().flush();
+    }
+
+    fn read_line(&mut self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        if io::stdin().read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        Ok(Some(line.trim_end_matches(['\n', '\r']).to_string()))
+    }
+
+    fn read_file(&self, path: &str) -> Option<io::Result<String>> {
+        Some(std::fs::read_to_string(path))
+    }
+
+    fn file_exists(&self, path: &str) -> Option<bool> {
+        Some(std::path::Path::new(path).exists())
+    }
+
+    fn sleep(&mut self, time: Duration) -> bool {
+        self.flush();
+        let end = Instant::now() + time;
+        while !self.interrupt.load(Ordering::Relaxed) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(SLICE));
+        }
+        true
+    }
+
+    fn now(&self) -> Option<Duration> {
+        SystemTime::now().duration_since(UNIX_EPOCH).ok()
+    }
+
+    fn add_source(&mut self, name: &str, text: &str) -> FileId {
+        self.sources.borrow_mut().add(name, text)
+    }
+
+    fn getenv(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}

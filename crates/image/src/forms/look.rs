@@ -1,0 +1,123 @@
+//! Looking: histograms, watching a map, listings, statistics.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use whistler_lisp::{Interp, LispError, LispResult, Value};
+
+use super::define;
+use super::maps::Typed;
+use crate::args::Args;
+use crate::handles::program_name;
+use crate::live::Shared;
+use crate::print::histogram;
+
+pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
+    define(
+        interp,
+        shared,
+        "hist",
+        "(map &key unit)",
+        "Prints an array map whose entry n counts values of 2^n and more as a histogram (per-CPU counts are added up).",
+        hist,
+    );
+    define(
+        interp,
+        shared,
+        "watch",
+        "(map &key every times)",
+        "Prints a map's entries again and again, every second (or EVERY seconds), until Ctrl-C or TIMES times.",
+        watch,
+    );
+    define(interp, shared, "disasm", "(program)", "Prints a program's instructions with its source lines.", disasm);
+    define(
+        interp,
+        shared,
+        "stats",
+        "(program)",
+        "A program's number of instructions and, while statistics are on, of its runs: (instructions runs nanoseconds).",
+        stats,
+    );
+}
+
+fn hist(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("hist", values, &["unit"])?;
+    let [map] = args.exactly()?;
+    let unit = args.text(interp, "unit")?.unwrap_or_else(|| "value".to_string());
+    let typed = Typed::new(shared, interp, map)?;
+    if !typed.is_array() || typed.value.size() > 8 {
+        return Err(LispError::simple(format!("`{}` is no array map of counts", typed.name)));
+    }
+    let mut slots = vec![0u64; 64.min(typed.def.max_entries as usize)];
+    for (n, slot) in slots.iter_mut().enumerate() {
+        let values = typed.read(shared, interp, &(n as u32).to_le_bytes())?.unwrap_or_default();
+        *slot = values.iter().map(|v| v.iter().rev().fold(0u64, |n, b| (n << 8) | u64::from(*b))).sum();
+    }
+    let text = histogram(&slots, &unit);
+    interp.io.write_out(&text);
+    Ok(Value::NIL)
+}
+
+fn watch(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("watch", values, &["every", "times"])?;
+    let [map] = args.exactly()?;
+    let typed = Typed::new(shared, interp, map)?;
+    let every = Duration::from_secs(args.number(interp, "every")?.unwrap_or(1).max(1));
+    let times = args.number(interp, "times")?.or(shared.options.follow_count);
+    let mut round = 0;
+    let mut before = None;
+    loop {
+        let mut lines = String::new();
+        for key in typed.keys(shared, interp)? {
+            let Some(values) = typed.read(shared, interp, &key)? else { continue };
+            if typed.is_array() && values.iter().flatten().all(|b| *b == 0) {
+                continue;
+            }
+            let k = typed.key.decode(&key, &mut interp.heap);
+            let v = typed.decode(interp, &values);
+            lines.push_str(&format!("{}  {}\n", interp.print(k), interp.print(v)));
+        }
+        // Only what changed is worth a line on the screen.
+        if before.as_ref() != Some(&lines) {
+            let shown = if lines.is_empty() { "(all 0)\n".to_string() } else { lines.clone() };
+            interp.io.write_out(&format!("— {}\n{shown}", typed.name));
+            interp.io.flush();
+            before = Some(lines);
+        }
+        round += 1;
+        if times.is_some_and(|t| round >= t) {
+            return Ok(Value::NIL);
+        }
+        if !interp.io.sleep(every) {
+            return Err(LispError::needs_host("watch"));
+        }
+        if shared.interrupted() {
+            return Ok(Value::NIL);
+        }
+    }
+}
+
+fn disasm(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let [program] = Args::new("disasm", values, &[])?.exactly()?;
+    let name = program_name(interp, program)?;
+    let text = match shared.live()?.programs.get(&name) {
+        Some(p) => whistler_object::listing(&p.compiled.object, true),
+        None => return Err(LispError::simple(format!("there is no program `{name}`"))),
+    };
+    interp.io.write_out(&text);
+    Ok(Value::NIL)
+}
+
+fn stats(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let [program] = Args::new("stats", values, &[])?.exactly()?;
+    let name = program_name(interp, program)?;
+    let found = shared.live()?.programs.get(&name).map(|p| p.program.clone());
+    let Some(found) = found else { return Err(LispError::simple(format!("there is no program `{name}`"))) };
+    let Some(program) = found else {
+        return Err(LispError::simple("the virtual machine keeps no statistics"));
+    };
+    let s = program.stats().map_err(|e| LispError::simple(format!("`{name}`: {e}")))?;
+    let numbers =
+        [Value::Int(program.insn_count() as i64), interp.heap.unsigned(s.runs), interp.heap.unsigned(s.nanoseconds)];
+    Ok(interp.heap.list(&numbers))
+}

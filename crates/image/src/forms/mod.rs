@@ -1,0 +1,43 @@
+//! The host forms for eBPF, by what they are about. Each file installs its own.
+
+mod attach;
+mod compile;
+mod globals;
+mod look;
+mod maps;
+mod rings;
+mod test_run;
+
+use std::rc::Rc;
+
+use whistler_lisp::{Interp, LispResult, Value};
+
+use crate::live::Shared;
+
+/// Installs everything.
+pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
+    for name in whistler_compiler::DECLARATIONS {
+        let shared = shared.clone();
+        interp.define_special(name, Rc::new(move |interp, form| shared.define(interp, form)));
+    }
+    attach::install(interp, shared);
+    compile::install(interp, shared);
+    globals::install(interp, shared);
+    look::install(interp, shared);
+    maps::install(interp, shared);
+    rings::install(interp, shared);
+    test_run::install(interp, shared);
+}
+
+/// Defines one host function that sees the live state.
+fn define(
+    interp: &mut Interp,
+    shared: &Rc<Shared>,
+    name: &'static str,
+    lambda: &'static str,
+    doc: &'static str,
+    f: fn(&Shared, &mut Interp, &[Value]) -> LispResult,
+) {
+    let shared = shared.clone();
+    interp.define_native(name, lambda, doc, Rc::new(move |interp, args| f(&shared, interp, args)));
+}

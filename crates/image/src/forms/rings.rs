@@ -1,0 +1,274 @@
+//! Ring buffers: following them on the screen, and consumers with a function of one's own.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use whistler_isa::MapType;
+use whistler_lisp::{Foreign, Interp, LispError, LispResult, Root, Value};
+use whistler_loader::RingConsumer;
+
+use super::define;
+use super::maps::Typed;
+use crate::args::Args;
+use crate::codec::Codec;
+use crate::handles::{self, name_of};
+use crate::image::Mode;
+use crate::live::{Shared, symbol_name};
+use crate::print::Table;
+
+/// How long one wait may take before an interrupt is noticed.
+const SLICE: Duration = Duration::from_millis(100);
+
+pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
+    define(
+        interp,
+        shared,
+        "follow",
+        "(ring &key as count seconds)",
+        "Prints a ring buffer's records as they come, as structs of the type AS, until Ctrl-C, COUNT records or SECONDS.",
+        follow,
+    );
+    define(
+        interp,
+        shared,
+        "open-ring-consumer",
+        "(ring function &key as)",
+        "A consumer that calls FUNCTION with every record: as a struct of the type AS, else as a vector of bytes.",
+        open,
+    );
+    define(
+        interp,
+        shared,
+        "ring-poll",
+        "(consumer &key timeout-ms)",
+        "Handles what is there, waiting up to TIMEOUT-MS milliseconds for something; the number of records.",
+        poll,
+    );
+    define(interp, shared, "ring-consume", "(consumer)", "Handles what is there without waiting; the number of records.", consume);
+    define(interp, shared, "close-ring-consumer", "(consumer)", "Ends a consumer.", close);
+}
+
+/// A consumer as a Lisp value.
+struct Consumer {
+    ring: RefCell<Option<Source>>,
+    function: Root,
+    codec: Option<Codec>,
+    map: String,
+}
+
+enum Source {
+    Kernel(RingConsumer),
+    /// The virtual machine's ring, drained by name.
+    Vm,
+}
+
+impl Foreign for Consumer {
+    fn type_name(&self) -> &str {
+        "ring-consumer"
+    }
+    fn print(&self) -> String {
+        format!("#<ring-consumer {}>", self.map)
+    }
+}
+
+fn ring(shared: &Shared, interp: &Interp, map: Value) -> Result<Typed, LispError> {
+    let typed = Typed::new(shared, interp, map)?;
+    if typed.def.map_type != MapType::Ringbuf {
+        return Err(LispError::simple(format!("`{}` is no ring buffer but a map of type {}", typed.name, typed.def.map_type.keyword())));
+    }
+    Ok(typed)
+}
+
+/// The codec of the type that `:as` names.
+fn record_codec(shared: &Shared, interp: &Interp, args: &Args<'_>) -> Result<Option<Codec>, LispError> {
+    let Some(v) = args.get("as") else { return Ok(None) };
+    let name = name_of(interp, v).ok_or_else(|| LispError::wrong_type(&interp.print(v), "a struct"))?;
+    match shared.session()?.ty(&name) {
+        Some(ty) => Ok(Some(Codec::new(&ty))),
+        None => Err(LispError::simple(format!("there is no struct `{name}`"))),
+    }
+}
+
+fn source(shared: &Shared, name: &str) -> Result<Source, LispError> {
+    if shared.options.mode == Mode::Vm {
+        return Ok(Source::Vm);
+    }
+    let failed = |e: &dyn std::fmt::Display| LispError::simple(format!("ring buffer `{name}`: {e}"));
+    let map = shared.live_map(name)?;
+    let mut consumer = RingConsumer::new().map_err(|e| failed(&e))?;
+    consumer.add(map, None).map_err(|e| failed(&e))?;
+    Ok(Source::Kernel(consumer))
+}
+
+impl Source {
+    /// Hands every record that is there to `each`, waiting up to `wait` for one. `None`: there will never be more.
+    fn take(
+        &mut self,
+        shared: &Shared,
+        interp: &mut Interp,
+        name: &str,
+        wait: Duration,
+        each: &mut dyn FnMut(&mut Interp, &[u8]) -> Result<ControlFlow<()>, LispError>,
+    ) -> Result<Option<usize>, LispError> {
+        match self {
+            Source::Kernel(ring) => {
+                let mut error = None;
+                let count = ring.poll(Some(wait), |_, record| match each(interp, record) {
+                    Ok(flow) => flow,
+                    Err(e) => {
+                        error = Some(e);
+                        ControlFlow::Break(())
+                    }
+                });
+                match (error, count) {
+                    (Some(e), _) => Err(e),
+                    (None, Ok(n)) => Ok(Some(n)),
+                    (None, Err(e)) => Err(LispError::simple(format!("ring buffer `{name}`: {e}"))),
+                }
+            }
+            Source::Vm => {
+                let more = shared.play_next(interp)?;
+                let records = shared.with_vm(interp, |vm| {
+                    let drained = vm.machine.drain_ring(&symbol_name(name));
+                    drained.map_err(|e| LispError::simple(format!("ring buffer `{name}`: {e}")))
+                })?;
+                for record in &records {
+                    if each(interp, record)?.is_break() {
+                        break;
+                    }
+                }
+                Ok((more || !records.is_empty()).then_some(records.len()))
+            }
+        }
+    }
+}
+
+fn follow(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("follow", values, &["as", "count", "seconds"])?;
+    let [map] = args.exactly()?;
+    let typed = ring(shared, interp, map)?;
+    let codec = record_codec(shared, interp, &args)?;
+    let limit = args.number(interp, "count")?.or(shared.options.follow_count);
+    let time = args.number(interp, "seconds")?.map(Duration::from_secs).or(shared.options.follow_time);
+    let end = time.map(|t| Instant::now() + t);
+    let mut source = source(shared, &typed.name)?;
+    let mut seen = 0u64;
+    let mut table = None;
+    loop {
+        let left = end.map_or(SLICE, |e| e.saturating_duration_since(Instant::now()).min(SLICE));
+        let got = source.take(shared, interp, &typed.name, left, &mut |interp, record| {
+            let mark = interp.heap.fresh_mark();
+            show(interp, codec.as_ref(), record, &mut table);
+            interp.heap.release_fresh(mark);
+            seen += 1;
+            Ok(if limit.is_some_and(|l| seen >= l) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        interp.io.flush();
+        let over = end.is_some_and(|e| Instant::now() >= e);
+        if got.is_none() || over || limit.is_some_and(|l| seen >= l) || shared.interrupted() {
+            break;
+        }
+    }
+    interp.io.write_err(&format!("{seen} event{}\n", if seen == 1 { "" } else { "s" }));
+    Ok(Value::NIL)
+}
+
+/// Prints one record; the head line before the first.
+fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut Option<Table>) {
+    let value = match codec {
+        Some(codec) => codec.decode(record, &mut interp.heap),
+        None => interp.heap.bytes(record.to_vec()),
+    };
+    let fields = interp.heap.record(value).map(|r| r.fields.clone());
+    let (Some(fields), Some(codec)) = (fields, codec) else {
+        let line = format!("{}\n", interp.print(value));
+        interp.io.write_out(&line);
+        return;
+    };
+    let cells: Vec<String> = fields.iter().map(|v| cell(interp, *v)).collect();
+    if table.is_none() {
+        let numeric: Vec<bool> = fields.iter().map(|v| interp.heap.as_i128(*v).is_some()).collect();
+        let (made, head) = Table::new(&codec.field_names().unwrap_or_default(), &cells, &numeric);
+        interp.io.write_out(&format!("{head}\n"));
+        *table = Some(made);
+    }
+    if let Some(table) = table {
+        let line = format!("{}\n", table.row(&cells));
+        interp.io.write_out(&line);
+    }
+}
+
+fn cell(interp: &Interp, v: Value) -> String {
+    match interp.heap.str(v) {
+        // What comes out of a kernel buffer must not drive the terminal.
+        Some(s) => s.chars().map(|c| if c.is_control() { '·' } else { c }).collect(),
+        None => interp.print(v),
+    }
+}
+
+fn open(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("open-ring-consumer", values, &["as"])?;
+    let [map, function] = args.exactly()?;
+    let typed = ring(shared, interp, map)?;
+    let codec = record_codec(shared, interp, &args)?;
+    let source = source(shared, &typed.name)?;
+    let function = interp.heap.root(function);
+    let consumer = Consumer { ring: RefCell::new(Some(source)), function, codec, map: typed.name };
+    Ok(handles::value(interp, Rc::new(consumer)))
+}
+
+fn consumer(interp: &Interp, v: Value) -> Result<Rc<Consumer>, LispError> {
+    let found = interp.heap.downcast::<Consumer>(v);
+    found.ok_or_else(|| LispError::wrong_type(&interp.print(v), "a ring consumer"))
+}
+
+fn poll(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("ring-poll", values, &["timeout-ms"])?;
+    let [c] = args.exactly()?;
+    let wait = Duration::from_millis(args.number(interp, "timeout-ms")?.unwrap_or(100));
+    handle(shared, interp, c, wait)
+}
+
+fn consume(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let [c] = Args::new("ring-consume", values, &[])?.exactly()?;
+    handle(shared, interp, c, Duration::ZERO)
+}
+
+fn handle(shared: &Shared, interp: &mut Interp, c: Value, wait: Duration) -> LispResult {
+    let consumer = consumer(interp, c)?;
+    let Ok(mut ring) = consumer.ring.try_borrow_mut() else {
+        return Err(LispError::simple("a consumer's function can't poll its own consumer"));
+    };
+    let Some(source) = ring.as_mut() else { return Err(LispError::simple("the consumer is closed")) };
+    let end = Instant::now() + wait;
+    let mut count = 0i64;
+    loop {
+        let left = end.saturating_duration_since(Instant::now()).min(SLICE);
+        let got = source.take(shared, interp, &consumer.map, left, &mut |interp, record| {
+            let mark = interp.heap.fresh_mark();
+            let v = match &consumer.codec {
+                Some(codec) => codec.decode(record, &mut interp.heap),
+                None => interp.heap.bytes(record.to_vec()),
+            };
+            let result = interp.call(consumer.function.get(), &[v]);
+            interp.heap.release_fresh(mark);
+            count += 1;
+            result.map(|_| ControlFlow::Continue(()))
+        })?;
+        interp.check_interrupt()?;
+        if got.is_none() || count > 0 || Instant::now() >= end {
+            return Ok(Value::Int(count));
+        }
+    }
+}
+
+fn close(_: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let [c] = Args::new("close-ring-consumer", values, &[])?.exactly()?;
+    let consumer = consumer(interp, c)?;
+    match consumer.ring.try_borrow_mut() {
+        Ok(mut ring) => Ok(Value::from(ring.take().is_some())),
+        Err(_) => Err(LispError::simple("a consumer's function can't close its own consumer")),
+    }
+}

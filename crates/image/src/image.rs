@@ -1,0 +1,171 @@
+//! The image as its drivers see it: texts in, one [`Step`] per form out.
+
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use whistler_compiler::Session;
+use whistler_diag::{Diagnostic, SourceMap};
+use whistler_isa::Target;
+use whistler_kernel::Kernel;
+use whistler_lisp::{Form, HostIo, Interp, LispError, Symbol, Value};
+
+use crate::forms;
+use crate::live::{Live, Shared};
+
+/// Where programs run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// In the running kernel.
+    Kernel,
+    /// In the virtual machine, on recorded events.
+    Vm,
+}
+
+/// How an image is set up.
+pub struct Options {
+    /// Where programs run.
+    pub mode: Mode,
+    /// Whose types and tracepoints programs see.
+    pub kernel: Rc<Kernel>,
+    /// Where the texts are kept that spans point into.
+    pub sources: Rc<RefCell<SourceMap>>,
+    /// Set from outside (Ctrl-C) to end what is running.
+    pub interrupt: Arc<AtomicBool>,
+    /// Whether attached programs may be exchanged later: links that the kernel can't update then go
+    /// through a stub, at the price of a tail call per event.
+    pub exchangeable: bool,
+    /// Following ends after so many records.
+    pub follow_count: Option<u64>,
+    /// Following ends after that time.
+    pub follow_time: Option<Duration>,
+    /// Recorded events (file name and text) for the virtual machine.
+    pub recorded: Option<(String, String)>,
+}
+
+/// What one form came to.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The value (or, for a declaration, what became of it) as text.
+    pub value: Option<String>,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether it ended in an error. Nothing after it in the same text is evaluated.
+    pub failed: bool,
+}
+
+/// A live session.
+pub struct Image {
+    interp: Interp,
+    shared: Rc<Shared>,
+}
+
+impl Image {
+    /// An empty image whose Lisp talks to `io`.
+    pub fn new(options: Options, io: Box<dyn HostIo>) -> Image {
+        let mut interp = Interp::new(io);
+        interp.set_interrupt_flag(options.interrupt.clone());
+        // What runs here is compiled for here.
+        let target = match (options.mode, options.kernel.version()) {
+            (Mode::Kernel, Some(version)) => Target::for_kernel(version),
+            _ => Target::default(),
+        };
+        let session = Session::new(target, options.kernel.clone());
+        let shared = Rc::new(Shared { session: RefCell::new(session), live: RefCell::new(Live::default()), options });
+        forms::install(&mut interp, &shared);
+        Image { interp, shared }
+    }
+
+    /// The texts read so far.
+    pub fn sources(&self) -> Ref<'_, SourceMap> {
+        self.shared.options.sources.borrow()
+    }
+
+    /// One line on where programs run and what is allowed.
+    pub fn summary(&self) -> String {
+        let kernel = &self.shared.options.kernel;
+        if self.shared.options.mode == Mode::Vm {
+            return "virtual machine".to_string();
+        }
+        let btf = if kernel.shared_btf().is_some() { "yes" } else { "no" };
+        let caps = match crate::missing::held(kernel) {
+            held if held.is_empty() => "none".to_string(),
+            held => held.join(" "),
+        };
+        format!("kernel {} · BTF {btf} · caps: {caps}", kernel.release())
+    }
+
+    /// Evaluates the forms of a text one after the other, up to the first that fails. `each` gets every form's
+    /// step as soon as it is done.
+    pub fn eval(&mut self, name: &str, text: &str, each: &mut dyn FnMut(Step)) {
+        let file = self.shared.options.sources.borrow_mut().add(name, text);
+        let (forms, diagnostics) = whistler_lisp::read(&self.shared.options.sources.borrow(), file);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            each(Step { diagnostics, failed: true, ..Step::default() });
+            return;
+        }
+        for form in &forms {
+            let step = self.eval_form(form);
+            let failed = step.failed;
+            each(step);
+            if failed {
+                return;
+            }
+        }
+    }
+
+    fn eval_form(&mut self, form: &Form) -> Step {
+        self.shared.options.interrupt.store(false, Ordering::Relaxed);
+        let result = self.interp.eval(form);
+        self.step(result)
+    }
+
+    fn step(&mut self, result: Result<Value, LispError>) -> Step {
+        let (mut diagnostics, said) = self.shared.take_reports();
+        match result {
+            Ok(value) => {
+                let value = match said {
+                    Some(text) => Some(text),
+                    None => Some(self.interp.print(value)),
+                };
+                Step { value, diagnostics, failed: false }
+            }
+            Err(e) => {
+                diagnostics.insert(0, e.to_diagnostic());
+                Step { value: said, diagnostics, failed: true }
+            }
+        }
+    }
+
+    /// Calls the function `main` with strings, if there is one.
+    pub fn call_main(&mut self, args: &[String]) -> Step {
+        let Some(main) = self.interp.function(Symbol::intern("main")) else {
+            if args.is_empty() {
+                return Step::default();
+            }
+            let e = LispError::simple("arguments were given, but the file defines no function `main` to take them");
+            return self.step(Err(e));
+        };
+        let values: Vec<Value> = args.iter().map(|a| self.interp.heap.string(a.as_str())).collect();
+        let result = self.interp.call(main, &values);
+        self.step(result)
+    }
+
+    /// The names that begin with `prefix`, for completion.
+    pub fn complete(&self, prefix: &str) -> Vec<String> {
+        let folded = prefix.to_lowercase();
+        let mut names: Vec<String> = self
+            .interp
+            .all_names()
+            .into_iter()
+            .map(|s| s.name().to_string())
+            .chain(self.shared.session.borrow().names())
+            .filter(|n| n.to_lowercase().starts_with(&folded))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}

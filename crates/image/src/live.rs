@@ -1,0 +1,86 @@
+//! What of the definitions is live, and what all forms share. Invariant: maps, programs and globals are
+//! keyed by their symbol names (lower case, `_`), as in the object.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use whistler_compiler::{Compiled, Session};
+use whistler_diag::Diagnostic;
+use whistler_lisp::LispError;
+use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Link, Map, Program};
+
+use crate::image::Options;
+use crate::recorded::VmState;
+
+/// What the image and all its forms share.
+pub(crate) struct Shared {
+    pub session: RefCell<Session>,
+    pub live: RefCell<Live>,
+    pub options: Options,
+}
+
+/// What is in the kernel (or the virtual machine) now.
+#[derive(Default)]
+pub(crate) struct Live {
+    pub maps: FxHashMap<String, Arc<Map>>,
+    pub globals: FxHashMap<String, GlobalHandle>,
+    pub programs: FxHashMap<String, LiveProgram>,
+    pub links: Vec<LiveLink>,
+    pub last_link: u32,
+    pub vm: Option<VmState>,
+    /// Reports of the form that is running, beyond the error it may end in.
+    pub reports: Vec<Diagnostic>,
+    /// What to show instead of the form's value.
+    pub said: Option<String>,
+}
+
+/// A program that is defined and, in the kernel, loaded.
+pub(crate) struct LiveProgram {
+    pub compiled: Rc<Compiled>,
+    /// `None` in the virtual machine.
+    pub program: Option<Arc<Program>>,
+}
+
+/// An attached program.
+pub(crate) struct LiveLink {
+    pub id: u32,
+    /// The program's symbol name.
+    pub program: String,
+    pub spec: AttachSpec,
+    /// `None` in the virtual machine.
+    pub link: Option<Link>,
+    /// The stub it goes through, where the kernel can't exchange programs itself.
+    pub slot: Option<DispatchSlot>,
+}
+
+impl Shared {
+    /// The live state. An error when a form asks for it while it is being changed (a macro that looks at maps
+    /// while a program is compiled for one, say).
+    pub fn live(&self) -> Result<RefMut<'_, Live>, LispError> {
+        self.live.try_borrow_mut().map_err(|_| busy())
+    }
+
+    /// The compiler's session, with the same proviso.
+    pub fn session(&self) -> Result<RefMut<'_, Session>, LispError> {
+        self.session.try_borrow_mut().map_err(|_| busy())
+    }
+
+    /// Takes the reports and the text that the form that just ended left.
+    pub fn take_reports(&self) -> (Vec<Diagnostic>, Option<String>) {
+        match self.live.try_borrow_mut() {
+            Ok(mut live) => (std::mem::take(&mut live.reports), live.said.take()),
+            Err(_) => (Vec::new(), None),
+        }
+    }
+}
+
+fn busy() -> LispError {
+    LispError::simple("eBPF forms can't be used while a program is being compiled")
+}
+
+/// The name that an object uses for a definition.
+pub(crate) fn symbol_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}

@@ -1,0 +1,77 @@
+//! The virtual machine as a place where programs run: on recorded events, without the kernel.
+
+use whistler_lisp::{Interp, LispError};
+use whistler_vm::replay::Replay;
+use whistler_vm::{Machine, MachineOptions};
+
+use crate::live::Shared;
+
+/// The machine and how far the recording was played.
+pub(crate) struct VmState {
+    pub machine: Machine,
+    replay: Replay,
+    next: usize,
+}
+
+impl Shared {
+    /// Does something with the machine, made now from all programs if there is none.
+    pub fn with_vm<T>(
+        &self,
+        interp: &mut Interp,
+        f: impl FnOnce(&mut VmState) -> Result<T, LispError>,
+    ) -> Result<T, LispError> {
+        if self.live()?.vm.is_none() {
+            let state = self.make_vm(interp)?;
+            self.live()?.vm = Some(state);
+        }
+        match &mut self.live()?.vm {
+            Some(vm) => f(vm),
+            None => Err(LispError::simple("the virtual machine could not be made")),
+        }
+    }
+
+    fn make_vm(&self, interp: &mut Interp) -> Result<VmState, LispError> {
+        let (compiled, diagnostics) = {
+            let sources = self.options.sources.clone();
+            let sources = sources.borrow();
+            self.session()?.compile(interp, &sources, None, Default::default())
+        };
+        if let Some(d) = diagnostics.into_iter().find(|d| d.is_error()) {
+            return Err(LispError::from_diagnostic(d));
+        }
+        let compiled = compiled.ok_or_else(|| LispError::simple("there is no program to run"))?;
+        let machine = Machine::new(&compiled.object, MachineOptions::default())
+            .map_err(|e| LispError::simple(format!("the virtual machine: {e}")))?;
+        let replay = match &self.options.recorded {
+            None => Replay::default(),
+            Some((name, text)) => Replay::parse(text).map_err(|e| LispError::simple(format!("{name}: {e}")))?,
+        };
+        Ok(VmState { machine, replay, next: 0 })
+    }
+
+    /// Plays the next recorded event to every attached program that it is for. `false` when there is none left.
+    pub fn play_next(&self, interp: &mut Interp) -> Result<bool, LispError> {
+        let attached: Vec<(String, String)> = {
+            let live = self.live()?;
+            let section = |name: &str| live.programs.get(name)?.compiled.object.program(name).map(|p| p.section.clone());
+            live.links.iter().filter_map(|l| Some((l.program.clone(), section(&l.program)?))).collect()
+        };
+        self.with_vm(interp, |vm| {
+            let Some(event) = vm.replay.events.get(vm.next).cloned() else { return Ok(false) };
+            vm.next += 1;
+            for (program, section) in &attached {
+                if event.is_for(section) {
+                    vm.machine
+                        .play(program, &event)
+                        .map_err(|e| LispError::simple(format!("`{program}` on a recorded event: {e}")))?;
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Whether Ctrl-C was pressed; asking resets it.
+    pub fn interrupted(&self) -> bool {
+        self.options.interrupt.swap(false, std::sync::atomic::Ordering::Relaxed)
+    }
+}

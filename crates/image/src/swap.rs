@@ -1,0 +1,72 @@
+//! Exchanging the program of what is attached. Invariant: when an exchange fails, the old program goes on running.
+
+use std::sync::Arc;
+
+use whistler_lisp::LispError;
+use whistler_loader::{DispatchSlot, Program, Swap, swap_of};
+
+use crate::live::{LiveLink, Shared};
+
+impl Shared {
+    /// Puts a newly loaded program under every link of that name; says how, for each.
+    pub fn exchange(&self, name: &str, program: &Arc<Program>) -> Result<Vec<String>, LispError> {
+        let mut live = self.live()?;
+        let mut said = Vec::new();
+        for link in live.links.iter_mut().filter(|l| l.program == name) {
+            let way = self.exchange_one(link, program)?;
+            said.push(format!("live on link {} ({way})", link.id));
+        }
+        Ok(said)
+    }
+
+    fn exchange_one(&self, live: &mut LiveLink, program: &Arc<Program>) -> Result<&'static str, LispError> {
+        if let Some(slot) = &live.slot {
+            return match slot.set(program) {
+                Ok(()) => Ok("dispatch: no event lost or seen twice"),
+                // Loaded too differently for the stub (another attach type): a new stub.
+                Err(_) => self.overlap(live, program),
+            };
+        }
+        match &live.link {
+            Some(link) if link.can_update() => {
+                link.update(program).map_err(|e| LispError::simple(format!("link {}: {e}", live.id)))?;
+                Ok("update: exchanged by the kernel at once")
+            }
+            _ => self.overlap(live, program),
+        }
+    }
+
+    /// Attaches the new one before the old one goes.
+    fn overlap(&self, live: &mut LiveLink, program: &Arc<Program>) -> Result<&'static str, LispError> {
+        let (link, slot) = self.make_link(program, &live.spec)?;
+        live.link = Some(link);
+        live.slot = slot;
+        Ok("overlap: both may have seen one event")
+    }
+
+    /// A link for a program, through a stub where that makes it exchangeable.
+    pub fn make_link(
+        &self,
+        program: &Arc<Program>,
+        spec: &whistler_loader::AttachSpec,
+    ) -> Result<(whistler_loader::Link, Option<DispatchSlot>), LispError> {
+        let kernel = &self.options.kernel;
+        let failed = |e: whistler_loader::AttachError| {
+            let mut error = LispError::simple(e.to_string());
+            if let Some(mend) = &e.mend {
+                error = error.help(mend.clone());
+            }
+            if let Some(near) = e.near.first() {
+                error = error.help(format!("did you mean `{near}`?"));
+            }
+            error
+        };
+        if self.options.exchangeable && swap_of(spec, program.is_sleepable()) == Swap::Dispatch {
+            let slot = DispatchSlot::new(program, None).map_err(|e| LispError::simple(e.to_string()))?;
+            slot.set(program).map_err(|e| LispError::simple(e.to_string()))?;
+            let link = whistler_loader::attach(kernel, slot.stub(), spec).map_err(failed)?;
+            return Ok((link, Some(slot)));
+        }
+        Ok((whistler_loader::attach(kernel, program, spec).map_err(failed)?, None))
+    }
+}
