@@ -1,2 +1,45 @@
-//! Project chores: `cargo xtask tidy`, `cargo xtask vm`.
-fn main() {}
+//! `cargo xtask tidy`, `cargo xtask vm`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask tidy
+    checks dependency rules, `unsafe`, paths, file lengths and leftovers
+
+cargo xtask vm [--kernel 6.1|6.12|all] [--put FILE:GUEST_PATH]… [--timeout SECONDS] [--] [BIN ARGS…]
+    boots the kernels, each once, and runs a static binary there; without BIN the
+    loader's own tests, built statically
+
+cargo xtask vm [--kernel 6.12] --shell [--bin WHISTLER] [--put FILE:GUEST_PATH]… [-- ARGS…]
+    boots a kernel with `whistler` on the terminal
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let result = match args.first().map(String::as_str) {
+        Some("tidy") if args.len() == 1 => tidy(),
+        Some("vm") => xtask::vm::Options::parse(&args[1..]).and_then(|o| xtask::vm::run(&o)),
+        _ => Err(format!("usage:\n{USAGE}")),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn tidy() -> Result<bool, String> {
+    let report = xtask::tidy::check(&xtask::root()).map_err(|e| format!("tidy: {e}"))?;
+    for note in &report.notes {
+        println!("note: {note}");
+    }
+    for problem in &report.problems {
+        println!("error: {problem}");
+    }
+    println!("tidy: {} problems, {} notes", report.problems.len(), report.notes.len());
+    Ok(report.problems.is_empty())
+}
