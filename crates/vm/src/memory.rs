@@ -19,6 +19,8 @@ pub(crate) const HEADROOM: usize = 256;
 /// What headroom, packet and tailroom have together: a page without the kernel's `skb_shared_info`.
 const FRAME_ROOM: usize = 4096 - 320;
 
+const NO_POINTER: &str = "this is no pointer of the program's";
+
 const REGION_SHIFT: u32 = 40;
 const OFFSET_MASK: u64 = (1 << REGION_SHIFT) - 1;
 const TOP: u64 = 1 << 63;
@@ -434,7 +436,7 @@ impl Memory {
             if self.user.iter().any(|(s, b)| (*s..s + b.len() as u64).contains(&addr)) {
                 return "this is user memory; read it with a probe_read_user helper".into();
             }
-            return "this is no pointer of the program's".into();
+            return NO_POINTER.into();
         };
         let sized = |what: String, size: usize| {
             format!("this is byte {off} of {what}, which has {size} byte{}", if size == 1 { "" } else { "s" })
@@ -461,25 +463,25 @@ impl Memory {
                     format!("`{}` is read-only", g.name)
                 }
                 Some(g) => sized(format!("`{}`", g.name), g.bytes.len()),
-                None => "this is outside every global".into(),
+                None => NO_POINTER.into(),
             },
             region::MAPS..region::KERNEL => match self.maps.get((r - region::MAPS) as usize) {
                 Some(m) => m.describe_value(off, access),
-                None => "this is outside every map".into(),
+                None => NO_POINTER.into(),
             },
             region::KERNEL..region::RECORDS => match self.kernel.get((r - region::KERNEL) as usize) {
                 Some(k) if access == Access::Write && !k.writable && off as usize + len <= k.bytes.len() => {
                     format!("the kernel object `{}` is read-only", k.name)
                 }
                 Some(k) => sized(format!("the kernel object `{}`", k.name), k.bytes.len()),
-                None => "this is outside every kernel object".into(),
+                None => NO_POINTER.into(),
             },
             region::RECORDS..region::END => match self.records.get((r - region::RECORDS) as usize) {
                 Some(d) if !d.live => "this ring-buffer record was submitted or discarded before".into(),
                 Some(d) => sized("a ring-buffer record".into(), d.bytes.len()),
-                None => "this is outside every ring-buffer record".into(),
+                None => NO_POINTER.into(),
             },
-            _ => "this is no pointer of the program's".into(),
+            _ => NO_POINTER.into(),
         }
     }
 

@@ -1,0 +1,209 @@
+//! The machine against the kernel: random instruction sequences run as XDP programs in both, on
+//! random packets; return value and packet afterwards must be the same.
+//!
+//! Needs the right to load programs; skipped where that is missing (`WHISTLER_REQUIRE_KERNEL=1`
+//! makes that a failure). `WHISTLER_SEED` repeats a run.
+
+use std::os::fd::AsFd;
+
+use whistler_isa::{Insn, ProgType, op};
+use whistler_object::{Function, Object, Program};
+use whistler_sys::bpf::{ProgLoad, TestRun};
+use whistler_vm::{Machine, MachineOptions, RunInput};
+
+const PROGRAMS: usize = 300;
+const BODY: usize = 80;
+const PACKETS: usize = 6;
+/// Registers that the body computes with; r1 is the packet, r9 keeps it.
+const REGS: [u8; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
+/// Stack slots that the body loads, stores and does atomics on.
+const SLOTS: i16 = 4;
+
+struct Rng(u64);
+
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        ((self.next() >> 16) % n as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+
+    /// Numbers near the edges more often than chance would have them.
+    fn value(&mut self) -> u64 {
+        let edge = self.pick(&[0, 1, 2, 7, 31, 32, 63, 0x7f, 0x80, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63]);
+        match self.below(4) {
+            0 => self.next(),
+            1 => edge,
+            2 => (edge as u64).wrapping_neg(),
+            _ => u64::from(self.next() as u32),
+        }
+    }
+}
+
+fn body_instruction(rng: &mut Rng, left: usize) -> Insn {
+    let (dst, src) = (rng.pick(&REGS), rng.pick(&REGS));
+    let x = rng.pick(&[op::K, op::X]);
+    let class = rng.pick(&[op::ALU, op::ALU64]);
+    let imm = rng.value() as i32;
+    let source = |x: u8| if x == op::X { (src, 0) } else { (0, imm) };
+    let slot = -8 * (1 + rng.below(SLOTS as usize) as i16);
+    match rng.below(12) {
+        0..=3 => {
+            let code = rng.pick(&[op::ADD, op::SUB, op::MUL, op::OR, op::AND, op::XOR, op::MOV]);
+            let (src, imm) = source(x);
+            Insn::new(class | x | code, dst, src, 0, imm)
+        }
+        4 => {
+            let code = rng.pick(&[op::LSH, op::RSH, op::ARSH]);
+            let width = if class == op::ALU { 31 } else { 63 };
+            let (src, imm) = source(x);
+            Insn::new(class | x | code, dst, src, 0, imm & width)
+        }
+        5 => {
+            let (src, imm) = source(x);
+            // The verifier refuses a constant zero divisor.
+            let imm = if x == op::K && imm == 0 { 3 } else { imm };
+            Insn::new(class | x | rng.pick(&[op::DIV, op::MOD]), dst, src, rng.pick(&[0, 1]), imm)
+        }
+        6 => match rng.below(4) {
+            0 => Insn::new(class | op::NEG, dst, 0, 0, 0),
+            1 => Insn::new(op::ALU64 | op::END, dst, 0, 0, rng.pick(&[16, 32, 64])),
+            _ => Insn::new(op::ALU | op::END | x, dst, 0, 0, rng.pick(&[16, 32, 64])),
+        },
+        7 => {
+            let off = if class == op::ALU { rng.pick(&[8, 16]) } else { rng.pick(&[8, 16, 32]) };
+            Insn::new(class | op::MOV | op::X, dst, src, off, 0)
+        }
+        8 | 9 => {
+            let code = rng.pick(&[
+                op::JEQ, op::JNE, op::JGT, op::JGE, op::JLT, op::JLE, op::JSGT, op::JSGE, op::JSLT, op::JSLE, op::JSET,
+            ]);
+            let (src, imm) = source(x);
+            let off = rng.below(left.min(6) + 1) as i16;
+            Insn::new(rng.pick(&[op::JMP, op::JMP32]) | x | code, dst, src, off, imm)
+        }
+        10 => {
+            let size = rng.pick(&[op::B, op::H, op::W, op::DW]);
+            match rng.below(4) {
+                0 => Insn::new(op::STX | op::MEM | size, 10, src, slot, 0),
+                1 => Insn::new(op::ST | op::MEM | size, 10, 0, slot, imm),
+                2 => Insn::new(op::LDX | op::MEM | size, dst, 10, slot, 0),
+                _ => {
+                    let size = if size == op::DW { op::W } else { size };
+                    Insn::new(op::LDX | op::MEMSX | size, dst, 10, slot, 0)
+                }
+            }
+        }
+        _ => {
+            let code = rng.pick(&[0x00, 0x40, 0x50, 0xa0, 0x01, 0x41, 0x51, 0xa1, op::XCHG, op::CMPXCHG]);
+            Insn::new(op::STX | op::ATOMIC | rng.pick(&[op::W, op::DW]), 10, src, slot, code)
+        }
+    }
+}
+
+fn program(rng: &mut Rng) -> Vec<Insn> {
+    let size = 8 * REGS.len() as i32;
+    let ldx = |dst, src, off, size| Insn::new(op::LDX | op::MEM | size, dst, src, off, 0);
+    let after = (REGS.len() + SLOTS as usize + BODY + REGS.len() + 1) as i16;
+    let mut p = vec![
+        ldx(9, 1, 0, op::W),
+        ldx(2, 1, 4, op::W),
+        Insn::new(op::ALU64 | op::MOV | op::X, 3, 9, 0, 0),
+        Insn::new(op::ALU64 | op::ADD | op::K, 3, 0, 0, size),
+        Insn::new(op::JMP | op::JGT | op::X, 3, 2, after - 1, 0),
+    ];
+    p.extend(REGS.iter().enumerate().map(|(i, r)| ldx(*r, 9, 8 * i as i16, op::DW)));
+    p.extend((0..SLOTS).map(|i| Insn::new(op::STX | op::MEM | op::DW, 10, REGS[i as usize], -8 * (i + 1), 0)));
+    p.extend((0..BODY).map(|i| body_instruction(rng, BODY - 1 - i)));
+    p.extend(REGS.iter().enumerate().map(|(i, r)| Insn::new(op::STX | op::MEM | op::DW, 9, *r, 8 * i as i16, 0)));
+    p.push(Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0));
+    // Where a short packet ends; r0 has no value there yet.
+    p.push(Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0));
+    p.push(Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0));
+    p
+}
+
+fn machine(insns: &[Insn]) -> Machine {
+    let program = Program {
+        function: Function { name: "random".into(), insns: insns.to_vec(), ..Function::default() },
+        section: "xdp".into(),
+        prog_type: ProgType::Xdp,
+        attach_type: None,
+        attach_target: None,
+        license: "GPL".into(),
+        sleepable: false,
+    };
+    let object = Object { programs: vec![program], ..Object::default() };
+    Machine::new(&object, MachineOptions::default()).unwrap()
+}
+
+#[test]
+fn random_programs_give_the_same() {
+    let seed = std::env::var("WHISTLER_SEED").ok().and_then(|s| s.parse().ok());
+    let seed = seed.unwrap_or_else(|| {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64 | 1)
+    });
+    println!("WHISTLER_SEED={seed}");
+    let mut rng = Rng(seed);
+    for n in 0..PROGRAMS {
+        let insns = program(&mut rng);
+        let bytes = Insn::encode_all(&insns);
+        let load = ProgLoad {
+            prog_type: ProgType::Xdp.number(),
+            insns: &bytes,
+            license: c"GPL",
+            name: "random",
+            log_level: 1,
+            log_size: 1 << 20,
+            ..ProgLoad::default()
+        };
+        let loaded = match load.load() {
+            Ok(loaded) => loaded,
+            Err(e) if n == 0 && std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none() && e.log.is_empty() => {
+                println!("skipped: can't load programs: {}", e.error);
+                return;
+            }
+            Err(e) => panic!("seed {seed}, program {n}: {}\n{}\n{insns:#?}", e.error, e.log),
+        };
+        let mut machine = machine(&insns);
+        for _ in 0..PACKETS {
+            let packet: Vec<u8> = REGS.iter().flat_map(|_| rng.value().to_le_bytes()).collect();
+            let run = TestRun {
+                prog: loaded.fd.as_fd(),
+                data_in: &packet,
+                data_out_len: 256,
+                ctx_in: &[],
+                ctx_out_len: 0,
+                repeat: 1,
+                flags: 0,
+                cpu: 0,
+            };
+            let kernel = run.run().unwrap_or_else(|e| panic!("seed {seed}, program {n}: {e}"));
+            let vm = machine
+                .run("random", RunInput::packet(packet.clone()))
+                .unwrap_or_else(|f| panic!("seed {seed}, program {n}: {f}"));
+            let same = (vm.ret as u32, &vm.packet) == (kernel.retval, &kernel.data_out);
+            let words = |b: &[u8]| -> Vec<String> {
+                b.chunks_exact(8).map(|w| format!("{:016x}", u64::from_le_bytes(w.try_into().unwrap()))).collect()
+            };
+            assert!(
+                same,
+                "seed {seed}, program {n}: the kernel has {:#x} and {:#?},\nthe machine {:#x} and {:#?}, from {:#?}\n{insns:?}",
+                kernel.retval,
+                words(&kernel.data_out),
+                vm.ret as u32,
+                words(&vm.packet),
+                words(&packet),
+            );
+        }
+    }
+}
