@@ -6,8 +6,8 @@
 //! record at the second half of a 64-bit load.
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{Btf, BtfBuilder, int_encoding};
-use whistler_object::Object;
+use whistler_btf::{Btf, BtfBuilder, Linkage, int_encoding};
+use whistler_object::{Function, Object};
 
 use crate::layout::Layout;
 
@@ -22,8 +22,8 @@ pub(crate) struct Lines {
     types: Vec<u8>,
     strings: Vec<u8>,
     known: FxHashMap<String, u32>,
-    /// Whether the object brought types of its own.
-    typed: bool,
+    /// The types made for functions, by name, where the object brought none of its own.
+    made: Option<FxHashMap<String, u32>>,
 }
 
 /// The records of one program.
@@ -47,25 +47,45 @@ fn split(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((section(8)?, section(16)?))
 }
 
+/// A name as BTF takes it.
+fn identifier(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut out: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    if !out.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        out.insert(0, '_');
+    }
+    out
+}
+
 impl Lines {
     pub(crate) fn new(object: &Object) -> Lines {
         let sound = |b: &[u8]| Btf::parse(b.to_vec()).is_ok();
         let own = Some(&object.btf).filter(|b| !b.is_empty() && sound(b)).and_then(|b| split(b));
-        let typed = own.is_some();
-        let (types, strings) = own
-            .or_else(|| {
-                // The kernel takes no BTF without a type.
-                let mut b = BtfBuilder::new();
-                b.int("int", 4, int_encoding::SIGNED);
-                split(&b.to_bytes())
-            })
-            .unwrap_or_default();
-        Lines { types, strings, known: FxHashMap::default(), typed }
+        match own {
+            Some((types, strings)) => Lines { types, strings, known: FxHashMap::default(), made: None },
+            None => Lines::with_functions(object),
+        }
+    }
+
+    /// For an object without types: the names of its functions, which the kernel wants for callbacks
+    /// and shows in its listings. (It takes no BTF without a type.)
+    fn with_functions(object: &Object) -> Lines {
+        let mut b = BtfBuilder::new();
+        let int = b.int("int", 4, int_encoding::SIGNED);
+        let proto = b.func_proto(int, &[]);
+        let mut made = FxHashMap::default();
+        let functions = object.programs.iter().map(|p| &p.function).chain(&object.subprograms);
+        for f in functions {
+            let name = identifier(&f.name);
+            made.insert(f.name.clone(), b.func(&name, proto, Linkage::Static).0);
+        }
+        let (types, strings) = split(&b.to_bytes()).unwrap_or_default();
+        Lines { types, strings, known: FxHashMap::default(), made: Some(made) }
     }
 
     /// Whether the object's own type ids mean something here.
     pub(crate) fn is_typed(&self) -> bool {
-        self.typed
+        self.made.is_none()
     }
 
     fn string(&mut self, text: &str) -> u32 {
@@ -86,10 +106,11 @@ impl Lines {
     }
 
     fn func_info(&self, layout: &Layout<'_>) -> Vec<u8> {
-        let all = layout.parts.iter().map(|(start, f)| Some((*start as u32, f.type_id?))).collect::<Option<Vec<_>>>();
-        if !self.typed {
-            return Vec::new();
-        }
+        let id = |f: &Function| match &self.made {
+            Some(made) => made.get(&f.name).copied(),
+            None => f.type_id,
+        };
+        let all: Option<Vec<_>> = layout.parts.iter().map(|(start, f)| Some((*start as u32, id(f)?))).collect();
         let records = all.unwrap_or_default();
         records.into_iter().flat_map(|(at, id)| [at.to_le_bytes(), id.to_le_bytes()].concat()).collect()
     }
@@ -144,7 +165,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use whistler_isa::{Insn, op};
-    use whistler_object::{Function, Location};
+    use whistler_object::Location;
 
     fn location(line: u32, text: &str) -> Location {
         Location { file: Arc::from("a.lisp"), line, col: 3, text: Arc::from(text), ..Location::default() }
@@ -168,7 +189,7 @@ mod tests {
         assert_eq!(words.len(), 8);
         assert_eq!((words[0], words[3] >> COL_BITS, words[3] & 1023), (0, 1, 3));
         assert_eq!((words[4], words[7] >> COL_BITS), (2, 2));
-        assert!(records.func_info.is_empty(), "an object without BTF has no function types");
+        assert!(records.func_info.is_empty(), "a function that the object does not have");
         let btf = Btf::parse(lines.to_bytes()).expect("sound");
         assert_eq!(btf.string(whistler_btf::StrOff(words[1])), Ok("a.lisp"));
         assert_eq!(btf.string(whistler_btf::StrOff(words[6])), Ok("(two)"));

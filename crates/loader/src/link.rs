@@ -29,17 +29,17 @@ fn index_of(device: &Device) -> Result<u32, Why> {
     match device {
         Device::Index(i) => Ok(*i),
         Device::Name(name) => whistler_sys::ifindex(&c_name(name)?).map_err(|e| {
-            let near = device_names();
-            let near = whistler_kernel::nearest(name, near.iter().map(String::as_str), 3);
+            let near = devices();
+            let near = whistler_kernel::nearest(name, near.iter().map(|(_, n)| n.as_str()), 3);
             let near = near.into_iter().map(str::to_string).collect();
             Why::new(format!("there is no network device `{name}`")).near(near).cause(e)
         }),
     }
 }
 
-fn device_names() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir("/sys/class/net") else { return Vec::new() };
-    entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect()
+/// The devices here: number and name.
+fn devices() -> Vec<(u32, String)> {
+    whistler_sys::netlink::links().unwrap_or_default()
 }
 
 /// What perf_event_open's refusal means: distributions close it above level 2.

@@ -1,9 +1,9 @@
 //! The vocabulary of this crate: every call it can make, as a value, and the one place through
 //! which they all go. A test replaces the kernel for its own thread with [`with_fake`].
 //!
-//! Invariants: a [`Call`] can only be made by this crate (its variants are non-exhaustive), so its
-//! lengths are those that the kernel will read and write; outputs travel in the [`Reply`], so a
-//! fake has no pointer to write through.
+//! Invariants: only this crate hands a [`Call`] to the kernel, so its lengths are those that the kernel
+//! will read and write (a fake sees calls and may let them pass, but not change or make them);
+//! outputs travel in the [`Reply`], so a fake has no pointer to write through.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -20,100 +20,167 @@ use crate::{Errno, SysError};
 #[non_exhaustive]
 #[allow(missing_docs)]
 pub enum Call<'a> {
-    #[non_exhaustive]
     MapCreate(&'a MapCreate<'a>),
-    #[non_exhaustive]
-    MapLookup { map: BorrowedFd<'a>, key: &'a [u8], value_len: usize, flags: u64 },
-    #[non_exhaustive]
-    MapLookupAndDelete { map: BorrowedFd<'a>, key: &'a [u8], value_len: usize },
-    #[non_exhaustive]
-    MapUpdate { map: BorrowedFd<'a>, key: &'a [u8], value: &'a [u8], flags: u64 },
-    #[non_exhaustive]
-    MapDelete { map: BorrowedFd<'a>, key: &'a [u8] },
-    #[non_exhaustive]
-    MapNextKey { map: BorrowedFd<'a>, key: Option<&'a [u8]>, key_len: usize },
-    #[non_exhaustive]
-    MapFreeze { map: BorrowedFd<'a> },
-    #[non_exhaustive]
+    MapLookup {
+        map: BorrowedFd<'a>,
+        key: &'a [u8],
+        value_len: usize,
+        flags: u64,
+    },
+    MapLookupAndDelete {
+        map: BorrowedFd<'a>,
+        key: &'a [u8],
+        value_len: usize,
+    },
+    MapUpdate {
+        map: BorrowedFd<'a>,
+        key: &'a [u8],
+        value: &'a [u8],
+        flags: u64,
+    },
+    MapDelete {
+        map: BorrowedFd<'a>,
+        key: &'a [u8],
+    },
+    MapNextKey {
+        map: BorrowedFd<'a>,
+        key: Option<&'a [u8]>,
+        key_len: usize,
+    },
+    MapFreeze {
+        map: BorrowedFd<'a>,
+    },
     ProgLoad(&'a ProgLoad<'a>),
-    #[non_exhaustive]
     BtfLoad(&'a BtfLoad<'a>),
-    #[non_exhaustive]
-    ObjPin { fd: BorrowedFd<'a>, path: &'a CStr },
-    #[non_exhaustive]
-    ObjGet { path: &'a CStr },
-    #[non_exhaustive]
-    ProgAttach { target: BorrowedFd<'a>, prog: BorrowedFd<'a>, attach_type: u32, flags: u32 },
-    #[non_exhaustive]
-    ProgDetach { target: BorrowedFd<'a>, prog: BorrowedFd<'a>, attach_type: u32 },
-    #[non_exhaustive]
-    ProgQuery { target: u32, attach_type: u32, max: usize },
-    #[non_exhaustive]
+    ObjPin {
+        fd: BorrowedFd<'a>,
+        path: &'a CStr,
+    },
+    ObjGet {
+        path: &'a CStr,
+    },
+    ProgAttach {
+        target: BorrowedFd<'a>,
+        prog: BorrowedFd<'a>,
+        attach_type: u32,
+        flags: u32,
+    },
+    ProgDetach {
+        target: BorrowedFd<'a>,
+        prog: BorrowedFd<'a>,
+        attach_type: u32,
+    },
+    ProgQuery {
+        target: u32,
+        attach_type: u32,
+        max: usize,
+    },
     TestRun(&'a TestRun<'a>),
-    #[non_exhaustive]
-    NextId { kind: IdKind, after: u32 },
-    #[non_exhaustive]
-    FdById { kind: IdKind, id: u32 },
-    #[non_exhaustive]
-    Info { fd: BorrowedFd<'a>, len: usize },
-    #[non_exhaustive]
-    ProgMapIds { fd: BorrowedFd<'a>, max: usize },
-    #[non_exhaustive]
-    BtfData { fd: BorrowedFd<'a>, data_len: usize, name_len: usize },
-    #[non_exhaustive]
-    RawTracepointOpen { prog: BorrowedFd<'a>, name: Option<&'a CStr>, cookie: u64 },
-    #[non_exhaustive]
+    NextId {
+        kind: IdKind,
+        after: u32,
+    },
+    FdById {
+        kind: IdKind,
+        id: u32,
+    },
+    Info {
+        fd: BorrowedFd<'a>,
+        len: usize,
+    },
+    ProgMapIds {
+        fd: BorrowedFd<'a>,
+        max: usize,
+    },
+    BtfData {
+        fd: BorrowedFd<'a>,
+        data_len: usize,
+        name_len: usize,
+    },
+    RawTracepointOpen {
+        prog: BorrowedFd<'a>,
+        name: Option<&'a CStr>,
+        cookie: u64,
+    },
     LinkCreate(&'a LinkCreate<'a>),
-    #[non_exhaustive]
-    LinkUpdate { link: BorrowedFd<'a>, new: BorrowedFd<'a>, old: Option<BorrowedFd<'a>> },
-    #[non_exhaustive]
-    LinkDetach { link: BorrowedFd<'a> },
-    #[non_exhaustive]
-    EnableStats { kind: u32 },
-    #[non_exhaustive]
-    IterCreate { link: BorrowedFd<'a> },
-    #[non_exhaustive]
-    ProgBindMap { prog: BorrowedFd<'a>, map: BorrowedFd<'a> },
+    LinkUpdate {
+        link: BorrowedFd<'a>,
+        new: BorrowedFd<'a>,
+        old: Option<BorrowedFd<'a>>,
+    },
+    LinkDetach {
+        link: BorrowedFd<'a>,
+    },
+    EnableStats {
+        kind: u32,
+    },
+    IterCreate {
+        link: BorrowedFd<'a>,
+    },
+    ProgBindMap {
+        prog: BorrowedFd<'a>,
+        map: BorrowedFd<'a>,
+    },
 
-    #[non_exhaustive]
     PerfEventOpen(&'a PerfEvent<'a>),
-    #[non_exhaustive]
-    PerfSetBpf { event: BorrowedFd<'a>, prog: BorrowedFd<'a> },
-    #[non_exhaustive]
-    PerfEnable { event: BorrowedFd<'a> },
-    #[non_exhaustive]
-    PerfDisable { event: BorrowedFd<'a> },
-    #[non_exhaustive]
-    PerfQuery { event: BorrowedFd<'a>, max: usize },
+    PerfSetBpf {
+        event: BorrowedFd<'a>,
+        prog: BorrowedFd<'a>,
+    },
+    PerfEnable {
+        event: BorrowedFd<'a>,
+    },
+    PerfDisable {
+        event: BorrowedFd<'a>,
+    },
+    PerfQuery {
+        event: BorrowedFd<'a>,
+        max: usize,
+    },
 
-    #[non_exhaustive]
-    Mmap { fd: BorrowedFd<'a>, len: usize, offset: u64, writable: bool },
-    #[non_exhaustive]
+    Mmap {
+        fd: BorrowedFd<'a>,
+        len: usize,
+        offset: u64,
+        writable: bool,
+    },
     EpollCreate,
-    #[non_exhaustive]
-    EpollAdd { epoll: BorrowedFd<'a>, fd: BorrowedFd<'a>, data: u64 },
-    #[non_exhaustive]
-    EpollWait { epoll: BorrowedFd<'a>, max: usize, timeout_ms: Option<u32> },
+    EpollAdd {
+        epoll: BorrowedFd<'a>,
+        fd: BorrowedFd<'a>,
+        data: u64,
+    },
+    EpollWait {
+        epoll: BorrowedFd<'a>,
+        max: usize,
+        timeout_ms: Option<u32>,
+    },
     /// A request on a fresh route netlink socket, and all answers until the acknowledgement.
-    #[non_exhaustive]
-    Netlink { request: &'a [u8] },
-    #[non_exhaustive]
-    IfIndex { name: &'a CStr },
+    Netlink {
+        request: &'a [u8],
+    },
+    IfIndex {
+        name: &'a CStr,
+    },
     /// A detached mount of tracefs.
-    #[non_exhaustive]
     MountTracefs,
-    #[non_exhaustive]
-    OpenAt { dir: BorrowedFd<'a>, path: &'a CStr, directory: bool },
-    #[non_exhaustive]
-    Open { path: &'a CStr, directory: bool },
-    #[non_exhaustive]
+    OpenAt {
+        dir: BorrowedFd<'a>,
+        path: &'a CStr,
+        directory: bool,
+    },
+    Open {
+        path: &'a CStr,
+        directory: bool,
+    },
     Capabilities,
-    #[non_exhaustive]
     Uname,
-    #[non_exhaustive]
-    Unshare { flags: i32 },
-    #[non_exhaustive]
-    SetNs { fd: BorrowedFd<'a> },
+    Unshare {
+        flags: i32,
+    },
+    SetNs {
+        fd: BorrowedFd<'a>,
+    },
 }
 
 /// What ids are given to.
@@ -250,9 +317,10 @@ macro_rules! expect_reply {
     ($call:expr, $pattern:pat => $value:expr) => {{
         let call = $call;
         let name = call.name();
-        match $crate::call::call(call)? {
-            $pattern => Ok($value),
-            _ => Err($crate::SysError { call: name, errno: $crate::Errno::EPROTO }),
+        match $crate::call::call(call) {
+            Ok($pattern) => Ok($value),
+            Ok(_) => Err($crate::SysError { call: name, errno: $crate::Errno::EPROTO }),
+            Err(e) => Err(e),
         }
     }};
 }

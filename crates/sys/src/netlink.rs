@@ -20,6 +20,7 @@ const NLM_F_CREATE: u16 = 0x400;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWQDISC: u16 = 36;
 const RTM_DELQDISC: u16 = 37;
@@ -290,6 +291,19 @@ fn filter_of(message: &[u8], ifindex: u32, direction: Direction) -> Option<TcFil
     let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
     let prog_id = find(options, TCA_BPF_ID).and_then(|b| u32_at(b, 0)).unwrap_or(0);
     Some(TcFilter { ifindex, direction, priority: (info >> 16) as u16, handle, name, prog_id })
+}
+
+/// The devices of the calling thread's network namespace: number and name. (What `/sys/class/net`
+/// shows are those of the namespace in which sysfs was mounted.)
+pub fn links() -> Result<Vec<(u32, String)>, SysError> {
+    const IFLA_IFNAME: u16 = 3;
+    let messages = Message::link(RTM_GETLINK, NLM_F_DUMP, 0, 0).send()?;
+    let device = |m: &Vec<u8>| {
+        let name = find(m.get(32..)?, IFLA_IFNAME)?;
+        let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
+        (u16_at(m, 4)? == RTM_NEWLINK).then_some((u32_at(m, 20)?, name))
+    };
+    Ok(messages.iter().filter_map(device).collect())
 }
 
 /// Makes a pair of connected devices; `peer_pid` puts the second into that process's network namespace.

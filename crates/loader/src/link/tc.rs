@@ -2,6 +2,7 @@
 //! carries our name, so that the next start can find and remove what a killed process left.
 
 use std::os::fd::AsFd;
+use std::sync::{Mutex, MutexGuard};
 
 use whistler_isa::{AttachType, ProgType};
 use whistler_kernel::{Feature, Kernel};
@@ -42,7 +43,6 @@ pub(crate) fn attach(kernel: &Kernel, program: &Program, device: &Device, direct
 pub(crate) struct Filter {
     place: FilterPlace,
     name: String,
-    made_qdisc: bool,
     gone: bool,
 }
 
@@ -67,12 +67,11 @@ pub(crate) fn attach_filter(
         _ => Why::denied(kernel, e, &[Cap::Bpf, Cap::NetAdmin]),
     };
     let name = format!("{MARK}:{}:{}:{}", std::process::id(), start_time("self").unwrap_or(0), program.name());
-    let mut filter = Filter {
-        place: FilterPlace { ifindex, direction, priority: PRIORITY, handle: 0 },
-        name,
-        made_qdisc: netlink::clsact_add(ifindex).map_err(denied)?,
-        gone: true,
-    };
+    let mut filter =
+        Filter { place: FilterPlace { ifindex, direction, priority: PRIORITY, handle: 0 }, name, gone: true };
+    if netlink::clsact_add(ifindex).map_err(denied)? {
+        made_qdiscs().extend(here(ifindex));
+    }
     let taken: Vec<u32> = netlink::filters(ifindex, direction)
         .map_err(denied)?
         .iter()
@@ -104,7 +103,8 @@ impl Filter {
         netlink::filter_add(self.place, program.as_fd(), &self.name, OnExisting::Replace)
     }
 
-    /// Takes the filter off, and the qdisc if we made it and nobody else uses it.
+    /// Takes the filter off, and the qdisc if we made it and nobody else uses it. To be called in the
+    /// network namespace in which it was attached.
     pub(crate) fn remove(&mut self) -> Result<(), SysError> {
         if std::mem::replace(&mut self.gone, true) {
             return Ok(());
@@ -115,18 +115,33 @@ impl Filter {
     }
 
     fn drop_qdisc(&self) {
-        if self.made_qdisc {
-            remove_empty_qdisc(self.place.ifindex);
+        let Some(place) = here(self.place.ifindex) else { return };
+        let mut made = made_qdiscs();
+        if made.contains(&place) && remove_empty_qdisc(self.place.ifindex) {
+            made.retain(|p| *p != place);
         }
     }
 }
 
-fn remove_empty_qdisc(ifindex: u32) {
+/// The qdiscs that this process made, by network namespace and device: the last filter of ours to go
+/// takes one along. One that was there before us stays.
+fn made_qdiscs() -> MutexGuard<'static, Vec<(u64, u32)>> {
+    static MADE: Mutex<Vec<(u64, u32)>> = Mutex::new(Vec::new());
+    // A poisoned lock only means that another thread panicked between two whole entries.
+    MADE.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// A device of the calling thread's network namespace.
+fn here(ifindex: u32) -> Option<(u64, u32)> {
+    let namespace = std::fs::metadata("/proc/thread-self/ns/net").ok()?;
+    Some((std::os::unix::fs::MetadataExt::ino(&namespace), ifindex))
+}
+
+/// Removes the qdisc if no filter hangs on it; whether it did.
+fn remove_empty_qdisc(ifindex: u32) -> bool {
     let empty = |d| netlink::filters(ifindex, d).is_ok_and(|f| f.is_empty());
-    if empty(Direction::Ingress) && empty(Direction::Egress) {
-        // Nothing depends on it; that the device is gone meanwhile is no error either.
-        let _ = netlink::clsact_remove(ifindex);
-    }
+    // That the device is gone meanwhile is no error: then the qdisc is too.
+    empty(Direction::Ingress) && empty(Direction::Egress) && netlink::clsact_remove(ifindex).is_ok()
 }
 
 impl Drop for Filter {
@@ -158,10 +173,7 @@ pub struct Leftover {
 /// when it was killed. (A process that lives in another PID namespace looks gone: ask before removing.)
 pub fn find_leftovers() -> Result<Vec<Leftover>, SysError> {
     let mut found = Vec::new();
-    for device in super::device_names() {
-        let Ok(name) = std::ffi::CString::new(device.as_str()) else { continue };
-        // Devices come and go while we look.
-        let Ok(ifindex) = whistler_sys::ifindex(&name) else { continue };
+    for (ifindex, device) in netlink::links()? {
         for direction in [Direction::Ingress, Direction::Egress] {
             for filter in netlink::filters(ifindex, direction)? {
                 let Some((pid, start, program)) = owner(&filter.name) else { continue };
