@@ -5,9 +5,11 @@
 //! It must *not* know sources, compilers, object files or system calls.
 #![forbid(unsafe_code)]
 
+pub mod asm;
 mod attach;
 pub mod constants;
 pub mod ctx;
+pub mod disasm;
 pub mod helpers;
 mod insn;
 mod map;
