@@ -8,3 +8,5 @@ pub mod ast;
 pub mod generate;
 pub mod rng;
 pub mod shrink;
+pub mod campaign;
+pub mod run;

@@ -1,0 +1,62 @@
+//! `difftest [COUNT [FIRST-SEED]]`: random programs, run by reference, VM and kernel (`--no-kernel`: without it).
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use whistler_codegen::OptLevel;
+use whistler_difftest::campaign::Campaign;
+use whistler_difftest::generate::generate;
+use whistler_isa::Target;
+use whistler_kernel::Kernel;
+
+fn main() -> ExitCode {
+    let mut numbers = Vec::new();
+    let mut kernel = Some(Kernel::running());
+    for arg in std::env::args().skip(1) {
+        match arg.parse::<u64>() {
+            Ok(n) => numbers.push(n),
+            Err(_) if arg == "--no-kernel" => kernel = None,
+            Err(_) if arg == "--show" => {
+                println!("{}", generate(numbers.last().copied().unwrap_or(0)).text());
+                return ExitCode::SUCCESS;
+            }
+            Err(_) => {
+                eprintln!("usage: difftest [COUNT [FIRST-SEED]] [--no-kernel]   or   difftest SEED --show");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let count = numbers.first().copied().unwrap_or(1000);
+    let first = numbers.get(1).copied().unwrap_or(1);
+    let targets = match kernel.as_ref().and_then(|k| k.version()) {
+        Some(v) => vec![Target::default(), Target::for_kernel(v)],
+        None => vec![Target::default()],
+    };
+    let campaign = Campaign {
+        first,
+        count,
+        kernel: kernel.as_ref(),
+        targets,
+        levels: vec![OptLevel::None, OptLevel::Full],
+        tries: 2000,
+    };
+    let start = Instant::now();
+    let failures = campaign.run(|_| {});
+    for f in failures.iter().take(5) {
+        println!("seed {} · {:?} · {:?}\n{}\n{}\n", f.seed, f.target, f.level, f.problem, f.text);
+    }
+    for kind in ["rejected by the compiler", "rejected by the verifier", "fault", "mismatch"] {
+        let n = failures.iter().filter(|f| f.problem.kind() == kind).count();
+        println!("{kind}: {n}");
+    }
+    println!(
+        "{count} programs from seed {first}, {} targets, {} levels{}: {} failures in {:.1} s",
+        campaign.targets.len(),
+        campaign.levels.len(),
+        if campaign.kernel.is_some() { "" } else { ", without the kernel" },
+        failures.len(),
+        start.elapsed().as_secs_f64()
+    );
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,72 @@
+//! Many programs, each at every level; the first failure of each kind is made small.
+
+use whistler_codegen::OptLevel;
+use whistler_isa::Target;
+use whistler_kernel::Kernel;
+
+use crate::ast::Program;
+use crate::generate::{generate, input};
+use crate::run::{Bench, Problem};
+use crate::shrink::shrink;
+
+/// How many programs, from which seed on.
+pub struct Campaign<'k> {
+    /// The first seed; program `i` has seed `first + i`.
+    pub first: u64,
+    /// How many programs.
+    pub count: u64,
+    /// The kernel, when it is to be asked.
+    pub kernel: Option<&'k Kernel>,
+    /// What is compiled for.
+    pub targets: Vec<Target>,
+    /// The levels that exist.
+    pub levels: Vec<OptLevel>,
+    /// Edits tried to make a failure small.
+    pub tries: usize,
+}
+
+/// A program that failed.
+pub struct Failure {
+    /// Its seed.
+    pub seed: u64,
+    /// Where.
+    pub target: Target,
+    /// At which level.
+    pub level: OptLevel,
+    /// How.
+    pub problem: Problem,
+    /// The smallest program found that fails in the same way.
+    pub text: String,
+}
+
+/// Inputs per program.
+const ROUNDS: u64 = 3;
+
+impl Campaign<'_> {
+    /// Runs all; the failures. `tick` is called after every program.
+    pub fn run(&self, mut tick: impl FnMut(u64)) -> Vec<Failure> {
+        let mut failures: Vec<Failure> = Vec::new();
+        for seed in self.first..self.first + self.count {
+            let program = generate(seed);
+            let inputs: Vec<Vec<u8>> = (0..ROUNDS).map(|r| input(seed, r)).collect();
+            for &target in &self.targets {
+                for &level in &self.levels {
+                    let bench = Bench { kernel: self.kernel, target, opt: level };
+                    let Err(problem) = bench.judge(&program.text(), &inputs) else { continue };
+                    let known = failures.iter().any(|f| f.problem.kind() == problem.kind() && f.level == level);
+                    let small = if known { program.clone() } else { self.small(&bench, &program, &inputs, &problem) };
+                    let problem = bench.judge(&small.text(), &inputs).err().unwrap_or(problem);
+                    failures.push(Failure { seed, target, level, problem, text: small.text() });
+                }
+            }
+            tick(seed);
+        }
+        failures
+    }
+
+    fn small(&self, bench: &Bench<'_>, program: &Program, inputs: &[Vec<u8>], problem: &Problem) -> Program {
+        shrink(program, self.tries, |p| {
+            bench.judge(&p.text(), inputs).is_err_and(|other| other.kind() == problem.kind())
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! The net itself: thousands of random programs, and those that once failed.
+
+use whistler_codegen::OptLevel;
+use whistler_difftest::campaign::Campaign;
+use whistler_difftest::generate::input;
+use whistler_difftest::run::Bench;
+use whistler_isa::Target;
+use whistler_kernel::Kernel;
+use whistler_sys::Cap;
+
+/// Programs per run, unless `WHISTLER_DIFFTEST_COUNT` says otherwise.
+const COUNT: u64 = 1500;
+
+fn kernel() -> Option<Kernel> {
+    let kernel = Kernel::running();
+    if kernel.missing(&[Cap::Bpf, Cap::NetAdmin]).is_empty() {
+        return Some(kernel);
+    }
+    assert!(std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none(), "the kernel is required, but capabilities are missing");
+    println!("without the kernel: CAP_BPF or CAP_NET_ADMIN is missing");
+    None
+}
+
+#[test]
+fn random_programs_run_alike_everywhere() {
+    let kernel = kernel();
+    let count = std::env::var("WHISTLER_DIFFTEST_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(COUNT);
+    // A new place every day, the same all day; the seed stands in the output.
+    let day = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs() / 86_400);
+    let first = std::env::var("WHISTLER_DIFFTEST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(day * 1_000_000);
+    let mut targets = vec![Target::default()];
+    targets.extend(kernel.as_ref().and_then(|k| k.version()).map(Target::for_kernel));
+    println!("seeds {first} to {}", first + count - 1);
+    let campaign = Campaign {
+        first,
+        count,
+        kernel: kernel.as_ref(),
+        targets,
+        levels: vec![OptLevel::None, OptLevel::Full],
+        tries: 600,
+    };
+    let failures = campaign.run(|_| {});
+    let shown: Vec<String> = failures
+        .iter()
+        .take(3)
+        .map(|f| format!("seed {} {:?} {:?}\n{}\n{}", f.seed, f.target, f.level, f.problem, f.text))
+        .collect();
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), shown.join("\n\n"));
+}
+
+/// Programs that failed once: `tests/kept/*.lisp`, with one program `p` each.
+#[test]
+fn kept_programs_run_alike_everywhere() {
+    let kernel = kernel();
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept");
+    let mut files: Vec<_> = std::fs::read_dir(&dir)
+        .map(|d| d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "lisp")).collect())
+        .unwrap_or_default();
+    files.sort();
+    assert!(!files.is_empty(), "no files in {}", dir.display());
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let inputs: Vec<Vec<u8>> = (0..8).map(|r| input(7, r)).collect();
+        for opt in [OptLevel::None, OptLevel::Full] {
+            let bench = Bench { kernel: kernel.as_ref(), target: Target::default(), opt };
+            if let Err(p) = bench.judge(&text, &inputs) {
+                panic!("{} at {opt:?}: {p}", path.display());
+            }
+        }
+    }
+}
