@@ -58,6 +58,18 @@ pub enum LoadError {
         /// Where.
         span: Span,
     },
+    /// An access to the kernel's types that this kernel can't answer.
+    #[error("`{function}` asks for {what}, but {why}")]
+    Core {
+        /// The function.
+        function: String,
+        /// The access.
+        what: String,
+        /// Why there is no answer.
+        why: String,
+        /// Where.
+        span: Span,
+    },
     /// What a program attaches to is not in the kernel.
     #[error("`{program}`: {why}")]
     Target {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod core;
 mod dispatch;
 mod elf_symbols;
 mod error;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use whistler_btf::TypeKind;
+use whistler_btf::{Btf, TypeKind};
 use whistler_diag::Span;
 use whistler_isa::{AttachType, Insn, MapType, ProgType};
 use whistler_kernel::{Feature, Kernel};
@@ -118,11 +118,12 @@ impl<'k> Loader<'k> {
         }
         let globals = globals::create(object, &self.options.reuse_globals)?;
 
-        let names = Names { kernel: self.kernel, maps: &maps, globals: &globals };
+        let types = Btf::parse(object.btf.clone()).ok();
+        let names = Names { kernel: self.kernel, maps: &maps, globals: &globals, types: types.as_ref() };
         let mut loaded = FxHashMap::default();
         for (program, (layout, records)) in programs.iter().zip(&laid) {
             let records = btf.as_ref().map(|b| (b, records));
-            let p = self.program(object, program, layout, &names, records)?;
+            let p = self.program(program, layout, &names, records)?;
             loaded.insert(program.function.name.clone(), Arc::new(p));
         }
         Ok(Loaded { maps, globals, programs: loaded, notes })
@@ -232,13 +233,11 @@ impl<'k> Loader<'k> {
 
     fn program(
         &self,
-        object: &Object,
         p: &object::Program,
         layout: &Layout<'_>,
         names: &Names<'_>,
         records: Option<(&OwnedFd, &Records)>,
     ) -> Result<Program, LoadError> {
-        let _ = object;
         let linked = relocate::link(layout, names)?;
         let attach_type = self.attach_type(p);
         let attach_btf = self.target(p, attach_type)?;
@@ -279,7 +278,7 @@ impl<'k> Loader<'k> {
                 sleepable: p.sleepable,
                 attach_btf,
             }),
-            Err(failure) => Err(self.refused(p, layout, failure)),
+            Err(failure) => Err(self.refused(p, layout, &linked.poisoned, failure)),
         }
     }
 
@@ -304,7 +303,13 @@ impl<'k> Loader<'k> {
         Ok(Some((module, id.0)))
     }
 
-    fn refused(&self, p: &object::Program, layout: &Layout<'_>, failure: LoadFailure) -> LoadError {
+    fn refused(
+        &self,
+        p: &object::Program,
+        layout: &Layout<'_>,
+        poisoned: &[(usize, String)],
+        failure: LoadFailure,
+    ) -> LoadError {
         let program = p.function.name.clone();
         let cause = failure.error;
         if cause.errno == Errno::EPERM && failure.log.trim().is_empty() {
@@ -318,7 +323,9 @@ impl<'k> Loader<'k> {
         let place = said.insn.and_then(|i| layout.place(i));
         let span = said.insn.and_then(|i| layout.location(i)).map_or(Span::NONE, |l| l.span);
         let mut message = said.message;
-        if failure.log.trim().is_empty() {
+        if let Some((_, what)) = poisoned.iter().find(|(at, _)| Some(*at) == said.insn) {
+            message = format!("this kernel has no {what}");
+        } else if failure.log.trim().is_empty() {
             message = match self.kernel.version() {
                 Some(v) if v < p.prog_type.info().since => {
                     format!("programs of type {} need kernel {}", p.prog_type.keyword(), p.prog_type.info().since)

@@ -21,20 +21,27 @@ pub(crate) struct Names<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) maps: &'a FxHashMap<String, Arc<Map>>,
     pub(crate) globals: &'a FxHashMap<String, GlobalHandle>,
+    /// The object's own types.
+    pub(crate) types: Option<&'a Btf>,
 }
 
 /// A program's final slots, with the module BTFs that they refer to by index (1 on).
 pub(crate) struct Linked {
     pub(crate) insns: Vec<Insn>,
     pub(crate) modules: Vec<OwnedFd>,
+    /// Slots that can't run because this kernel lacks what they access, and what that is. A program
+    /// may well have some: those that it only reaches where they exist.
+    pub(crate) poisoned: Vec<(usize, String)>,
 }
 
 /// Puts a program's functions in a row and fills in every name.
 pub(crate) fn link(layout: &Layout<'_>, names: &Names<'_>) -> Result<Linked, LoadError> {
-    let mut linked = Linked { insns: Vec::with_capacity(layout.len()), modules: Vec::new() };
+    let mut linked = Linked { insns: Vec::with_capacity(layout.len()), modules: Vec::new(), poisoned: Vec::new() };
     let mut module_names: Vec<String> = Vec::new();
     for (start, function) in &layout.parts {
-        linked.insns.extend_from_slice(&function.insns);
+        let (insns, poisoned) = crate::core::relocate(function, names.kernel, names.types)?;
+        linked.insns.extend(insns);
+        linked.poisoned.extend(poisoned.into_iter().map(|(at, what)| (start + at, what)));
         for r in &function.relocations {
             let at = start + r.insn as usize;
             let span = function.location(r.insn as usize).map_or(function.span, |l| l.span);

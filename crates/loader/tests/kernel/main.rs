@@ -4,6 +4,7 @@
 //! only program of a virtual machine. Each test says what it requires.
 
 mod child;
+mod core;
 mod dispatch;
 mod faults;
 mod links;

@@ -1,0 +1,56 @@
+//! CO-RE: instructions that depend on the kernel's types get this kernel's offsets, sizes and numbers.
+//!
+//! Invariant: an access that this kernel lacks becomes an instruction that the verifier refuses if it
+//! can be reached, never a wrong number.
+
+use whistler_btf::{Btf, CoreKind, CoreReloc, Patched, Resolution, apply, describe, resolve};
+use whistler_isa::Insn;
+use whistler_kernel::Kernel;
+use whistler_object::Function;
+
+use crate::error::LoadError;
+
+/// The function's slots for this kernel, and those that can't run, with what they ask for.
+pub(crate) fn relocate(
+    function: &Function,
+    kernel: &Kernel,
+    types: Option<&Btf>,
+) -> Result<(Vec<Insn>, Vec<(usize, String)>), LoadError> {
+    if function.core.is_empty() {
+        return Ok((function.insns.clone(), Vec::new()));
+    }
+    let mut poisoned = Vec::new();
+    let mut code = Insn::encode_all(&function.insns);
+    for (number, c) in function.core.iter().enumerate() {
+        let at = c.insn as usize;
+        let span = function.location(at).map_or(function.span, |l| l.span);
+        let what = || types.map_or_else(|| "a kernel type".to_string(), |t| describe(t, &c.reloc));
+        let fail = |why: String| LoadError::Core { function: function.name.clone(), what: what(), why, span };
+        let Some(local) = types else {
+            return Err(fail("the object has no types of its own that say what it means".to_string()));
+        };
+        let resolution = in_kernel(kernel, local, &c.reloc).map_err(fail)?;
+        match apply(&mut code, at.saturating_mul(8), number as u32, &resolution) {
+            Ok(Patched::Done) => {}
+            Ok(Patched::Poisoned) => poisoned.push((at, what())),
+            Err(e) => return Err(fail(e.to_string())),
+        }
+    }
+    let insns = code.as_chunks::<8>().0.iter().map(|slot| Insn::from_bytes(*slot)).collect();
+    Ok((insns, poisoned))
+}
+
+/// Looks in the kernel's own types, then in those of its modules.
+fn in_kernel(kernel: &Kernel, local: &Btf, reloc: &CoreReloc) -> Result<Resolution, String> {
+    let Some(btf) = kernel.shared_btf() else {
+        return Err(kernel.btf_error().unwrap_or("this kernel has no BTF").to_string());
+    };
+    let own = resolve(local, reloc, &btf).map_err(|e| e.to_string())?;
+    if own.target.is_some() || reloc.kind == CoreKind::TypeIdLocal {
+        return Ok(own);
+    }
+    let modules = kernel.modules();
+    let mut others = modules.iter().filter_map(|m| kernel.module_btf(m));
+    let found = others.find_map(|m| resolve(local, reloc, &m).ok().filter(|r| r.target.is_some()));
+    Ok(found.unwrap_or(own))
+}
