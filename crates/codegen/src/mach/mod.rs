@@ -10,6 +10,9 @@ mod phys;
 mod select;
 mod vars;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use whistler_isa::Target;

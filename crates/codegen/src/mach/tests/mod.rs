@@ -1,0 +1,120 @@
+//! Tests of the back end by running what it makes.
+
+mod eval;
+mod random;
+mod vm;
+
+use std::collections::HashMap;
+
+use whistler_isa::{Insn, IsaLevel, KernelVersion, Target, op};
+
+use crate::code::{Code, OptLevel};
+use crate::ir::Module;
+use eval::{Eval, FRAMES};
+use random::{CTX, INPUTS, Rng};
+use vm::Vm;
+
+/// Every level, with the kernel it comes with here; v4 with and without the safe division.
+pub(crate) const TARGETS: [Target; 5] = [
+    Target { kernel: KernelVersion::new(5, 4), isa: IsaLevel::V1 },
+    Target { kernel: KernelVersion::new(5, 4), isa: IsaLevel::V2 },
+    Target { kernel: KernelVersion::new(6, 1), isa: IsaLevel::V3 },
+    Target { kernel: KernelVersion::new(6, 6), isa: IsaLevel::V4 },
+    Target { kernel: KernelVersion::new(6, 12), isa: IsaLevel::V4 },
+];
+
+/// The functions in one piece, the last one first, its calls resolved.
+pub(crate) fn link(module: &Module, codes: &[Code]) -> Vec<Insn> {
+    let mut starts = HashMap::new();
+    let mut all = Vec::new();
+    for code in codes.iter().rev() {
+        starts.insert(code.name.clone(), all.len());
+        all.extend_from_slice(&code.insns);
+    }
+    for code in codes {
+        for s in &code.syms {
+            let at = starts[&code.name] + s.insn as usize;
+            let name = &module.syms[s.sym.index()].name;
+            if all[at].code == op::JMP | op::CALL {
+                all[at].imm = starts[name] as i32 - at as i32 - 1;
+            }
+        }
+    }
+    all
+}
+
+fn listing(code: &[Insn]) -> String {
+    code.iter().enumerate().map(|(n, i)| format!("{n:4}: {i:?}\n")).collect()
+}
+
+const CTX_AT: u64 = 0x1000;
+
+fn helper(id: i32, args: [u64; 5], mem: &mut Vec<(u64, Vec<u8>)>) -> u64 {
+    if id == 113 {
+        let find = |mem: &Vec<(u64, Vec<u8>)>, at: u64| {
+            mem.iter().position(|(s, b)| at >= *s && at + args[1] <= *s + b.len() as u64)
+        };
+        let (Some(from), Some(to)) = (find(mem, args[2]), find(mem, args[0])) else { return u64::MAX };
+        let n = args[1] as usize;
+        let at = (args[2] - mem[from].0) as usize;
+        let bytes = mem[from].1[at..at + n].to_vec();
+        let at = (args[0] - mem[to].0) as usize;
+        mem[to].1[at..at + n].copy_from_slice(&bytes);
+    }
+    0
+}
+
+/// The context afterwards, by the meaning of the IR.
+fn expected(module: &Module, ctx: &[u8]) -> Result<Vec<u8>, String> {
+    let mut eval = Eval { module, bytes: HashMap::new(), next_frame: FRAMES, steps: 0 };
+    for (n, b) in ctx.iter().enumerate() {
+        eval.bytes.insert(CTX_AT + n as u64, *b);
+    }
+    eval.call(module.functions.last().ok_or("no function")?, &[CTX_AT])?;
+    Ok((0..ctx.len() as u64).map(|n| eval.bytes[&(CTX_AT + n)]).collect())
+}
+
+fn on_vm(code: &[Insn], ctx: &[u8]) -> Result<Vec<u8>, String> {
+    let mut helper = helper;
+    let mut vm = Vm { regions: vec![(CTX_AT, ctx.to_vec())], helper: &mut helper, steps: 0 };
+    vm.run(code, 0, &[CTX_AT])?;
+    Ok(vm.regions.swap_remove(0).1)
+}
+
+fn context(rng: &mut Rng) -> Vec<u8> {
+    let mut ctx = vec![0; CTX];
+    for n in 0..INPUTS {
+        ctx[8 * n..8 * n + 8].copy_from_slice(&rng.interesting().to_le_bytes());
+    }
+    ctx
+}
+
+/// How many random modules a test makes; more on request.
+fn cases(usual: u64) -> u64 {
+    std::env::var("WHISTLER_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn random_functions_do_what_the_ir_says() {
+    for seed in 1..=cases(400) {
+        for target in &TARGETS {
+            for opt in [OptLevel::None, OptLevel::Full] {
+                let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+                let original = random::module(&mut rng, target.isa >= IsaLevel::V3);
+                let mut module = original.clone();
+                let codes = crate::compile(&mut module, target, opt).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                let code = link(&module, &codes);
+                for _ in 0..3 {
+                    let ctx = context(&mut rng);
+                    let wanted = expected(&original, &ctx).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                    let got = on_vm(&code, &ctx);
+                    assert!(
+                        got.as_ref() == Ok(&wanted),
+                        "seed {seed}, {target:?}, {opt:?}:\n{}\nctx {ctx:?}\ngot {got:?}\nnot {wanted:?}",
+                        listing(&code)
+                    );
+                }
+            }
+        }
+    }
+}
