@@ -9,9 +9,11 @@
 
 pub mod elf;
 mod error;
+mod listing;
 mod model;
 
 pub use error::ObjectError;
+pub use listing::listing;
 pub use model::{
     CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
 };

@@ -9,7 +9,7 @@ use whistler_diag::Span;
 use whistler_isa::MapType;
 
 use super::PIN_ROOT;
-use super::types::{Types, peel, size_of};
+use super::types::Types;
 use crate::{Map, ObjectError};
 
 /// `LIBBPF_PIN_BY_NAME`.
@@ -102,8 +102,8 @@ enum Level {
 
 fn decode_struct(btf: &Btf, name: &str, ty: TypeId, level: Level) -> Result<Map, ObjectError> {
     let bad = |what: String| ObjectError::definition("map", name, what);
-    let body = peel(btf, ty)
-        .and_then(|id| match btf.ty(id).ok()?.get() {
+    let body = peeled(btf, ty)
+        .and_then(|kind| match kind {
             Kind::Struct(c) => Some(c),
             _ => None,
         })
@@ -148,7 +148,7 @@ fn decode_struct(btf: &Btf, name: &str, ty: TypeId, level: Level) -> Result<Map,
             "value_size" => sized(&mut value_size, number()?)?,
             "key" | "value" => {
                 let (id, size) = pointee(btf, m.ty)
-                    .and_then(|id| Some((id, size_of(btf, id)?)))
+                    .and_then(|id| Some((id, btf.size_of(id).ok()?)))
                     .ok_or_else(|| bad(format!("`{}` is no pointer to a type with a size", m.name)))?;
                 if m.name == "key" {
                     sized(&mut key_size, size)?;
@@ -159,15 +159,13 @@ fn decode_struct(btf: &Btf, name: &str, ty: TypeId, level: Level) -> Result<Map,
                 }
             }
             "values" => {
-                let slot = match peel(btf, m.ty).and_then(|id| btf.ty(id).ok()).map(|t| t.get()) {
+                let slot = match peeled(btf, m.ty) {
                     Some(Kind::Array { elem, .. }) => pointee(btf, elem),
                     _ => None,
                 };
                 let slot = slot.ok_or_else(|| bad("`values` is no array of pointers".to_string()))?;
                 sized(&mut value_size, 4)?;
-                let is_function = peel(btf, slot)
-                    .and_then(|id| btf.ty(id).ok())
-                    .is_some_and(|t| matches!(t.get(), Kind::FuncProto(_)));
+                let is_function = matches!(peeled(btf, slot), Some(Kind::FuncProto(_)));
                 if !is_function {
                     if level == Level::Inner {
                         return Err(bad("maps of maps of maps do not exist".to_string()));
@@ -196,16 +194,21 @@ fn decode_struct(btf: &Btf, name: &str, ty: TypeId, level: Level) -> Result<Map,
     Ok(map)
 }
 
+/// What a type is, behind typedefs and qualifiers.
+fn peeled(btf: &Btf, ty: TypeId) -> Option<Kind<'_>> {
+    Some(btf.stripped(ty).ok()?.get())
+}
+
 fn pointee(btf: &Btf, ty: TypeId) -> Option<TypeId> {
-    match btf.ty(peel(btf, ty)?).ok()?.get() {
+    match peeled(btf, ty)? {
         Kind::Ptr(to) => Some(to),
         _ => None,
     }
 }
 
 fn read_number(btf: &Btf, ty: TypeId) -> Option<u64> {
-    match btf.ty(peel(btf, ty)?).ok()?.get() {
-        Kind::Ptr(to) => match btf.ty(peel(btf, to)?).ok()?.get() {
+    match peeled(btf, ty)? {
+        Kind::Ptr(to) => match peeled(btf, to)? {
             Kind::Array { len, .. } => Some(u64::from(len)),
             _ => None,
         },

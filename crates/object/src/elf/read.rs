@@ -9,7 +9,7 @@ use whistler_diag::Span;
 
 use super::file::File;
 use super::functions::{self, Functions};
-use super::types::{Types, size_of};
+use super::types::Types;
 use super::{BTF, BTF_EXT, DataKind, KCONFIG, LICENSE, MAPS, MAX_DATA, data_kind, mapdef};
 use crate::{Global, Map, Mutability, Object, ObjectError};
 
@@ -163,7 +163,7 @@ fn placed_vars(file: &File<'_>, section: usize, btf: &Btf, name: &str) -> Vec<Se
         .into_iter()
         .filter_map(|(var_name, v)| {
             let var = match btf.ty(v.var).ok()?.get() {
-                Kind::Var { ty, .. } => size_of(btf, ty)?,
+                Kind::Var { ty, .. } => btf.size_of(ty).ok()?,
                 _ => return None,
             };
             let offset = match symbols.get(var_name) {
@@ -217,7 +217,7 @@ fn clean(types: &mut Types, file: &File<'_>, functions: &Functions, globals: &[P
                 builder.set_linkage(id, Linkage::Static);
             }
             Kind::Var { ty, linkage: Linkage::Extern } => {
-                if size_of(own, ty).is_some() {
+                if own.size_of(ty).is_ok() {
                     builder.set_linkage(id, Linkage::Global);
                 } else {
                     builder.forget(id);

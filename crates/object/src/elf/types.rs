@@ -1,12 +1,9 @@
 //! BTF on its way into and out of a file. Invariant: ids of the object's own
 //! types never change; what is added comes after them.
 
-use whistler_btf::{Btf, BtfBuilder, Kind, Linkage, TypeId, TypeKind, int_encoding};
+use whistler_btf::{Btf, BtfBuilder, Linkage, TypeId, TypeKind, int_encoding};
 
 use crate::ObjectError;
-
-/// Longest chain of typedefs, qualifiers and arrays that is followed.
-const MAX_DEPTH: usize = 32;
 
 /// The object's own types as they were, and a builder that goes on with them.
 pub(super) struct Types {
@@ -25,7 +22,7 @@ impl Types {
 
     /// Bytes of a type.
     pub(super) fn size_of(&self, id: TypeId) -> Option<u32> {
-        size_of(&self.own, id)
+        self.own.size_of(id).ok()
     }
 
     /// A type that stands for so many bytes.
@@ -62,50 +59,6 @@ impl Types {
     pub(super) fn find(&self, name: &str, kind: TypeKind) -> Option<TypeId> {
         self.own.find(name, kind).ok().flatten()
     }
-}
-
-/// Bytes of a type; `None` for what has no size, refers to itself or does not exist.
-pub(super) fn size_of(btf: &Btf, mut id: TypeId) -> Option<u32> {
-    let mut times = 1u32;
-    for _ in 0..MAX_DEPTH {
-        let size = match btf.ty(id).ok()?.get() {
-            Kind::Int(i) => i.size,
-            Kind::Ptr(_) => 8,
-            Kind::Struct(c) | Kind::Union(c) => c.size,
-            Kind::Enum(e) => e.size,
-            Kind::Float { size } => size,
-            Kind::Datasec(d) => d.size,
-            Kind::Array { elem, len } => {
-                times = times.checked_mul(len)?;
-                id = elem;
-                continue;
-            }
-            Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) | Kind::TypeTag(t) => {
-                id = t;
-                continue;
-            }
-            Kind::Var { ty, .. } => {
-                id = ty;
-                continue;
-            }
-            Kind::Void | Kind::Fwd { .. } | Kind::Func { .. } | Kind::FuncProto(_) | Kind::DeclTag { .. } => {
-                return None;
-            }
-        };
-        return times.checked_mul(size);
-    }
-    None
-}
-
-/// A type without typedefs and qualifiers; `None` when the chain has no end.
-pub(super) fn peel(btf: &Btf, mut id: TypeId) -> Option<TypeId> {
-    for _ in 0..MAX_DEPTH {
-        match btf.ty(id).ok()?.get() {
-            Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) | Kind::TypeTag(t) => id = t,
-            _ => return Some(id),
-        }
-    }
-    None
 }
 
 /// Whether the kernel takes this as the name of a function or variable.
