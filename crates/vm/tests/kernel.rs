@@ -39,7 +39,8 @@ impl Rng {
 
     /// Numbers near the edges more often than chance would have them.
     fn value(&mut self) -> u64 {
-        let edge = self.pick(&[0, 1, 2, 7, 31, 32, 63, 0x7f, 0x80, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63]);
+        let edge =
+            self.pick(&[0, 1, 2, 7, 31, 32, 63, 0x7f, 0x80, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63]);
         match self.below(4) {
             0 => self.next(),
             1 => edge,
@@ -85,7 +86,17 @@ fn body_instruction(rng: &mut Rng, left: usize) -> Insn {
         }
         8 | 9 => {
             let code = rng.pick(&[
-                op::JEQ, op::JNE, op::JGT, op::JGE, op::JLT, op::JLE, op::JSGT, op::JSGE, op::JSLT, op::JSLE, op::JSET,
+                op::JEQ,
+                op::JNE,
+                op::JGT,
+                op::JGE,
+                op::JLT,
+                op::JLE,
+                op::JSGT,
+                op::JSGE,
+                op::JSLT,
+                op::JSLE,
+                op::JSET,
             ]);
             let (src, imm) = source(x);
             let off = rng.below(left.min(6) + 1) as i16;
@@ -119,7 +130,7 @@ fn program(rng: &mut Rng) -> Vec<Insn> {
         ldx(2, 1, 4, op::W),
         Insn::new(op::ALU64 | op::MOV | op::X, 3, 9, 0, 0),
         Insn::new(op::ALU64 | op::ADD | op::K, 3, 0, 0, size),
-        Insn::new(op::JMP | op::JGT | op::X, 3, 2, after - 1, 0),
+        Insn::new(op::JMP | op::JGT | op::X, 3, 2, after, 0),
     ];
     p.extend(REGS.iter().enumerate().map(|(i, r)| ldx(*r, 9, 8 * i as i16, op::DW)));
     p.extend((0..SLOTS).map(|i| Insn::new(op::STX | op::MEM | op::DW, 10, REGS[i as usize], -8 * (i + 1), 0)));

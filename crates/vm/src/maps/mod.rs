@@ -91,8 +91,8 @@ pub(crate) struct Values {
 
 impl Values {
     fn new(size: usize, slots: usize) -> Values {
-        // One more than the size, so that a value's end is never its neighbour's start.
-        let shift = (size + 1).next_power_of_two().trailing_zeros().max(3);
+        // Wide gaps, so that running off a value on either side does not reach its neighbour.
+        let shift = (2 * size + 16).next_power_of_two().trailing_zeros();
         Values { bytes: vec![0; size * slots], size, shift }
     }
 
@@ -435,8 +435,9 @@ impl Map {
         if access == Access::Write && !self.program_may_write() {
             return format!("programs can't write the values of map `{}`", self.name);
         }
-        let before = (1 << self.values.shift) - within;
-        if within <= self.value_size as u64 + before {
+        let stride = 1 << self.values.shift;
+        let before = stride - within;
+        if within < (self.value_size as u64 + stride) / 2 {
             return format!(
                 "this is byte {within} of a value of map `{}`, which has {} bytes",
                 self.name, self.value_size

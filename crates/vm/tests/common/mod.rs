@@ -5,6 +5,9 @@
 
 use std::collections::HashMap;
 
+use whistler_isa::{Insn, MapType, ProgType};
+use whistler_object::{Function, Map, Program, Relocation, Symbol};
+
 /// Assembles lines of `op operands`; `name:` is a label, `#` starts a comment.
 pub fn assemble(text: &str) -> Result<Vec<u8>, String> {
     let lines: Vec<&str> =
@@ -202,5 +205,66 @@ fn instruction(line: &str, here: i64, labels: &HashMap<&str, i64>) -> Result<Vec
             Ok([slot(0x18, dst, src, 0, i64::from(value as i32))?, slot(0, 0, 0, 0, i64::from(high as i32))?].concat())
         }
         _ => Err("unknown instruction".into()),
+    }
+}
+
+/// A function with relocations: `lddw rN, @map NAME`, `lddw rN, @global NAME+OFF`,
+/// `lddw rN, @function NAME`, `call @NAME`, `call @kfunc NAME`.
+pub fn function(name: &str, text: &str) -> Function {
+    let mut relocations = Vec::new();
+    let mut plain = String::new();
+    let mut at = 0;
+    for line in text.lines().map(|l| l.split('#').next().unwrap_or("").trim()).filter(|l| !l.is_empty()) {
+        let mut line = line.to_string();
+        if let Some((head, symbol)) = line.split_once('@').map(|(h, s)| (h.to_string(), s.to_string())) {
+            let (kind, name) = symbol.split_once(' ').unwrap_or(("", &symbol));
+            let symbol = match kind {
+                "map" => Symbol::Map(name.into()),
+                "global" => {
+                    let (name, offset) = name.split_once('+').unwrap_or((name, "0"));
+                    Symbol::Global { name: name.into(), offset: offset.parse().unwrap() }
+                }
+                "kfunc" => Symbol::Kfunc(name.into()),
+                _ => Symbol::Subprogram(name.into()),
+            };
+            relocations.push(Relocation { insn: at, symbol });
+            line = format!("{head}{}", if head.starts_with("call") { "local 0" } else { "0" });
+        }
+        if !line.ends_with(':') {
+            at += if line.starts_with("lddw") { 2 } else { 1 };
+        }
+        plain += &format!("{line}\n");
+    }
+    // A call's distance is not used when it has a relocation; 0 always assembles.
+    let bytes = assemble(&plain).unwrap_or_else(|e| panic!("{name}: {e}"));
+    Function { name: name.into(), insns: Insn::decode_all(&bytes).unwrap(), relocations, ..Function::default() }
+}
+
+pub fn program(name: &str, prog_type: ProgType, text: &str) -> Program {
+    Program {
+        function: function(name, text),
+        section: prog_type.info().section.into(),
+        prog_type,
+        attach_type: None,
+        attach_target: None,
+        license: "GPL".into(),
+        sleepable: false,
+    }
+}
+
+pub fn map(name: &str, map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> Map {
+    Map {
+        name: name.into(),
+        map_type,
+        key_size,
+        value_size,
+        max_entries,
+        flags: 0,
+        key_type: None,
+        value_type: None,
+        inner: None,
+        pin: None,
+        extra: 0,
+        span: Default::default(),
     }
 }
