@@ -1,0 +1,100 @@
+//! The same functions in the running kernel, as syscall programs: its verifier must take them, and
+//! they must leave the same context.
+
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+
+use whistler_isa::{Insn, IsaLevel};
+use whistler_sys::bpf::{ProgLoad, TestRun};
+
+use super::random::{self, Rng};
+use super::{TARGETS, cases, context, expected, link, listing};
+use crate::code::OptLevel;
+
+/// BPF_PROG_TYPE_SYSCALL, which only runs sleepable.
+const SYSCALL: u32 = 31;
+const SLEEPABLE: u32 = 1 << 4;
+
+/// A loaded program, or the verifier's words.
+pub(super) fn load(code: &[Insn], prog_type: u32) -> Result<whistler_sys::bpf::Loaded, String> {
+    let bytes = Insn::encode_all(code);
+    let mut load = ProgLoad {
+        prog_type,
+        flags: if prog_type == SYSCALL { SLEEPABLE } else { 0 },
+        insns: &bytes,
+        license: c"GPL",
+        name: "codegen",
+        ..ProgLoad::default()
+    };
+    if let Ok(loaded) = load.load() {
+        return Ok(loaded);
+    }
+    (load.log_level, load.log_size) = (1, 1 << 22);
+    load.load().map_err(|e| format!("{:?}\n{}", e.error, e.log))
+}
+
+/// Whether programs can be loaded here; where they must be, that they can't is a failure.
+pub(super) fn has_kernel() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| {
+        let exit = [Insn::new(0xb7, 0, 0, 0, 0), Insn::new(0x95, 0, 0, 0, 0)];
+        let loaded = load(&exit, SYSCALL);
+        if let Err(e) = &loaded {
+            assert!(std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none(), "programs can't be loaded: {e}");
+            println!("skipped: programs can't be loaded here ({})", e.lines().next().unwrap_or_default());
+        }
+        loaded.is_ok()
+    })
+}
+
+fn in_kernel(code: &[Insn], contexts: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+    let loaded = load(code, SYSCALL)?;
+    let run = |ctx: &Vec<u8>| {
+        let run = TestRun {
+            prog: loaded.fd.as_fd(),
+            data_in: &[],
+            data_out_len: 0,
+            ctx_in: ctx,
+            ctx_out_len: 0,
+            repeat: 0,
+            flags: 0,
+            cpu: 0,
+        };
+        run.run().map(|out| out.ctx_out).map_err(|e| format!("{e:?}"))
+    };
+    contexts.iter().map(run).collect()
+}
+
+#[test]
+fn the_kernel_takes_random_functions_and_runs_them_alike() {
+    if !has_kernel() {
+        return;
+    }
+    let mut too_complex = 0;
+    for seed in 1..=cases(150) {
+        for target in &TARGETS {
+            for opt in [OptLevel::None, OptLevel::Full] {
+                let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+                let original = random::module(&mut rng, target.isa >= IsaLevel::V3);
+                let mut module = original.clone();
+                let codes = crate::compile(&mut module, target, opt).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                let code = link(&module, &codes);
+                let contexts: Vec<_> = (0..3).map(|_| context(&mut rng)).collect();
+                let wanted: Vec<_> = contexts.iter().map(|c| expected(&original, c).unwrap()).collect();
+                let got = in_kernel(&code, &contexts);
+                if got.as_ref().is_err_and(|e| e.contains("BPF program is too large")) {
+                    too_complex += 1;
+                    continue;
+                }
+                assert!(
+                    got.as_ref() == Ok(&wanted),
+                    "seed {seed}, {target:?}, {opt:?}:\n{}\n{}\ngot {got:?}\nnot {wanted:?}",
+                    got.as_ref().err().map_or("", |e| e),
+                    listing(&code),
+                );
+            }
+        }
+    }
+    println!("{too_complex} were too complex for the verifier");
+    assert!(too_complex < 20, "{too_complex}");
+}
