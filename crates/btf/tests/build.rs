@@ -107,6 +107,7 @@ fn exercise(bytes: Vec<u8>) {
         let _ = btf.find(t.name, t.kind());
         let _ = (btf.size_of(id), btf.align_of(id), btf.strip(id), btf.pointer_depth(id), btf.is_signed(id));
         let _ = (btf.find_member(id, "y"), btf.flat_members(id), btf.c_definition(id), btf.find_flavours(t.name));
+        let _ = (BtfBuilder::new().import(&btf, id), BtfBuilder::new().picture(&btf, id, &["y", "x"]));
         for kind in CoreKind::ALL {
             for access in ["0", "0:0", "0:3:1", "0:2:0", "1:1"] {
                 let r = CoreReloc { insn_off: 0, type_id: id, access: access.into(), kind };

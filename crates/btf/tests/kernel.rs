@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::time::Instant;
-use whistler_btf::{Btf, BtfBuilder, Kind, Step, TypeKind};
+use whistler_btf::{Btf, BtfBuilder, CoreKind, CoreReloc, Kind, Step, TypeKind, access_string, resolve};
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -143,6 +143,42 @@ fn timing() {
             let t = Instant::now();
             btf.find(name, TypeKind::Struct).unwrap().unwrap();
             eprintln!("  {name}: {:?}", t.elapsed());
+        }
+    }
+}
+
+#[test]
+fn pictures_of_kernel_types_resolve_to_the_kernels_own_offsets() {
+    let Some(bytes) = vmlinux() else { return };
+    let kernel = Btf::parse(bytes).unwrap();
+    for (name, fields) in [
+        ("task_struct", &["pid", "real_parent", "comm", "__state", "se", "sched_reset_on_fork"][..]),
+        ("sk_buff", &["dev", "len", "pkt_type", "cb", "transport_header"]),
+        ("sock", &["__sk_common", "sk_protocol"]),
+    ] {
+        let id = kernel.find(name, TypeKind::Struct).unwrap().unwrap();
+        let mut b = BtfBuilder::new();
+        let picture = b.picture(&kernel, id, fields).unwrap().unwrap();
+        assert!(b.picture(&kernel, id, &["no_such_field"]).unwrap().is_none());
+        let bytes = b.to_bytes();
+        assert!(bytes.len() < 20_000, "{name}: {} bytes", bytes.len());
+        let local = Btf::parse(bytes).unwrap();
+        for (i, field) in fields.iter().enumerate() {
+            let truth = kernel.find_member(id, field).unwrap().unwrap();
+            let ask = |kind| {
+                let r = CoreReloc { insn_off: 0, type_id: picture, access: access_string(&[0, i as u32]), kind };
+                resolve(&local, &r, &kernel).unwrap()
+            };
+            assert_eq!(ask(CoreKind::FieldExists).value, Some(1), "{name}.{field}");
+            let offset = ask(CoreKind::FieldByteOffset);
+            assert_eq!(offset.value, Some(offset.orig_value), "{name}.{field}");
+            if truth.bits == 0 {
+                assert_eq!(offset.value, Some(u64::from(truth.byte_offset())), "{name}.{field}");
+                assert!(offset.mem.unwrap().safe, "{name}.{field}");
+                assert_eq!(ask(CoreKind::FieldByteSize).value, Some(u64::from(kernel.size_of(truth.ty).unwrap())));
+            } else {
+                assert_eq!(ask(CoreKind::FieldRShiftU64).value, Some(64 - u64::from(truth.bits)));
+            }
         }
     }
 }

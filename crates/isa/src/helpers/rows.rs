@@ -27,6 +27,7 @@ const ACQUIRES: F = F::ACQUIRES;
 const NULLABLE: F = F::MAY_RETURN_NULL;
 const VARIADIC: F = F::VARIADIC;
 
+#[expect(clippy::too_many_arguments, reason = "one for each column of the table")]
 const fn row(
     id: u32,
     name: &'static str,
