@@ -146,7 +146,8 @@ impl Decoder<'_> {
             op::STX => i.code & 0xe0 == op::ATOMIC && i.imm == op::LOAD_ACQ,
             _ => false,
         };
-        if writes_dst && i.dst == 10 {
+        let fetches = i.code & 0xe7 == (op::STX | op::ATOMIC) && i.imm & op::FETCH != 0 && i.imm != op::CMPXCHG;
+        if (writes_dst && i.dst == 10) || (fetches && i.src == 10) {
             return Err(FaultKind::BadInstruction(format!("{i:?} (r10 can't be written)")));
         }
         let make = |kind| Op { kind, dst: i.dst, src: i.src, off: i32::from(i.off), imm: i64::from(i.imm) };

@@ -181,12 +181,12 @@ impl Cpu<'_> {
                 Kind::And32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from(a & b); }
                 Kind::Xor32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from(a ^ b); }
                 Kind::Xor32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from(a ^ b); }
-                Kind::Lsh32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from(a.wrapping_shl(b as u32)); }
-                Kind::Lsh32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from(a.wrapping_shl(b as u32)); }
-                Kind::Rsh32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from(a.wrapping_shr(b as u32)); }
-                Kind::Rsh32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from(a.wrapping_shr(b as u32)); }
-                Kind::Arsh32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from((a as i32).wrapping_shr(b as u32) as u32); }
-                Kind::Arsh32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from((a as i32).wrapping_shr(b as u32) as u32); }
+                Kind::Lsh32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from(a.wrapping_shl(b)); }
+                Kind::Lsh32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from(a.wrapping_shl(b)); }
+                Kind::Rsh32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from(a.wrapping_shr(b)); }
+                Kind::Rsh32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from(a.wrapping_shr(b)); }
+                Kind::Arsh32K => { let (a, b) = (d!() as u32, i.imm as u32); d!() = u64::from((a as i32).wrapping_shr(b) as u32); }
+                Kind::Arsh32X => { let (a, b) = (d!() as u32, s!() as u32); d!() = u64::from((a as i32).wrapping_shr(b) as u32); }
                 Kind::Mov64K => d!() = i.imm as u64,
                 Kind::Mov64X => d!() = s!(),
                 Kind::Mov32K => d!() = u64::from(i.imm as u32),
@@ -278,28 +278,28 @@ impl Cpu<'_> {
                         _ => pc = i.off as usize,
                     }
                 }
-                Kind::Jeq64K => { let (a, b) = (d!() as u64, i.imm as u64); if a == b { pc = i.off as usize; } }
-                Kind::Jeq64X => { let (a, b) = (d!() as u64, s!() as u64); if a == b { pc = i.off as usize; } }
-                Kind::Jne64K => { let (a, b) = (d!() as u64, i.imm as u64); if a != b { pc = i.off as usize; } }
-                Kind::Jne64X => { let (a, b) = (d!() as u64, s!() as u64); if a != b { pc = i.off as usize; } }
-                Kind::Jgt64K => { let (a, b) = (d!() as u64, i.imm as u64); if a > b { pc = i.off as usize; } }
-                Kind::Jgt64X => { let (a, b) = (d!() as u64, s!() as u64); if a > b { pc = i.off as usize; } }
-                Kind::Jge64K => { let (a, b) = (d!() as u64, i.imm as u64); if a >= b { pc = i.off as usize; } }
-                Kind::Jge64X => { let (a, b) = (d!() as u64, s!() as u64); if a >= b { pc = i.off as usize; } }
-                Kind::Jlt64K => { let (a, b) = (d!() as u64, i.imm as u64); if a < b { pc = i.off as usize; } }
-                Kind::Jlt64X => { let (a, b) = (d!() as u64, s!() as u64); if a < b { pc = i.off as usize; } }
-                Kind::Jle64K => { let (a, b) = (d!() as u64, i.imm as u64); if a <= b { pc = i.off as usize; } }
-                Kind::Jle64X => { let (a, b) = (d!() as u64, s!() as u64); if a <= b { pc = i.off as usize; } }
-                Kind::Jsgt64K => { let (a, b) = (d!() as i64, i.imm as i64); if a > b { pc = i.off as usize; } }
+                Kind::Jeq64K => { let (a, b) = (d!(), i.imm as u64); if a == b { pc = i.off as usize; } }
+                Kind::Jeq64X => { let (a, b) = (d!(), s!()); if a == b { pc = i.off as usize; } }
+                Kind::Jne64K => { let (a, b) = (d!(), i.imm as u64); if a != b { pc = i.off as usize; } }
+                Kind::Jne64X => { let (a, b) = (d!(), s!()); if a != b { pc = i.off as usize; } }
+                Kind::Jgt64K => { let (a, b) = (d!(), i.imm as u64); if a > b { pc = i.off as usize; } }
+                Kind::Jgt64X => { let (a, b) = (d!(), s!()); if a > b { pc = i.off as usize; } }
+                Kind::Jge64K => { let (a, b) = (d!(), i.imm as u64); if a >= b { pc = i.off as usize; } }
+                Kind::Jge64X => { let (a, b) = (d!(), s!()); if a >= b { pc = i.off as usize; } }
+                Kind::Jlt64K => { let (a, b) = (d!(), i.imm as u64); if a < b { pc = i.off as usize; } }
+                Kind::Jlt64X => { let (a, b) = (d!(), s!()); if a < b { pc = i.off as usize; } }
+                Kind::Jle64K => { let (a, b) = (d!(), i.imm as u64); if a <= b { pc = i.off as usize; } }
+                Kind::Jle64X => { let (a, b) = (d!(), s!()); if a <= b { pc = i.off as usize; } }
+                Kind::Jsgt64K => { let (a, b) = (d!() as i64, i.imm); if a > b { pc = i.off as usize; } }
                 Kind::Jsgt64X => { let (a, b) = (d!() as i64, s!() as i64); if a > b { pc = i.off as usize; } }
-                Kind::Jsge64K => { let (a, b) = (d!() as i64, i.imm as i64); if a >= b { pc = i.off as usize; } }
+                Kind::Jsge64K => { let (a, b) = (d!() as i64, i.imm); if a >= b { pc = i.off as usize; } }
                 Kind::Jsge64X => { let (a, b) = (d!() as i64, s!() as i64); if a >= b { pc = i.off as usize; } }
-                Kind::Jslt64K => { let (a, b) = (d!() as i64, i.imm as i64); if a < b { pc = i.off as usize; } }
+                Kind::Jslt64K => { let (a, b) = (d!() as i64, i.imm); if a < b { pc = i.off as usize; } }
                 Kind::Jslt64X => { let (a, b) = (d!() as i64, s!() as i64); if a < b { pc = i.off as usize; } }
-                Kind::Jsle64K => { let (a, b) = (d!() as i64, i.imm as i64); if a <= b { pc = i.off as usize; } }
+                Kind::Jsle64K => { let (a, b) = (d!() as i64, i.imm); if a <= b { pc = i.off as usize; } }
                 Kind::Jsle64X => { let (a, b) = (d!() as i64, s!() as i64); if a <= b { pc = i.off as usize; } }
-                Kind::Jset64K => { let (a, b) = (d!() as u64, i.imm as u64); if a & b != 0 { pc = i.off as usize; } }
-                Kind::Jset64X => { let (a, b) = (d!() as u64, s!() as u64); if a & b != 0 { pc = i.off as usize; } }
+                Kind::Jset64K => { let (a, b) = (d!(), i.imm as u64); if a & b != 0 { pc = i.off as usize; } }
+                Kind::Jset64X => { let (a, b) = (d!(), s!()); if a & b != 0 { pc = i.off as usize; } }
                 Kind::Jeq32K => { let (a, b) = (d!() as u32, i.imm as u32); if a == b { pc = i.off as usize; } }
                 Kind::Jeq32X => { let (a, b) = (d!() as u32, s!() as u32); if a == b { pc = i.off as usize; } }
                 Kind::Jne32K => { let (a, b) = (d!() as u32, i.imm as u32); if a != b { pc = i.off as usize; } }

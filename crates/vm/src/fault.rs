@@ -64,7 +64,7 @@ pub struct TraceEntry {
     /// Index of the slot within the function.
     pub insn: usize,
     /// Its source location.
-    pub location: Option<Location>,
+    pub location: Option<Box<Location>>,
 }
 
 /// A program was stopped.
@@ -77,7 +77,7 @@ pub struct Fault {
     /// Index of the slot within the function.
     pub insn: usize,
     /// Its source location.
-    pub location: Option<Location>,
+    pub location: Option<Box<Location>>,
     /// The calls that led there, innermost first, without the faulting function itself.
     pub callers: Vec<TraceEntry>,
 }

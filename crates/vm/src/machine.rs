@@ -553,7 +553,7 @@ fn leaves_clean(state: &State) -> Run<()> {
 fn located(code: &Code, trap: Trap, start: usize) -> Fault {
     let entry = |pc: usize| {
         let (f, insn) = code.locate(pc)?;
-        Some(TraceEntry { function: f.name.clone(), insn, location: f.location(insn).cloned() })
+        Some(TraceEntry { function: f.name.clone(), insn, location: f.location(insn).cloned().map(Box::new) })
     };
     // A return address stands one behind the call.
     let callers = trap.callers.iter().filter(|pc| **pc != usize::MAX).filter_map(|pc| entry(pc - 1)).collect();
