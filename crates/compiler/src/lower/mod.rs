@@ -120,5 +120,5 @@ impl Shared {
 
 /// Bytes of the context field of that program type at that offset.
 fn ctx_field_size(prog_type: whistler_isa::ProgType, off: u32) -> Option<u32> {
-    prog_type.context()?.field_at(off).map(|f| f.size)
+    whistler_isa::ctx::of(prog_type)?.field_at(off).map(|f| f.size)
 }
