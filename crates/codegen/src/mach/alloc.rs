@@ -5,7 +5,7 @@ use regalloc2::{Algorithm, Allocation, Edit, InstOrEdit, MachineEnv, Output, PRe
 use whistler_isa::{Insn, Reg, op};
 
 use super::inst::{Cond, Field, MFunc, MInst, MOp, Rhs, preg};
-use super::phys::{EDIT, PBlock, PFunc, PInst, PTerm};
+use super::phys::{PBlock, PFunc, PInst, PTerm};
 use crate::ir::SrcLoc;
 
 /// The machine as the allocator sees it: r0–r5 first, since a program that never touches r6–r9
@@ -36,7 +36,7 @@ pub(crate) fn allocate(f: &MFunc) -> Result<Output, String> {
 
 /// The code with the allocated registers.
 pub(crate) fn apply(f: &MFunc, output: &Output) -> Result<PFunc, String> {
-    let mut b = Builder { f, output, blocks: Vec::new(), current: Vec::new(), loc: SrcLoc::NONE };
+    let mut b = Builder { f, output, blocks: Vec::new(), current: Vec::new(), loc: SrcLoc::NONE, next: 0 };
     // A block that makes a 0 or 1 from a comparison becomes several: number them first.
     let mut first = Vec::with_capacity(f.blocks.len());
     let mut next = 0;
@@ -48,7 +48,7 @@ pub(crate) fn apply(f: &MFunc, output: &Output) -> Result<PFunc, String> {
     for n in 0..f.blocks.len() {
         b.block(regalloc2::Block::new(n), &first)?;
     }
-    Ok(PFunc { blocks: b.blocks, frame: f.frame, spills: output.num_spillslots as u32 })
+    Ok(PFunc { blocks: b.blocks, lost: Vec::new(), frame: f.frame, spills: output.num_spillslots as u32 })
 }
 
 /// The offset from r10 of a spill slot.
@@ -63,12 +63,15 @@ struct Builder<'a> {
     blocks: Vec<PBlock>,
     current: Vec<PInst>,
     loc: SrcLoc,
+    /// The next instruction before allocation.
+    next: u32,
 }
 
 impl Builder<'_> {
     fn block(&mut self, block: regalloc2::Block, first: &[usize]) -> Result<(), String> {
         let f = self.f;
-        self.loc = f.insts[f.blocks[block.index()].start as usize].loc;
+        self.next = f.blocks[block.index()].start;
+        self.loc = f.insts[self.next as usize].loc;
         for item in self.output.block_insts_and_edits(f, block) {
             match item {
                 InstOrEdit::Edit(Edit::Move { from, to }) => self.edit(*from, *to)?,
@@ -77,6 +80,7 @@ impl Builder<'_> {
                     self.loc = inst.loc;
                     let succ = |n: usize| first[f.blocks[block.index()].succs[n].index()];
                     self.inst(inst, i, succ)?;
+                    self.next = i.index() as u32 + 1;
                 }
             }
         }
@@ -109,7 +113,7 @@ impl Builder<'_> {
             (_, Some(slot), Some(dst), _) => Insn::new(op::LDX | op::MEM | op::DW, dst, 10, at(slot), 0),
             _ => return Err(format!("a move from {from} to {to}")),
         };
-        self.push(insn, EDIT);
+        self.current.push(PInst { edit: true, ..PInst::plain(insn, self.loc, self.next) });
         Ok(())
     }
 

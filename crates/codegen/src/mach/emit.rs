@@ -8,6 +8,9 @@ use super::phys::{PFunc, PInst, PTerm};
 use crate::code::{Code, CodegenError, SymUse};
 use crate::ir::{Cc, SrcLoc, Width};
 
+/// The origin of what the allocator put in.
+pub(crate) const EDIT: u32 = u32::MAX;
+
 /// What a slot, or a few, will hold once the distances are known.
 #[derive(Clone, Copy, Debug)]
 enum Item {
@@ -69,7 +72,7 @@ pub(crate) fn emit(
     let (mut items, mut starts) = (Vec::new(), Vec::with_capacity(f.blocks.len()));
     for (n, block) in f.blocks.iter().enumerate() {
         starts.push(items.len());
-        items.extend(block.insts.iter().map(|i| (Item::Inst(*i), i.loc, i.at)));
+        items.extend(block.insts.iter().map(|i| (Item::Inst(*i), i.loc, if i.edit { EDIT } else { i.at })));
         let mut put = |item| items.push((item, block.term_loc, block.term_at));
         match block.term {
             PTerm::Exit => put(Item::Exit),

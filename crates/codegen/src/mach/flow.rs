@@ -93,7 +93,7 @@ impl Flow {
 
     fn find_needed(&mut self, f: &Function) -> Result<(), String> {
         let mut work = Vec::new();
-        let mut mark = |needed: &mut Vec<bool>, work: &mut Vec<Value>, v: Value| match needed.get_mut(v.index()) {
+        let mark = |needed: &mut Vec<bool>, work: &mut Vec<Value>, v: Value| match needed.get_mut(v.index()) {
             Some(n) if !*n => {
                 *n = true;
                 work.push(v);

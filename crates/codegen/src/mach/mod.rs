@@ -3,11 +3,14 @@
 //! function other than the one it compiles.
 
 mod alloc;
+mod blocks;
 mod emit;
 mod flow;
 mod inst;
+mod layout;
 mod phys;
 mod select;
+mod tidy;
 mod vars;
 
 #[cfg(test)]
@@ -19,6 +22,7 @@ use whistler_isa::Target;
 
 use crate::code::{Code, CodegenError};
 use crate::ir::{Function, SymData};
+use phys::PFunc;
 
 /// The stack a program has (`MAX_BPF_STACK`).
 const MAX_STACK: u32 = 512;
@@ -50,17 +54,26 @@ pub(crate) fn generate(
     if stack > MAX_STACK {
         return Err(stack_overflow(f, stack, output.num_spillslots as u32));
     }
-    let phys = alloc::apply(&machine, &output).map_err(invalid("register allocation"))?;
+    let mut phys = alloc::apply(&machine, &output).map_err(invalid("register allocation"))?;
+    finish(&mut phys);
     let finished = Instant::now();
     let mut origins = Vec::new();
     let mut code = emit::emit(&f.name, &phys, target, &mut origins)?;
     code.stack_size = stack;
-    code.vars = vars::locate(f, &machine, &output, &origins);
+    code.vars = vars::locate(f, &machine, &output, &phys, &origins);
     times.select += selected - start;
     times.allocate += allocated - selected;
     times.finish += finished - allocated;
     times.emit += finished.elapsed();
     Ok(code)
+}
+
+/// Makes the allocated code better. Each step leaves it whole, so that any may be left out.
+fn finish(f: &mut PFunc) {
+    tidy::forward_copies(f);
+    tidy::remove_dead(f);
+    blocks::simplify(f);
+    layout::rotate_loops(f);
 }
 
 fn stack_overflow(f: &Function, needed: u32, spills: u32) -> CodegenError {

@@ -14,9 +14,6 @@ pub(crate) const fn bit(r: Reg) -> RegSet {
     1 << r
 }
 
-/// [`PInst::at`] of what the allocator put in.
-pub(crate) const EDIT: u32 = u32::MAX;
-
 /// An instruction: one slot, or two when it is wide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PInst {
@@ -26,8 +23,10 @@ pub(crate) struct PInst {
     pub sym: Option<(Sym, i32)>,
     pub core: Option<CoreId>,
     pub loc: SrcLoc,
-    /// The instruction before allocation that it is of.
+    /// The instruction before allocation that it is of, or that it was put before.
     pub at: u32,
+    /// Whether the allocator put it in.
+    pub edit: bool,
     /// How many argument registers a call reads.
     pub args: u8,
 }
@@ -53,6 +52,8 @@ pub(crate) struct PBlock {
 #[derive(Clone, Debug)]
 pub(crate) struct PFunc {
     pub blocks: Vec<PBlock>,
+    /// Writes of registers that were removed: before which instruction, and of which register.
+    pub lost: Vec<(u32, Reg)>,
     pub frame: u32,
     pub spills: u32,
 }
@@ -60,7 +61,7 @@ pub(crate) struct PFunc {
 impl PInst {
     /// A slot without anything attached.
     pub fn plain(insn: Insn, loc: SrcLoc, at: u32) -> PInst {
-        PInst { insn, high: 0, sym: None, core: None, loc, at, args: 0 }
+        PInst { insn, high: 0, sym: None, core: None, loc, at, edit: false, args: 0 }
     }
 
     /// Slots it takes.

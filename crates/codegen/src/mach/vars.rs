@@ -4,13 +4,20 @@ use regalloc2::{Allocation, Output, ProgPoint};
 use whistler_isa::Reg;
 
 use super::inst::MFunc;
-use super::phys::EDIT;
+use super::emit::EDIT;
+use super::phys::PFunc;
 use crate::code::{VarLoc, VarPlace};
 use crate::ir::Function;
 
 /// The variables' places, in order of their first slots. `origins` says for each slot which
 /// instruction before allocation it is of.
-pub(crate) fn locate(f: &Function, machine: &MFunc, output: &Output, origins: &[u32]) -> Vec<VarLoc> {
+pub(crate) fn locate(
+    f: &Function,
+    machine: &MFunc,
+    output: &Output,
+    phys: &PFunc,
+    origins: &[u32],
+) -> Vec<VarLoc> {
     // The slots of each instruction lie together.
     let mut slots: Vec<Option<(u32, u32)>> = vec![None; machine.insts.len()];
     for (slot, &origin) in origins.iter().enumerate() {
@@ -26,6 +33,13 @@ pub(crate) fn locate(f: &Function, machine: &MFunc, output: &Output, origins: &[
             continue;
         };
         let Some(place) = place(alloc, machine.frame) else { continue };
+        // The value never gets there when the write was removed.
+        let lost = |(at, r): &(u32, Reg)| {
+            place == VarPlace::Reg(*r) && from.inst().index() as u32 <= *at + 1 && *at <= to.inst().index() as u32
+        };
+        if phys.lost.iter().any(lost) {
+            continue;
+        }
         for inst in from.inst().index()..=to.inst().index().min(machine.insts.len().saturating_sub(1)) {
             let before = ProgPoint::before(regalloc2::Inst::new(inst));
             if before < from || before >= to {
