@@ -261,7 +261,8 @@ impl Memory {
         const BASE: u64 = address(region::STACK, 0);
         let off = addr.wrapping_sub(BASE);
         let (frame, within) = ((off >> FRAME_SHIFT) as usize, (off & ((1 << FRAME_SHIFT) - 1)) as usize);
-        (frame < self.depth && within + len <= STACK_SIZE).then_some(frame * STACK_SIZE + within)
+        (frame < self.depth && within <= STACK_SIZE && len <= STACK_SIZE - within)
+            .then_some(frame * STACK_SIZE + within)
     }
 
     /// A load of `N` bytes.
@@ -444,14 +445,16 @@ impl Memory {
         match r {
             // One below the first frame borrows from the region number.
             0 | region::STACK => self.describe_stack(addr, len),
-            region::CONTEXT if access == Access::Write && (off as usize) + len <= self.context.bytes.len() => {
+            region::CONTEXT
+                if access == Access::Write && (off as usize).saturating_add(len) <= self.context.bytes.len() =>
+            {
                 "this context field can't be written".into()
             }
             region::CONTEXT => sized(format!("the context ({})", self.context.name), self.context.bytes.len()),
             region::PACKET => {
                 let p = &self.packet;
                 let at = off as i64 - p.data as i64;
-                if access == Access::Write && at >= 0 && off as usize + len <= p.end {
+                if access == Access::Write && at >= 0 && (off as usize).saturating_add(len) <= p.end {
                     return "this program type can't write its packet".into();
                 }
                 format!("this is byte {at} of the packet, which has {} bytes", p.end - p.data)
@@ -459,7 +462,11 @@ impl Memory {
             region::FUNCTION => "this is the address of a function".into(),
             region::MAP_HANDLE => "this is a map, not a value of it".into(),
             region::GLOBALS..region::MAPS => match self.globals.get((r - region::GLOBALS) as usize) {
-                Some(g) if g.read_only && access == Access::Write && off as usize + len <= g.bytes.len() => {
+                Some(g)
+                    if g.read_only
+                        && access == Access::Write
+                        && (off as usize).saturating_add(len) <= g.bytes.len() =>
+                {
                     format!("`{}` is read-only", g.name)
                 }
                 Some(g) => sized(format!("`{}`", g.name), g.bytes.len()),
@@ -470,7 +477,11 @@ impl Memory {
                 None => NO_POINTER.into(),
             },
             region::KERNEL..region::RECORDS => match self.kernel.get((r - region::KERNEL) as usize) {
-                Some(k) if access == Access::Write && !k.writable && off as usize + len <= k.bytes.len() => {
+                Some(k)
+                    if access == Access::Write
+                        && !k.writable
+                        && (off as usize).saturating_add(len) <= k.bytes.len() =>
+                {
                     format!("the kernel object `{}` is read-only", k.name)
                 }
                 Some(k) => sized(format!("the kernel object `{}`", k.name), k.bytes.len()),

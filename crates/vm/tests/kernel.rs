@@ -4,11 +4,11 @@
 //! Needs the right to load programs; skipped where that is missing (`WHISTLER_REQUIRE_KERNEL=1`
 //! makes that a failure). `WHISTLER_SEED` repeats a run.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use whistler_isa::{Insn, ProgType, op};
 use whistler_object::{Function, Object, Program};
-use whistler_sys::bpf::{ProgLoad, TestRun};
+use whistler_sys::bpf::{LoadFailure, ProgLoad, TestRun};
 use whistler_vm::{Machine, MachineOptions, RunInput};
 
 const PROGRAMS: usize = 300;
@@ -44,7 +44,7 @@ impl Rng {
         match self.below(4) {
             0 => self.next(),
             1 => edge,
-            2 => (edge as u64).wrapping_neg(),
+            2 => u64::wrapping_neg(edge),
             _ => u64::from(self.next() as u32),
         }
     }
@@ -157,6 +157,59 @@ fn machine(insns: &[Insn]) -> Machine {
     Machine::new(&object, MachineOptions::default()).unwrap()
 }
 
+/// What both worlds answer, as return value and packet; `None` where the kernel does not take the program.
+struct Pair {
+    kernel: OwnedFd,
+    machine: Machine,
+}
+
+impl Pair {
+    fn new(insns: &[Insn]) -> Result<Pair, LoadFailure> {
+        let bytes = Insn::encode_all(insns);
+        let load = ProgLoad {
+            prog_type: ProgType::Xdp.number(),
+            insns: &bytes,
+            license: c"GPL",
+            name: "random",
+            log_level: 1,
+            log_size: 1 << 20,
+            ..ProgLoad::default()
+        };
+        Ok(Pair { kernel: load.load()?.fd, machine: machine(insns) })
+    }
+
+    fn run(&mut self, packet: &[u8]) -> [(u32, Vec<u8>); 2] {
+        let run = TestRun {
+            prog: self.kernel.as_fd(),
+            data_in: packet,
+            data_out_len: 256,
+            ctx_in: &[],
+            ctx_out_len: 0,
+            repeat: 1,
+            flags: 0,
+            cpu: 0,
+        };
+        let kernel = run.run().unwrap_or_else(|e| panic!("test run: {e}"));
+        let vm = self.machine.run("random", RunInput::packet(packet)).unwrap_or_else(|f| panic!("{f}"));
+        [(kernel.retval, kernel.data_out), (vm.ret as u32, vm.packet)]
+    }
+}
+
+/// Turns instructions into jumps to the next one as long as both worlds still differ on the packet.
+fn shrink(insns: &[Insn], packet: &[u8]) -> Vec<Insn> {
+    const NOTHING: Insn = Insn::new(op::JMP | op::JA, 0, 0, 0, 0);
+    let mut least = insns.to_vec();
+    for i in 0..insns.len() {
+        let mut fewer = least.clone();
+        fewer[i] = NOTHING;
+        let differs = Pair::new(&fewer).map(|mut p| p.run(packet)).is_ok_and(|[k, m]| k != m);
+        if differs {
+            least = fewer;
+        }
+    }
+    least
+}
+
 #[test]
 fn random_programs_give_the_same() {
     let seed = std::env::var("WHISTLER_SEED").ok().and_then(|s| s.parse().ok());
@@ -167,52 +220,32 @@ fn random_programs_give_the_same() {
     let mut rng = Rng(seed);
     for n in 0..PROGRAMS {
         let insns = program(&mut rng);
-        let bytes = Insn::encode_all(&insns);
-        let load = ProgLoad {
-            prog_type: ProgType::Xdp.number(),
-            insns: &bytes,
-            license: c"GPL",
-            name: "random",
-            log_level: 1,
-            log_size: 1 << 20,
-            ..ProgLoad::default()
-        };
-        let loaded = match load.load() {
-            Ok(loaded) => loaded,
+        let mut pair = match Pair::new(&insns) {
+            Ok(pair) => pair,
             Err(e) if n == 0 && std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none() && e.log.is_empty() => {
                 println!("skipped: can't load programs: {}", e.error);
                 return;
             }
             Err(e) => panic!("seed {seed}, program {n}: {}\n{}\n{insns:#?}", e.error, e.log),
         };
-        let mut machine = machine(&insns);
         for _ in 0..PACKETS {
             let packet: Vec<u8> = REGS.iter().flat_map(|_| rng.value().to_le_bytes()).collect();
-            let run = TestRun {
-                prog: loaded.fd.as_fd(),
-                data_in: &packet,
-                data_out_len: 256,
-                ctx_in: &[],
-                ctx_out_len: 0,
-                repeat: 1,
-                flags: 0,
-                cpu: 0,
-            };
-            let kernel = run.run().unwrap_or_else(|e| panic!("seed {seed}, program {n}: {e}"));
-            let vm = machine
-                .run("random", RunInput::packet(packet.clone()))
-                .unwrap_or_else(|f| panic!("seed {seed}, program {n}: {f}"));
-            let same = (vm.ret as u32, &vm.packet) == (kernel.retval, &kernel.data_out);
+            let [kernel, vm] = pair.run(&packet);
+            if kernel == vm {
+                continue;
+            }
+            let least = shrink(&insns, &packet);
+            let [kernel, vm] = Pair::new(&least).map(|mut p| p.run(&packet)).unwrap_or([kernel, vm]);
             let words = |b: &[u8]| -> Vec<String> {
-                b.chunks_exact(8).map(|w| format!("{:016x}", u64::from_le_bytes(w.try_into().unwrap()))).collect()
+                b.as_chunks::<8>().0.iter().map(|w| format!("{:016x}", u64::from_le_bytes(*w))).collect()
             };
-            assert!(
-                same,
-                "seed {seed}, program {n}: the kernel has {:#x} and {:#?},\nthe machine {:#x} and {:#?}, from {:#?}\n{insns:?}",
-                kernel.retval,
-                words(&kernel.data_out),
-                vm.ret as u32,
-                words(&vm.packet),
+            let left: Vec<&Insn> = least.iter().filter(|i| i.code != (op::JMP | op::JA)).collect();
+            panic!(
+                "seed {seed}, program {n}: the kernel has {:#x} and {:#?},\nthe machine {:#x} and {:#?}, from {:#?}\n{left:#?}",
+                kernel.0,
+                words(&kernel.1),
+                vm.0,
+                words(&vm.1),
                 words(&packet),
             );
         }

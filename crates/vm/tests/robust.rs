@@ -104,7 +104,7 @@ fn object(prog_type: ProgType, calls: &[(i32, [Arg; 5])]) -> Object {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn raw_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400), mem in prop::collection::vec(any::<u8>(), 0..32)) {
