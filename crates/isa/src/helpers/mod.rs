@@ -190,9 +190,28 @@ pub struct Helper {
     pub since: KernelVersion,
     /// The program types that may call it on 6.18, attached in some way.
     pub progs: ProgSet,
+    /// The same on each of [`MEASURED`]; the last is `progs`.
+    pub progs_on: [ProgSet; 3],
 }
 
+/// The kernels whose answers stand in [`Helper::progs_on`], oldest first.
+pub const MEASURED: [KernelVersion; 3] =
+    [KernelVersion::new(6, 1), KernelVersion::new(6, 12), KernelVersion::new(6, 18)];
+
 impl Helper {
+    /// The first kernel on which programs of the type may call it, as far as is known: where an older kernel than
+    /// the oldest of [`MEASURED`] first had both, that one; between two of those, the later. `None`: never.
+    pub fn allowed_since(&self, prog: ProgType) -> Option<KernelVersion> {
+        let at = self.progs_on.iter().position(|set| set.contains(prog))?;
+        let both = self.since.max(prog.info().since);
+        Some(if at == 0 { both } else { both.max(MEASURED[at]) })
+    }
+
+    /// Whether programs of the type may call it on this kernel.
+    pub fn allowed(&self, prog: ProgType, kernel: KernelVersion) -> bool {
+        self.allowed_since(prog).is_some_and(|since| since <= kernel)
+    }
+
     /// Whether calling it needs a licence compatible with the GPL.
     pub const fn gpl_only(&self) -> bool {
         self.flags.contains(HelperFlags::GPL_ONLY)
@@ -293,5 +312,21 @@ mod tests {
         let h = by_name("get_current_task_btf").unwrap();
         assert_eq!(h.ret, Ret::TrustedBtf("task_struct"));
         assert!(by_name("copy_from_user").unwrap().may_sleep());
+    }
+
+    #[test]
+    fn who_may_call_depends_on_the_kernel() {
+        let v = KernelVersion::new;
+        let pid = by_name("get_current_pid_tgid").unwrap();
+        assert!(pid.allowed(ProgType::Kprobe, v(4, 2)) && !pid.allowed(ProgType::Kprobe, v(4, 1)));
+        assert!(!pid.allowed(ProgType::Xdp, v(6, 1)) && pid.allowed(ProgType::Xdp, v(6, 12)));
+        let get = by_name("cgrp_storage_get").unwrap();
+        assert!(!get.allowed(ProgType::Kprobe, v(6, 1)));
+        assert_eq!(by_name("xdp_adjust_head").unwrap().allowed_since(ProgType::Kprobe), None);
+        for h in HELPERS {
+            // What a kernel allows, later ones allow too.
+            assert!(h.progs_on.windows(2).all(|w| w[0].0 & !w[1].0 == 0), "{}", h.name);
+            assert!(h.since > MEASURED[0] || h.progs_on[0].0 != 0 || h.progs_on[1].0 == 0, "{}", h.name);
+        }
     }
 }
