@@ -247,7 +247,14 @@ fn lockdown() -> Fact {
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            fact("lockdown", Verdict::Unknown, "securityfs is not mounted, or the kernel has no lockdown")
+            let empty = std::fs::read_dir("/sys/kernel/security").is_ok_and(|mut d| d.next().is_none());
+            let unknown = |detail: &str| fact("lockdown", Verdict::Unknown, detail);
+            if empty {
+                unknown("securityfs, which would tell, is not mounted")
+                    .mend("sudo mount -t securityfs securityfs /sys/kernel/security")
+            } else {
+                unknown("the kernel has no lockdown to ask")
+            }
         }
         Err(e) => fact("lockdown", Verdict::Unknown, Errno::from(e).to_string()),
     }

@@ -175,15 +175,15 @@ impl fmt::Display for AttachSpec {
 #[error("`{program}` can't be attached to {target}: {why}")]
 pub struct AttachError {
     /// The program.
-    pub program: String,
+    pub program: Box<str>,
     /// Where to.
-    pub target: String,
+    pub target: Box<str>,
     /// What is wrong.
     pub why: String,
     /// What would mend it.
     pub mend: Option<String>,
     /// Names that may have been meant, best first.
-    pub near: Vec<String>,
+    pub near: Box<[String]>,
     /// The call that failed.
     pub cause: Option<SysError>,
 }
@@ -345,7 +345,8 @@ pub fn attach(kernel: &Kernel, program: &Program, spec: &AttachSpec) -> Result<L
     match made {
         Ok((hold, method)) => Ok(Link { hold, target: spec.to_string(), method }),
         Err(Why { why, mend, near, cause }) => {
-            Err(AttachError { program: program.name().to_string(), target: spec.to_string(), why, mend, near, cause })
+            let (program, target) = (program.name().into(), spec.to_string().into());
+            Err(AttachError { program, target, why, mend, near: near.into(), cause })
         }
     }
 }

@@ -10,12 +10,15 @@ use whistler_object::Function;
 
 use crate::error::LoadError;
 
+/// Slots that can't run, and what each asks for.
+pub(crate) type Poisoned = Vec<(usize, String)>;
+
 /// The function's slots for this kernel, and those that can't run, with what they ask for.
 pub(crate) fn relocate(
     function: &Function,
     kernel: &Kernel,
     types: Option<&Btf>,
-) -> Result<(Vec<Insn>, Vec<(usize, String)>), LoadError> {
+) -> Result<(Vec<Insn>, Poisoned), LoadError> {
     if function.core.is_empty() {
         return Ok((function.insns.clone(), Vec::new()));
     }

@@ -14,6 +14,7 @@ use whistler_sys::bpf::{AttachBtf, BtfLoad, LoadFailure, MapBtf, MapCreate, Prog
 use whistler_sys::{Cap, Errno, MapFd, SysError};
 
 use crate::attach::{AttachError, AttachSpec, Link, attach};
+use crate::core::Poisoned;
 use crate::error::{LoadError, VerifierError};
 use crate::globals::{self, GlobalHandle};
 use crate::layout::{Layout, layout};
@@ -307,7 +308,7 @@ impl<'k> Loader<'k> {
         &self,
         p: &object::Program,
         layout: &Layout<'_>,
-        poisoned: &[(usize, String)],
+        poisoned: &Poisoned,
         failure: LoadFailure,
     ) -> LoadError {
         let program = p.function.name.clone();

@@ -31,7 +31,7 @@ pub(crate) struct Linked {
     pub(crate) modules: Vec<OwnedFd>,
     /// Slots that can't run because this kernel lacks what they access, and what that is. A program
     /// may well have some: those that it only reaches where they exist.
-    pub(crate) poisoned: Vec<(usize, String)>,
+    pub(crate) poisoned: crate::core::Poisoned,
 }
 
 /// Puts a program's functions in a row and fills in every name.

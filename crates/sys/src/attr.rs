@@ -27,9 +27,6 @@ attr! {
         btf_value_type_id: u32, btf_vmlinux_value_type_id: u32, map_extra: u64,
     }
     MapElemAttr { map_fd: u32, pad: u32, key: u64, value: u64, flags: u64 }
-    MapBatchAttr {
-        in_batch: u64, out_batch: u64, keys: u64, values: u64, count: u32, map_fd: u32, elem_flags: u64, flags: u64,
-    }
     ProgLoadAttr {
         prog_type: u32, insn_cnt: u32, insns: u64, license: u64, log_level: u32, log_size: u32, log_buf: u64,
         kern_version: u32, prog_flags: u32, prog_name: [u8; 16], prog_ifindex: u32, expected_attach_type: u32,

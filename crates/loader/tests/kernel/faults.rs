@@ -188,7 +188,7 @@ fn xdp_refusals_in_words() {
             let loaded = Loader::new(k).load(&xdp()).expect("loads");
             attach(k, loaded.program("prog").expect("loaded"), &spec).expect_err("refused")
         });
-        assert_eq!((e.target.as_str(), e.why.as_str()), ("xdp on eth0", want));
+        assert_eq!((&*e.target, e.why.as_str()), ("xdp on eth0", want));
         assert_eq!(e.cause.map(|c| c.errno), Some(errno));
     }
 }
