@@ -86,15 +86,15 @@ fn function(out: &mut String, f: &Function, btf: Option<&Btf>, with_source: bool
     let mut shown = None;
     let mut at = 0;
     while let Some(&insn) = f.insns.get(at) {
+        if labels.contains(&at) {
+            let _ = writeln!(out, "L{at}:");
+        }
         if with_source && let Some(place) = f.location(at) {
             let line = (&place.file, place.line);
             if shown != Some(line) {
                 let _ = writeln!(out, "; {}:{}: {}", place.file, place.line, place.text.trim());
                 shown = Some(line);
             }
-        }
-        if labels.contains(&at) {
-            let _ = writeln!(out, "L{at}:");
         }
         let text = match named(at) {
             Some(symbol) => with_name(insn, symbol),

@@ -28,11 +28,11 @@ pub(super) struct Section<'a> {
 
 impl Section<'_> {
     pub(super) fn is_code(&self) -> bool {
-        self.kind == elf::SHT_PROGBITS && self.flags & u64::from(elf::SHF_EXECINSTR.0) != 0 && self.size > 0
+        self.kind == elf::SHT_PROGBITS && self.flags & elf::SHF_EXECINSTR.0 != 0 && self.size > 0
     }
 
     pub(super) fn is_allocated(&self) -> bool {
-        self.flags & u64::from(elf::SHF_ALLOC.0) != 0
+        self.flags & elf::SHF_ALLOC.0 != 0
     }
 }
 
@@ -102,7 +102,7 @@ impl<'a> File<'a> {
             sections.push(Section {
                 name,
                 kind: section.sh_type(LE),
-                flags: section.sh_flags(LE).0.into(),
+                flags: section.sh_flags(LE).0,
                 size: section.sh_size(LE),
                 align: section.sh_addralign(LE),
                 bytes: if index.0 == 0 { &[] } else { section.data(LE, bytes).map_err(outside)? },

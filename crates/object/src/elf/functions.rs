@@ -58,7 +58,7 @@ pub(super) struct Names<'a> {
 pub(super) fn find(file: &File<'_>) -> Result<Functions, ObjectError> {
     let mut list: Vec<Found> = Vec::new();
     for (index, section) in file.sections.iter().enumerate().filter(|(_, s)| s.is_code()) {
-        if section.size % 8 != 0 {
+        if !section.size.is_multiple_of(8) {
             return Err(ObjectError::section(
                 section.name,
                 section.size,
@@ -98,7 +98,7 @@ fn one(section: &Section<'_>, index: usize, s: &ElfSymbol<'_>) -> Result<Found, 
         return bad("a function has no name".into());
     }
     let end = s.value.checked_add(s.size).filter(|end| *end <= section.size);
-    if end.is_none() || s.value % 8 != 0 || s.size % 8 != 0 {
+    if end.is_none() || !s.value.is_multiple_of(8) || !s.size.is_multiple_of(8) {
         return bad(format!(
             "function `{}` ({} bytes) does not lie on whole instructions of the section",
             s.name, s.size
@@ -189,7 +189,7 @@ fn table<'a, T>(
         let Some(index) = sections.get(section.name.as_str()) else { continue };
         let records = out.entry(*index).or_default();
         for r in &section.records {
-            if off(r) % 8 != 0 {
+            if !off(r).is_multiple_of(8) {
                 let what = format!("a record for section `{}` stands between instructions", section.name);
                 return Err(ObjectError::section(super::BTF_EXT, u64::from(off(r)), what));
             }
@@ -225,7 +225,8 @@ impl Reader<'_> {
         let mut out = HashMap::new();
         for (index, section) in self.file.sections.iter().enumerate() {
             for r in &section.relocations {
-                let slot = u32::try_from(r.offset / 8).ok().filter(|_| r.offset % 8 == 0 && r.offset < section.size);
+                let slot =
+                    u32::try_from(r.offset / 8).ok().filter(|_| r.offset.is_multiple_of(8) && r.offset < section.size);
                 let Some(slot) = slot else {
                     return Err(ObjectError::section(section.name, r.offset, "a relocation stands at no instruction"));
                 };
@@ -333,7 +334,7 @@ impl Reader<'_> {
             } else {
                 imm.checked_add_unsigned(s.value)
             };
-            let to = byte.and_then(|b| u64::try_from(b).ok()).filter(|b| b % 8 == 0);
+            let to = byte.and_then(|b| u64::try_from(b).ok()).filter(|b| b.is_multiple_of(8));
             return match to.and_then(|b| self.functions.starting_at(target, b / 8)) {
                 Some(g) if target_section.name == TEXT => Ok(Symbol::Subprogram(g.name.clone())),
                 Some(g) => bad(format!("`{}` is a program and can't be called", g.name)),

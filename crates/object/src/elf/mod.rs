@@ -36,6 +36,8 @@ pub(crate) const PIN_ROOT: &str = "/sys/fs/bpf";
 /// The largest data section that is taken: the kernel's maps, which hold them, can't be larger
 /// (`KMALLOC_MAX_SIZE` on any machine we know).
 pub(crate) const MAX_DATA: u64 = 32 << 20;
+/// The most that all data sections of a file may take together: a small file can announce many large ones.
+pub(crate) const MAX_ALL_DATA: u64 = 2 * MAX_DATA;
 
 /// Whether a section holds global variables, by its name (libbpf: `.data`, `.rodata`, `.bss` and what follows a dot).
 pub(crate) fn data_kind(name: &str) -> Option<DataKind> {

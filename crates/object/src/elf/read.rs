@@ -10,7 +10,7 @@ use whistler_diag::Span;
 use super::file::File;
 use super::functions::{self, Functions};
 use super::types::Types;
-use super::{BTF, BTF_EXT, DataKind, KCONFIG, LICENSE, MAPS, MAX_DATA, data_kind, mapdef};
+use super::{BTF, BTF_EXT, DataKind, KCONFIG, LICENSE, MAPS, MAX_ALL_DATA, MAX_DATA, data_kind, mapdef};
 use crate::{Global, Map, Mutability, Object, ObjectError};
 
 /// An ELF file made by us, by clang or by another compiler as an object.
@@ -120,10 +120,16 @@ fn maps(file: &File<'_>, types: &Types) -> Result<Vec<PlacedMap>, ObjectError> {
 
 fn globals(file: &File<'_>, types: &Types) -> Result<Vec<PlacedGlobal>, ObjectError> {
     let mut out: Vec<PlacedGlobal> = Vec::new();
+    let mut all = 0;
     for (index, s) in file.sections.iter().enumerate() {
         let Some(kind) = data_kind(s.name).filter(|_| s.size > 0 && s.is_allocated() && !s.is_code()) else { continue };
         if s.size > MAX_DATA {
             let what = format!("{} bytes are more than a map can hold ({MAX_DATA})", s.size);
+            return Err(ObjectError::section(s.name, None, what));
+        }
+        all += s.size;
+        if all > MAX_ALL_DATA {
+            let what = format!("with it, all data sections have {all} bytes, more than are taken ({MAX_ALL_DATA})");
             return Err(ObjectError::section(s.name, None, what));
         }
         if out.iter().any(|g| g.global.name == s.name) {
