@@ -133,14 +133,27 @@ impl One<'_> {
                     _ => Err(self.misfit("the name of a kernel function stands at an instruction that is no call")),
                 }
             }
-            Symbol::Ksym(name) => {
-                let (home, id) = self.kernel_type(name, TypeKind::Var, "the kernel variable")?;
-                let fd = match self.module_index(home, linked, modules)? {
-                    0 => 0,
-                    i => linked.modules.get(i as usize - 1).map_or(0, |fd| fd.as_raw_fd()),
-                };
-                self.wide(&mut linked.insns, op::PSEUDO_BTF_ID, id.0 as i32, fd)
-            }
+            Symbol::Ksym(name) => match self.kernel_type(name, TypeKind::Var, "the kernel variable") {
+                Ok((home, id)) => {
+                    let fd = match self.module_index(home, linked, modules)? {
+                        0 => 0,
+                        i => linked.modules.get(i as usize - 1).map_or(0, |fd| fd.as_raw_fd()),
+                    };
+                    self.wide(&mut linked.insns, op::PSEUDO_BTF_ID, id.0 as i32, fd)
+                }
+                Err(e) => {
+                    // BTF names few variables: of others, and of functions, the plain address will do.
+                    let known = self.names.kernel.symbols().ok().and_then(|s| s.address(name));
+                    match known {
+                        None => Err(e),
+                        Some(0) => {
+                            let hidden = "has an address that the kernel hides without cap_syslog";
+                            Err(self.missing("the kernel symbol", name, hidden))
+                        }
+                        Some(address) => self.wide(&mut linked.insns, 0, address as i32, (address >> 32) as i32),
+                    }
+                }
+            },
         }
     }
 

@@ -27,9 +27,8 @@ pub(crate) fn attach(
     match functions {
         [] => Err(Why::new("no function is named")),
         _ if multi && offset == 0 => attach_multi(kernel, program, functions, when, cookie),
-        [one] if !multi => attach_one(kernel, program, one, offset, when, cookie),
         _ if multi => Err(Why::new("a kprobe.multi program attaches to the start of functions only")),
-        _ => Err(Why::new("several functions at once need a program loaded as kprobe.multi")),
+        _ => attach_each(kernel, program, functions, offset, when, cookie),
     }
 }
 
@@ -58,16 +57,23 @@ fn attach_multi(kernel: &Kernel, program: &Program, functions: &[String], when: 
     }
 }
 
-fn attach_one(kernel: &Kernel, program: &Program, function: &str, offset: u64, when: When, cookie: u64) -> Made {
+/// A perf event for every function.
+fn attach_each(kernel: &Kernel, program: &Program, functions: &[String], offset: u64, when: When, cookie: u64) -> Made {
     let Some(pmu) = whistler_kernel::pmu("kprobe") else {
         return Err(Why::new("this kernel is built without kprobes (CONFIG_KPROBE_EVENTS)")
             .mend("use a tracepoint or a raw tracepoint; `whistler doctor` lists what this kernel can do"));
     };
-    let symbol = c_name(function)?;
+    perf::check_cookie(kernel, cookie)?;
     let config = if when == When::Return { 1 << pmu.return_bit } else { 0 };
-    let kind = PerfKind::Kprobe { pmu: pmu.number, config, symbol: &symbol, offset };
-    let event = PerfEvent { kind, pid: -1, cpu: 0 }.open().map_err(|e| refused(kernel, function, offset, e))?;
-    perf::attach_one(kernel, program, event, cookie, |e| refused(kernel, function, offset, e))
+    let mut held = Vec::new();
+    for function in functions {
+        let symbol = c_name(function)?;
+        let kind = PerfKind::Kprobe { pmu: pmu.number, config, symbol: &symbol, offset };
+        let event = PerfEvent { kind, pid: -1, cpu: 0 }.open();
+        let hung = event.and_then(|event| perf::hang(kernel, program, event, cookie));
+        held.push(hung.map_err(|e| refused(kernel, function, offset, e))?);
+    }
+    Ok(perf::held(held))
 }
 
 fn refused(kernel: &Kernel, function: &str, offset: u64, e: SysError) -> Why {

@@ -7,7 +7,7 @@ use whistler_kernel::{Feature, Kernel};
 use whistler_sys::SysError;
 use whistler_sys::bpf::{LinkCreate, LinkExtra, LinkTarget};
 
-use crate::attach::{Made, Why};
+use crate::attach::{Hold, Made, Why};
 use crate::program::Program;
 
 /// The two descriptors that hold it; both end with the process.
@@ -42,10 +42,21 @@ pub(crate) fn attach_one(
     cookie: u64,
     denied: impl FnOnce(SysError) -> Why,
 ) -> Made {
+    check_cookie(kernel, cookie)?;
+    let one = hang(kernel, program, event, cookie).map_err(denied)?;
+    Ok(held(vec![one]))
+}
+
+/// The old way has no room for a cookie.
+pub(crate) fn check_cookie(kernel: &Kernel, cookie: u64) -> Result<(), Why> {
     if cookie != 0 && !kernel.has(Feature::PerfLink) {
         return Err(Why::new("perf events take a cookie only from kernel 5.15 on"));
     }
-    let held = hang(kernel, program, event, cookie).map_err(denied)?;
-    let method = if held.0.is_some() { "perf link" } else { "perf event" };
-    Ok((crate::attach::Hold::Perf(vec![held]), method))
+    Ok(())
+}
+
+/// What to hold, and by which means that is.
+pub(crate) fn held(events: Vec<(Option<OwnedFd>, OwnedFd)>) -> (Hold, &'static str) {
+    let method = if events.iter().all(|(link, _)| link.is_some()) { "perf link" } else { "perf event" };
+    (Hold::Perf(events), method)
 }

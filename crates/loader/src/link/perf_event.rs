@@ -5,7 +5,7 @@ use whistler_kernel::Kernel;
 use whistler_sys::{Cap, Errno, PerfEvent, PerfKind, Period};
 
 use super::{perf, perf_denied};
-use crate::attach::{Counter, Hold, Made, Why, expect_type};
+use crate::attach::{Counter, Made, Why, expect_type};
 use crate::program::Program;
 
 const PERF_TYPE_HARDWARE: u32 = 0;
@@ -33,7 +33,7 @@ pub(crate) fn attach(kernel: &Kernel, program: &Program, counter: Counter, perio
         })?;
         held.push(perf::hang(kernel, program, event, 0).map_err(|e| perf_denied(kernel, e, &needed))?);
     }
-    Ok((Hold::Perf(held), "perf events"))
+    Ok(perf::held(held))
 }
 
 /// The processors that are on.

@@ -88,6 +88,11 @@ fn a_kprobe_by_perf_event() {
         assert!(link.method().starts_with("perf"), "{}", link.method());
     }
     let loaded = load(&counting("probe", ProgType::Kprobe, "kprobe/x+0x0", 0));
+    let both = vec!["do_nanosleep".to_string(), "hrtimer_nanosleep".to_string()];
+    let spec = AttachSpec::Kprobe { functions: both, offset: 0, when: When::Entry, cookie: 0 };
+    let link = attach(&loaded, &spec);
+    assert!(eventually(|| hits(&loaded) >= 2));
+    drop(link);
     let e = refused(&loaded, &kprobe("do_nanosleeep", When::Entry));
     assert!(e.why.starts_with("this kernel has no function `do_nanosleeep`; nearest is `do_nanosleep`"), "{}", e.why);
 }

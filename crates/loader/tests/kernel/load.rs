@@ -164,6 +164,15 @@ fn a_kernel_function_is_found() {
 }
 
 #[test]
+fn a_kernel_symbol_without_a_type_is_its_address() {
+    requires!(kernel >= 5.8, CAP_BPF, CAP_SYSLOG);
+    let address = kernel().symbols().ok().and_then(|s| s.address("schedule")).expect("every kernel has it");
+    assert_ne!(address, 0, "kptr_restrict hides it");
+    let object = socket(vec![Code::Load(0, Symbol::Ksym("schedule".to_string())), Code::I(exit())]);
+    assert_eq!(run(&object), address as u32);
+}
+
+#[test]
 fn a_traced_type_is_found_or_missed_by_name() {
     requires!(kernel >= 5.8, CAP_BPF, CAP_PERFMON);
     let mut object = socket(vec![Code::I(mov(0, 0)), Code::I(exit())]);
