@@ -172,8 +172,8 @@ const BIG: u32 = 0x003f_ff00;
 const PER_CPU_MAX: u32 = 32 << 10;
 /// Local storage: `BPF_LOCAL_STORAGE_MAX_VALUE_SIZE` is bounded by 16 bits of element size.
 const LOCAL_MAX: u32 = 65_408;
-/// `sysctl_perf_event_max_stack` as every kernel sets it, times the largest entry.
-const STACK_MAX: u32 = 127 * 32;
+/// `sysctl_perf_event_max_stack` as kernels set it unless told otherwise.
+const STACK_DEPTH: u32 = 127;
 
 struct Rules {
     key: SizeRule,
@@ -238,32 +238,33 @@ const U32: SizeRule = Exactly(4);
 const ANY: SizeRule = Range(1, BIG);
 const FD_OR_LONG: SizeRule = OneOf(&[4, 8]);
 
-// Rules: the `*_alloc_check` and `*_alloc` functions of the kernel's kernel/bpf and net/core maps.
+// Rules: the `*_alloc_check` and `*_alloc` functions of the kernel's kernel/bpf and net/core maps; sizes, numbers of
+// entries and flags were each tried once on 6.18. A CPU map takes no more entries than the kernel was built for CPUs.
 kernel_enum! {
     /// The type of a map (`BPF_MAP_TYPE_*`).
     MapType, MapTypeInfo, MAP_TYPES;
     Unspec = 0, row("BPF_MAP_TYPE_UNSPEC", "unspec", rules(Zero, Zero, E::Zero).holds(H::None), (3, 18));
     Hash = 1, row("BPF_MAP_TYPE_HASH", "hash", rules(ANY, ANY, E::Positive).takes(NO_PREALLOC | NUMA_NODE | ACCESS | ZERO_SEED), (3, 19));
-    Array = 2, row("BPF_MAP_TYPE_ARRAY", "array", rules(U32, Range(1, 0x7fff_ffff), E::Positive).takes(NUMA_NODE | MMAPABLE | ACCESS | PRESERVE_ELEMS | INNER_MAP), (3, 19));
+    Array = 2, row("BPF_MAP_TYPE_ARRAY", "array", rules(U32, Range(1, 0x7fff_ffff), E::Positive).takes(NUMA_NODE | MMAPABLE | ACCESS | INNER_MAP), (3, 19));
     ProgArray = 3, row("BPF_MAP_TYPE_PROG_ARRAY", "prog-array", rules(U32, U32, E::Positive).holds(H::Program).takes(NUMA_NODE | RDONLY | WRONLY), (4, 2));
     PerfEventArray = 4, row("BPF_MAP_TYPE_PERF_EVENT_ARRAY", "perf-event-array", rules(U32, U32, E::ZeroIsCpus).holds(H::PerfEvent).takes(NUMA_NODE | RDONLY | WRONLY | PRESERVE_ELEMS), (4, 3));
     PercpuHash = 5, row("BPF_MAP_TYPE_PERCPU_HASH", "percpu-hash", rules(ANY, Range(1, PER_CPU_MAX), E::Positive).takes(NO_PREALLOC | ACCESS | ZERO_SEED), (4, 6)).per_cpu();
     PercpuArray = 6, row("BPF_MAP_TYPE_PERCPU_ARRAY", "percpu-array", rules(U32, Range(1, PER_CPU_MAX), E::Positive).takes(ACCESS), (4, 6)).per_cpu();
-    StackTrace = 7, row("BPF_MAP_TYPE_STACK_TRACE", "stack-trace", rules(U32, Multiple(8, STACK_MAX), E::Positive).holds(H::Stack).takes(NUMA_NODE | RDONLY | WRONLY | STACK_BUILD_ID), (4, 6));
+    StackTrace = 7, row("BPF_MAP_TYPE_STACK_TRACE", "stack-trace", rules(U32, Multiple(8, STACK_DEPTH * 8), E::Positive).holds(H::Stack).takes(NUMA_NODE | RDONLY | WRONLY | STACK_BUILD_ID), (4, 6));
     CgroupArray = 8, row("BPF_MAP_TYPE_CGROUP_ARRAY", "cgroup-array", rules(U32, U32, E::Positive).holds(H::Cgroup).takes(NUMA_NODE | RDONLY | WRONLY), (4, 8));
     LruHash = 9, row("BPF_MAP_TYPE_LRU_HASH", "lru-hash", rules(ANY, ANY, E::Positive).takes(NO_COMMON_LRU | NUMA_NODE | ACCESS | ZERO_SEED), (4, 10));
     LruPercpuHash = 10, row("BPF_MAP_TYPE_LRU_PERCPU_HASH", "lru-percpu-hash", rules(ANY, Range(1, PER_CPU_MAX), E::Positive).takes(NO_COMMON_LRU | ACCESS | ZERO_SEED), (4, 10)).per_cpu();
     LpmTrie = 11, row("BPF_MAP_TYPE_LPM_TRIE", "lpm-trie", rules(Range(5, 260), ANY, E::Positive).requires(NO_PREALLOC).takes(NUMA_NODE | ACCESS), (4, 11));
     ArrayOfMaps = 12, row("BPF_MAP_TYPE_ARRAY_OF_MAPS", "array-of-maps", rules(U32, U32, E::Positive).holds(H::Map).takes(NUMA_NODE | RDONLY | WRONLY), (4, 12));
-    HashOfMaps = 13, row("BPF_MAP_TYPE_HASH_OF_MAPS", "hash-of-maps", rules(ANY, U32, E::Positive).holds(H::Map).takes(NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY), (4, 12));
+    HashOfMaps = 13, row("BPF_MAP_TYPE_HASH_OF_MAPS", "hash-of-maps", rules(ANY, U32, E::Positive).holds(H::Map).takes(NO_PREALLOC | NUMA_NODE | ACCESS | ZERO_SEED), (4, 12));
     Devmap = 14, row("BPF_MAP_TYPE_DEVMAP", "devmap", rules(U32, FD_OR_LONG, E::Positive).holds(H::Device).takes(NUMA_NODE | RDONLY | WRONLY), (4, 14));
     Sockmap = 15, row("BPF_MAP_TYPE_SOCKMAP", "sockmap", rules(U32, FD_OR_LONG, E::Positive).holds(H::Socket).takes(NUMA_NODE | RDONLY | WRONLY), (4, 14));
     Cpumap = 16, row("BPF_MAP_TYPE_CPUMAP", "cpumap", rules(U32, FD_OR_LONG, E::Positive).holds(H::Cpu).takes(NUMA_NODE), (4, 15));
     Xskmap = 17, row("BPF_MAP_TYPE_XSKMAP", "xskmap", rules(U32, U32, E::Positive).holds(H::Socket).takes(NUMA_NODE | RDONLY | WRONLY), (4, 18));
     Sockhash = 18, row("BPF_MAP_TYPE_SOCKHASH", "sockhash", rules(Range(1, 512), FD_OR_LONG, E::Positive).holds(H::Socket).takes(NUMA_NODE | RDONLY | WRONLY), (4, 18));
-    CgroupStorage = 19, row("BPF_MAP_TYPE_CGROUP_STORAGE", "cgroup-storage", rules(OneOf(&[16, 8]), Range(1, 4096), E::Zero).takes(NUMA_NODE | ACCESS), (4, 19));
-    ReuseportSockarray = 20, row("BPF_MAP_TYPE_REUSEPORT_SOCKARRAY", "reuseport-sockarray", rules(U32, FD_OR_LONG, E::Positive).holds(H::Socket).takes(NUMA_NODE | RDONLY | WRONLY), (4, 19));
-    PercpuCgroupStorage = 21, row("BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE", "percpu-cgroup-storage", rules(OneOf(&[16, 8]), Range(1, 4096), E::Zero).takes(NUMA_NODE | ACCESS), (4, 20)).per_cpu();
+    CgroupStorage = 19, row("BPF_MAP_TYPE_CGROUP_STORAGE", "cgroup-storage", rules(OneOf(&[16, 8]), ANY, E::Zero).takes(NUMA_NODE | ACCESS), (4, 19));
+    ReuseportSockarray = 20, row("BPF_MAP_TYPE_REUSEPORT_SOCKARRAY", "reuseport-sockarray", rules(U32, FD_OR_LONG, E::Positive).holds(H::Socket).takes(NUMA_NODE | ACCESS), (4, 19));
+    PercpuCgroupStorage = 21, row("BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE", "percpu-cgroup-storage", rules(OneOf(&[16, 8]), Range(1, PER_CPU_MAX), E::Zero).takes(NUMA_NODE | ACCESS), (4, 20)).per_cpu();
     Queue = 22, row("BPF_MAP_TYPE_QUEUE", "queue", rules(Zero, ANY, E::Positive).takes(NUMA_NODE | ACCESS), (4, 20));
     Stack = 23, row("BPF_MAP_TYPE_STACK", "stack", rules(Zero, ANY, E::Positive).takes(NUMA_NODE | ACCESS), (4, 20));
     SkStorage = 24, row("BPF_MAP_TYPE_SK_STORAGE", "sk-storage", rules(U32, Range(1, LOCAL_MAX), E::Zero).requires(NO_PREALLOC).takes(CLONE), (5, 2)).needs_btf();
@@ -278,6 +279,17 @@ kernel_enum! {
     Arena = 33, row("BPF_MAP_TYPE_ARENA", "arena", rules(Zero, Zero, E::Pages).holds(H::None).requires(MMAPABLE).takes(SEGV_ON_FAULT | NO_USER_CONV), (6, 9));
 }
 
+impl MapTypeInfo {
+    /// The sizes a value may have in a map made with these flags.
+    pub fn value_rule(&self, flags: u32) -> SizeRule {
+        if self.holds == MapValueKind::Stack && flags & STACK_BUILD_ID != 0 {
+            // `struct bpf_stack_build_id` for each frame instead of an address.
+            return Multiple(32, STACK_DEPTH * 32);
+        }
+        self.value
+    }
+}
+
 impl MapType {
     /// The keyword (without `:`) of the type.
     pub fn keyword(self) -> &'static str {
@@ -288,5 +300,32 @@ impl MapType {
     pub fn by_keyword(keyword: &str) -> Option<MapType> {
         let keyword = keyword.strip_prefix(':').unwrap_or(keyword);
         Self::ALL.iter().copied().skip(1).find(|m| same_name(m.keyword(), keyword))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_and_rules() {
+        for m in MapType::ALL.iter().skip(1) {
+            assert_eq!(MapType::by_keyword(m.keyword()), Some(*m));
+            assert_eq!(MapType::by_keyword(&format!(":{}", m.keyword().replace('-', "_"))), Some(*m));
+            assert_eq!(MapType::by_kernel_name(m.kernel_name()), Some(*m));
+            assert_eq!(m.info().required_flags & !m.info().allowed_flags, 0);
+        }
+        assert_eq!(MapType::by_keyword("unspec"), None);
+        let rule = |m: MapType| m.info();
+        assert!(!rule(MapType::Array).key.allows(8) && rule(MapType::Hash).key.allows(8));
+        assert_eq!(rule(MapType::LpmTrie).required_flags, map_flags::NO_PREALLOC);
+        let ring = rule(MapType::Ringbuf).entries;
+        assert!(
+            ring.allows(4096, 4096) && !ring.allows(12_288, 4096) && !ring.allows(2048, 4096) && !ring.allows(0, 4096)
+        );
+        let stack = rule(MapType::StackTrace);
+        assert!(stack.value_rule(0).allows(1016) && !stack.value_rule(0).allows(1024));
+        assert!(stack.value_rule(map_flags::STACK_BUILD_ID).allows(4064));
+        assert_eq!(rule(MapType::Sockmap).value.to_string(), "4 or 8 bytes");
     }
 }

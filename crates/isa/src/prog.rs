@@ -78,7 +78,7 @@ const fn row(
 use ContextKind::{Args, Bytes, Record, Struct, Target};
 use ReturnRule::{Any, Enforced, Hook, Usual};
 
-// Return values: `check_return_code` in the kernel's verifier.c. First kernels: bcc's kernel-versions.md.
+// Return values: `check_return_code` in the kernel's verifier.c; each was tried on 6.18, in every way of attaching. First kernels: bcc's kernel-versions.md.
 kernel_enum! {
     /// The type of a program (`BPF_PROG_TYPE_*`).
     ProgType, ProgTypeInfo, PROG_TYPES;
@@ -199,5 +199,32 @@ impl ProgType {
     /// What a program of this type, attached in this way, may return.
     pub fn return_rule(self, attach: Option<AttachType>) -> ReturnRule {
         attach.and_then(|a| a.info().ret).unwrap_or(self.info().ret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords() {
+        for p in ProgType::ALL.iter().skip(1) {
+            assert_eq!(ProgType::by_keyword(p.keyword()), Some((*p, None)));
+        }
+        for k in PROGRAM_KINDS {
+            assert_eq!(ProgType::kind_by_keyword(k.keyword), Some((k.prog, k.attach, k.section)), "{}", k.keyword);
+        }
+        assert_eq!(ProgType::by_keyword(":tp_btf"), Some((ProgType::Tracing, Some(AttachType::TraceRawTp))));
+        assert_eq!(ProgType::by_keyword("nothing"), None);
+    }
+
+    #[test]
+    fn return_values() {
+        let rule = |p: ProgType, a| p.return_rule(a);
+        assert_eq!(rule(ProgType::CgroupSkb, None), ReturnRule::Enforced(0, 1));
+        assert_eq!(rule(ProgType::CgroupSkb, Some(AttachType::CgroupInetEgress)), ReturnRule::Enforced(0, 3));
+        assert_eq!(rule(ProgType::Tracing, Some(AttachType::TraceFentry)), ReturnRule::Enforced(0, 0));
+        assert!(rule(ProgType::SchedCls, None).allows(0xffff_ffff) && !rule(ProgType::Xdp, None).allows(5));
+        assert!(rule(ProgType::Kprobe, None).allows(i64::MIN));
     }
 }

@@ -259,7 +259,8 @@ impl<'a> Cursor<'a> {
         self.eat("pc");
         self.skip();
         let goal = if self.rest.starts_with(['+', '-']) {
-            Goal::Distance(self.int()? as i64)
+            let d = self.int()?;
+            Goal::Distance(i64::try_from(d).map_err(|_| format!("{d} is too far"))?)
         } else {
             match self.ident() {
                 Some(l) => Goal::Label(l.to_owned()),

@@ -171,3 +171,33 @@ fn errors_say_where_and_what() {
         assert_eq!(program(text).unwrap_err().to_string(), message);
     }
 }
+
+#[test]
+fn mangled_text_is_an_error_or_a_program() {
+    let texts: Vec<String> = all_valid().iter().map(|i| disasm::one(i[0], i.get(1).copied())).collect();
+    let mut x = 99u64;
+    let mut random = |below: usize| {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        (x >> 11) as usize % below
+    };
+    let marks: Vec<char> = "rw0189+-*()[]=<>s:;#,.xé\0 \n".chars().collect();
+    for _ in 0..100_000 {
+        let mut text: Vec<char> = texts[random(texts.len())].chars().collect();
+        for _ in 0..=random(3) {
+            let at = random(text.len());
+            match random(3) {
+                0 => text[at] = marks[random(marks.len())],
+                1 => text.insert(at, marks[random(marks.len())]),
+                _ if text.len() > 1 => drop(text.remove(at)),
+                _ => {}
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Ok(insns) = program(&text) {
+            assert_eq!(program(&disasm::program(&insns)), Ok(insns), "{text}");
+        }
+    }
+    assert_eq!(program("goto +18446744073709551615").unwrap_err().message, "18446744073709551615 is too far");
+}
