@@ -50,7 +50,17 @@ impl Rng {
     }
 }
 
-fn body_instruction(rng: &mut Rng, left: usize) -> Insn {
+/// What a program has. Never both: the verifier of 6.18 does not track precision back through a
+/// fetching atomic on the stack. It takes the fetched value for the constant that one path gave the slot,
+/// decides a later branch by that, prunes the other path against it, and so compiles code that goes
+/// wrong on that path (found by this test).
+#[derive(Clone, Copy, PartialEq)]
+enum Flavour {
+    Jumps,
+    Fetches,
+}
+
+fn body_instruction(rng: &mut Rng, flavour: Flavour, left: usize) -> Insn {
     let (dst, src) = (rng.pick(&REGS), rng.pick(&REGS));
     let x = rng.pick(&[op::K, op::X]);
     let class = rng.pick(&[op::ALU, op::ALU64]);
@@ -58,6 +68,7 @@ fn body_instruction(rng: &mut Rng, left: usize) -> Insn {
     let source = |x: u8| if x == op::X { (src, 0) } else { (0, imm) };
     let slot = -8 * (1 + rng.below(SLOTS as usize) as i16);
     match rng.below(12) {
+        8 | 9 if flavour == Flavour::Fetches => Insn::new(class | op::MOV | op::X, dst, src, 0, 0),
         0..=3 => {
             let code = rng.pick(&[op::ADD, op::SUB, op::MUL, op::OR, op::AND, op::XOR, op::MOV]);
             let (src, imm) = source(x);
@@ -115,7 +126,8 @@ fn body_instruction(rng: &mut Rng, left: usize) -> Insn {
             }
         }
         _ => {
-            let code = rng.pick(&[0x00, 0x40, 0x50, 0xa0, 0x01, 0x41, 0x51, 0xa1, op::XCHG, op::CMPXCHG]);
+            let all = [0x00, 0x40, 0x50, 0xa0, 0x01, 0x41, 0x51, 0xa1, op::XCHG, op::CMPXCHG];
+            let code = rng.pick(if flavour == Flavour::Jumps { &all[..4] } else { &all[..] });
             Insn::new(op::STX | op::ATOMIC | rng.pick(&[op::W, op::DW]), 10, src, slot, code)
         }
     }
@@ -134,7 +146,8 @@ fn program(rng: &mut Rng) -> Vec<Insn> {
     ];
     p.extend(REGS.iter().enumerate().map(|(i, r)| ldx(*r, 9, 8 * i as i16, op::DW)));
     p.extend((0..SLOTS).map(|i| Insn::new(op::STX | op::MEM | op::DW, 10, REGS[i as usize], -8 * (i + 1), 0)));
-    p.extend((0..BODY).map(|i| body_instruction(rng, BODY - 1 - i)));
+    let flavour = rng.pick(&[Flavour::Jumps, Flavour::Fetches]);
+    p.extend((0..BODY).map(|i| body_instruction(rng, flavour, BODY - 1 - i)));
     p.extend(REGS.iter().enumerate().map(|(i, r)| Insn::new(op::STX | op::MEM | op::DW, 9, *r, 8 * i as i16, 0)));
     p.push(Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0));
     // Where a short packet ends; r0 has no value there yet.
@@ -199,7 +212,9 @@ impl Pair {
 fn shrink(insns: &[Insn], packet: &[u8]) -> Vec<Insn> {
     const NOTHING: Insn = Insn::new(op::JMP | op::JA, 0, 0, 0, 0);
     let mut least = insns.to_vec();
-    for i in 0..insns.len() {
+    // The loads in front stay: without them registers hold addresses, which differ anyway.
+    let body = 5 + REGS.len() + SLOTS as usize;
+    for i in body..body + BODY {
         let mut fewer = least.clone();
         fewer[i] = NOTHING;
         let differs = Pair::new(&fewer).map(|mut p| p.run(packet)).is_ok_and(|[k, m]| k != m);
