@@ -127,7 +127,8 @@ impl Builder<'_> {
             Rhs::Imm(n) => Rhs::Imm(n),
             Rhs::Reg(()) => Rhs::Reg(self.reg(i, 1)?),
         };
-        Ok(PTerm::Branch { cc: cond.cc, width: cond.width, lhs: self.reg(i, 0)?, rhs, then, els })
+        let Cond { cc, width, exact, .. } = cond;
+        Ok(PTerm::Branch { cc, width, lhs: self.reg(i, 0)?, rhs, exact, then, els })
     }
 
     fn inst(&mut self, inst: &MInst, i: regalloc2::Inst, succ: impl Fn(usize) -> usize) -> Result<(), String> {

@@ -78,7 +78,7 @@ pub(crate) fn emit(
             PTerm::Exit => put(Item::Exit),
             PTerm::Jump(t) if t == n + 1 => {}
             PTerm::Jump(t) => put(Item::Jump(t, false)),
-            PTerm::Branch { cc, width, lhs, rhs, then, els } => {
+            PTerm::Branch { cc, width, lhs, rhs, then, els, exact: _ } => {
                 let yes = encode_cond(target.isa, cc, width, lhs, rhs);
                 let no = cc.inverse().and_then(|cc| encode_cond(target.isa, cc, width, lhs, rhs));
                 let (insn, to, other) = match (yes, no) {

@@ -55,6 +55,42 @@ pub(crate) struct Flow {
     alias: Vec<Value>,
     /// An upper bound of the number of low bits that can be one.
     bits: Vec<u8>,
+    /// Per block, the values wanted after it: an approximation from the IR, for choosing only.
+    live_out: Vec<BitSet>,
+    /// The parameter that a value is handed to, if to one.
+    feeds: Vec<Option<Value>>,
+}
+
+/// A set of values.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub(crate) struct BitSet(Vec<u64>);
+
+impl BitSet {
+    fn new(len: usize) -> BitSet {
+        BitSet(vec![0; len.div_ceil(64)])
+    }
+
+    pub fn insert(&mut self, v: Value) {
+        self.0[v.index() / 64] |= 1 << (v.index() % 64);
+    }
+
+    pub fn remove(&mut self, v: Value) {
+        self.0[v.index() / 64] &= !(1 << (v.index() % 64));
+    }
+
+    pub fn contains(&self, v: Value) -> bool {
+        self.0[v.index() / 64] >> (v.index() % 64) & 1 != 0
+    }
+
+    /// Adds the others; whether that added anything.
+    fn union(&mut self, other: &BitSet) -> bool {
+        let mut grew = false;
+        for (a, b) in self.0.iter_mut().zip(&other.0) {
+            grew |= *b & !*a != 0;
+            *a |= b;
+        }
+        grew
+    }
 }
 
 impl Flow {
@@ -74,10 +110,13 @@ impl Flow {
             fused: vec![false; f.values.len()],
             alias: (0..f.values.len() as u32).map(Value).collect(),
             bits: vec![64; f.values.len()],
+            live_out: vec![BitSet::new(f.values.len()); f.blocks.len()],
+            feeds: vec![None; f.values.len()],
         };
         flow.find_needed(f)?;
         flow.find_bits(f);
         flow.find_fused(f)?;
+        flow.find_live(f)?;
         Ok(flow)
     }
 
@@ -89,6 +128,56 @@ impl Flow {
     /// How many low bits of `v` may be one.
     pub fn bits(&self, v: Value) -> u32 {
         u32::from(self.bits[v.index()])
+    }
+
+    /// The values wanted after a block.
+    pub fn live_out(&self, block: Block) -> &BitSet {
+        &self.live_out[block.index()]
+    }
+
+    /// Whether `v` is handed to the parameter `param`.
+    pub fn feeds(&self, v: Value, param: Value) -> bool {
+        self.feeds[v.index()] == Some(param)
+    }
+
+    fn find_live(&mut self, f: &Function) -> Result<(), String> {
+        let mut live_in: Vec<BitSet> = self.live_out.clone();
+        loop {
+            let mut changed = false;
+            for &b in self.order.clone().iter().rev() {
+                let end = exit(f, b)?;
+                let mut out = BitSet::new(f.values.len());
+                for t in end.targets() {
+                    out.union(&live_in[t.block.index()]);
+                    for (p, a) in f.blocks[t.block.index()].params.iter().zip(&t.args) {
+                        if self.needed[p.index()] {
+                            let a = self.resolve(*a);
+                            out.insert(a);
+                            self.feeds[a.index()] = Some(*p);
+                        }
+                    }
+                }
+                changed |= self.live_out[b.index()].union(&out);
+                let mut live = self.live_out[b.index()].clone();
+                if let Exit::Branch { cond: v, .. } | Exit::Return(v) = end {
+                    live.insert(self.resolve(v));
+                }
+                for &i in f.blocks[b.index()].insts.iter().rev() {
+                    let data = &f.insts[i.index()];
+                    if let Some(r) = data.result {
+                        live.remove(r);
+                    }
+                    if has_effect(&data.op) || data.result.is_some_and(|r| self.needed[r.index()]) {
+                        data.op.for_each_operand(|v| live.insert(self.resolve(v)));
+                    }
+                }
+                f.blocks[b.index()].params.iter().for_each(|p| live.remove(*p));
+                changed |= live_in[b.index()].union(&live);
+            }
+            if !changed {
+                return Ok(());
+            }
+        }
     }
 
     fn find_needed(&mut self, f: &Function) -> Result<(), String> {

@@ -41,6 +41,9 @@ pub(crate) struct Cond {
     pub cc: Cc,
     pub width: Width,
     pub rhs: Rhs<()>,
+    /// Whether the verifier takes the left side for the number on the right where they are equal:
+    /// not so for kernel pointers, which stay pointers to it.
+    pub exact: bool,
 }
 
 /// What an instruction does.
@@ -105,6 +108,12 @@ impl MFunc {
     pub fn ops(&self, inst: &MInst) -> &[Operand] {
         let first = inst.first as usize;
         &self.operands[first..first + inst.count as usize]
+    }
+
+    /// Asks the allocator to follow the named registers wherever they live.
+    pub fn follow_named(&mut self) {
+        let (start, end) = (regalloc2::Inst::new(0), regalloc2::Inst::new(self.insts.len()));
+        self.labels = self.named.iter().zip(0..).map(|((reg, _), n)| (*reg, start, end, n)).collect();
     }
 }
 

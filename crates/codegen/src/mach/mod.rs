@@ -4,12 +4,14 @@
 
 mod alloc;
 mod blocks;
+mod constants;
 mod emit;
 mod flow;
 mod inst;
 mod layout;
 mod phys;
 mod select;
+mod share;
 mod tidy;
 mod vars;
 
@@ -46,7 +48,9 @@ pub(crate) fn generate(
     let invalid =
         |stage: &str| { let (function, stage) = (f.name.clone(), stage.to_string()); move |what| CodegenError::Invalid { function, stage, what } };
     let start = Instant::now();
-    let machine = select::select(f, syms, target)?;
+    let mut machine = select::select(f, syms, target)?;
+    share::share_wide(&mut machine);
+    machine.follow_named();
     let selected = Instant::now();
     let output = alloc::allocate(&machine).map_err(invalid("register allocation"))?;
     let allocated = Instant::now();
@@ -71,6 +75,9 @@ pub(crate) fn generate(
 /// Makes the allocated code better. Each step leaves it whole, so that any may be left out.
 fn finish(f: &mut PFunc) {
     tidy::forward_copies(f);
+    tidy::remove_dead(f);
+    blocks::simplify(f);
+    constants::drop_known(f);
     tidy::remove_dead(f);
     blocks::simplify(f);
     layout::rotate_loops(f);

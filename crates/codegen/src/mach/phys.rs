@@ -35,7 +35,7 @@ pub(crate) struct PInst {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PTerm {
     Jump(usize),
-    Branch { cc: Cc, width: Width, lhs: Reg, rhs: Rhs<Reg>, then: usize, els: usize },
+    Branch { cc: Cc, width: Width, lhs: Reg, rhs: Rhs<Reg>, exact: bool, then: usize, els: usize },
     Exit,
 }
 

@@ -135,15 +135,26 @@ impl Selector<'_> {
         Ok(())
     }
 
-    pub(super) fn bin(&mut self, bin: BinOp, width: Width, a: Value, b: Value, dst: VReg) -> Result<(), CodegenError> {
+    pub(super) fn bin(
+        &mut self,
+        bin: BinOp,
+        width: Width,
+        (a, b): (Value, Value),
+        result: Option<Value>,
+        dst: VReg,
+    ) -> Result<(), CodegenError> {
         let commutes = matches!(bin, BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor);
-        // The right operand is the one kept: a number, or what is still wanted afterwards (selection
-        // goes backwards, so such a value has its register already).
-        let kept = |s: &Self, v| s.num(v).is_some() || s.reg_of[s.flow.resolve(v).index()].is_some();
+        // The left operand is overwritten: a number goes to the right, or else what is wanted
+        // afterwards; when neither is, left is the one whose variable gets the result.
+        let (va, vb) = (self.flow.resolve(a), self.flow.resolve(b));
         let swap = commutes
             && match (self.num(a), self.num(b)) {
                 (Some(_), None) => true,
-                (None, None) => kept(self, a) && !kept(self, b),
+                (None, None) => match (self.live.contains(va), self.live.contains(vb)) {
+                    (true, false) => true,
+                    (false, true) => false,
+                    _ => result.is_some_and(|r| self.flow.feeds(r, vb)),
+                },
                 _ => false,
             };
         let (a, b) = if swap { (b, a) } else { (a, b) };

@@ -6,7 +6,7 @@ use whistler_isa::op;
 
 use super::{Selector, Val};
 use crate::code::CodegenError;
-use crate::ir::{Cc, Op, Size, Value, Width};
+use crate::ir::{Callee, Cc, Op, Size, Space, Ty, Value, Width};
 use crate::mach::inst::{Cond, MOp, Rhs, VReg};
 
 /// A condition with its registers.
@@ -59,7 +59,8 @@ impl Selector<'_> {
             Some(Op::InBounds { ptr, len, end }) if self.flow.fused[v.index()] => self.in_bounds(*ptr, *len, *end)?,
             _ => {
                 let r = self.reg(v)?;
-                let cond = Cond { cc: Cc::Ne, width: Width::W64, rhs: Rhs::Imm(0) };
+                let exact = self.is_exact(v);
+                let cond = Cond { cc: Cc::Ne, width: Width::W64, rhs: Rhs::Imm(0), exact };
                 (cond, SmallVec::from_slice(&[Operand::reg_use(r)]))
             }
         };
@@ -120,7 +121,15 @@ impl Selector<'_> {
                 Rhs::Reg(())
             }
         };
-        Ok((Cond { cc, width, rhs }, ops))
+        Ok((Cond { cc, width, rhs, exact: self.is_exact(a) }, ops))
+    }
+
+    /// [`Cond::exact`] for a value on the left.
+    fn is_exact(&self, v: Value) -> bool {
+        matches!(
+            self.f.def_op(self.flow.resolve(v)),
+            Some(Op::MapLookup { .. } | Op::Call { callee: Callee::Helper(_), .. })
+        ) && !matches!(self.f.ty(v), Ty::Ptr(Space::Btf | Space::Other))
     }
 
     /// The form in which the verifier learns how much of the packet may be read: a packet pointer
@@ -137,7 +146,7 @@ impl Selector<'_> {
                 dst
             }
         };
-        let cond = Cond { cc: Cc::Ule, width: Width::W64, rhs: Rhs::Reg(()) };
+        let cond = Cond { cc: Cc::Ule, width: Width::W64, rhs: Rhs::Reg(()), exact: false };
         Ok((cond, SmallVec::from_slice(&[Operand::reg_use(limit), Operand::reg_use(end)])))
     }
 

@@ -13,7 +13,7 @@ use regalloc2::{Operand, RegClass};
 use smallvec::SmallVec;
 use whistler_isa::{Insn, IsaLevel, Target, op};
 
-use super::flow::{Exit, Flow, exit, has_effect};
+use super::flow::{BitSet, Exit, Flow, exit, has_effect};
 use super::inst::{Field, MBlock, MFunc, MInst, MOp, VReg, preg};
 use crate::code::CodegenError;
 use crate::ir::{self, BinOp, Block, Callee, Function, Op, SrcLoc, SymData, SymKind, Value, ValueDef, Width};
@@ -33,6 +33,8 @@ pub(super) struct Selector<'a> {
     flow: Flow,
     /// The register of each IR value, once something wants it.
     reg_of: Vec<Option<VReg>>,
+    /// The values wanted after the instruction at hand.
+    live: BitSet,
     /// Offset from r10 of each slot, once something wants it.
     slot_at: Vec<Option<i32>>,
     /// The instructions of the IR instruction at hand, in order.
@@ -53,6 +55,7 @@ pub(crate) fn select(f: &Function, syms: &[SymData], target: &Target) -> Result<
         target,
         reg_of: vec![None; f.values.len()],
         slot_at: vec![None; f.slots.len()],
+        live: BitSet::default(),
         flow,
         seq: Vec::new(),
         reversed: Vec::new(),
@@ -115,6 +118,10 @@ impl Selector<'_> {
         let mut succs = SmallVec::new();
         let end = exit(f, b).map_err(|w| self.invalid(w))?;
         self.loc = data.term_loc;
+        self.live = self.flow.live_out(b).clone();
+        if let Exit::Branch { cond: v, .. } | Exit::Return(v) = end {
+            self.live.insert(self.flow.resolve(v));
+        }
         match end {
             Exit::Return(v) => {
                 let r = self.reg(v)?;
@@ -162,6 +169,7 @@ impl Selector<'_> {
                 self.loc = inst.loc;
                 self.inst(&inst.op, inst.result)?;
                 self.flush();
+                inst.op.for_each_operand(|v| self.live.insert(self.flow.resolve(v)));
             }
         }
         let mut params = Vec::new();
@@ -228,18 +236,14 @@ impl Selector<'_> {
         }
     }
 
-    /// Asks the allocator to follow the values that are source variables.
+    /// Notes the registers of values that are source variables.
     fn name_values(&mut self) {
-        let end = regalloc2::Inst::new(self.out.insts.len());
         for (v, reg) in self.reg_of.iter().enumerate() {
             if let (Some(reg), true) = (reg, self.f.values[v].name.is_some()) {
                 self.out.named.push((*reg, Value(v as u32)));
             }
         }
         self.out.named.sort_unstable();
-        self.out.labels = (self.out.named.iter().enumerate())
-            .map(|(n, (reg, _))| (*reg, regalloc2::Inst::new(0), end, n as u32))
-            .collect();
     }
 
     fn invalid(&self, what: String) -> CodegenError {
@@ -425,7 +429,7 @@ impl Selector<'_> {
         let Some(dst) = wanted else { return Ok(()) };
         match op {
             Op::Const(n) => self.number_to(dst, *n),
-            Op::Bin(op, width, a, b) => return self.bin(*op, *width, *a, *b, dst),
+            Op::Bin(op, width, a, b) => return self.bin(*op, *width, (*a, *b), result, dst),
             Op::Un(op, a) => return self.un(*op, *a, dst),
             Op::Cmp(cc, width, a, b) => return self.set_cmp(*cc, *width, *a, *b, dst),
             Op::InBounds { ptr, len, end } => return self.set_in_bounds(*ptr, *len, *end, dst),

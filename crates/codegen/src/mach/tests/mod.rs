@@ -1,8 +1,10 @@
 //! Tests of the back end by running what it makes.
 
+mod asm;
 mod eval;
 mod kernel;
 mod random;
+mod shape;
 mod vm;
 
 use std::collections::HashMap;
