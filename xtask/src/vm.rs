@@ -118,12 +118,12 @@ pub fn run(options: &Options) -> Result<bool, String> {
         list = guest.program(Path::new(bin), args)?;
     } else {
         eprintln!("vm: building the loader's tests statically");
-        let tests = build(&root, &["test", "-p", "whistler-loader", "--no-run"])?;
+        let tests = build(&root, &["test", "-p", "whistler-loader", "--lib", "--tests", "--no-run"])?;
         if tests.is_empty() {
             return Err("the loader has no test binaries".into());
         }
         for bin in tests {
-            list.push_str(&guest.program(&bin, &["--test-threads=1".into()])?);
+            list.push_str(&guest.program(&bin, &["--test-threads=1".into(), "--show-output".into()])?);
         }
     }
     guest.files.insert("/run-list".into(), list.into_bytes());
@@ -293,6 +293,8 @@ struct Report {
     exits: Vec<(String, String)>,
     /// What the test harness counted, added up: passed, failed, ignored.
     tests: [u64; 3],
+    /// Tests that said that this kernel lacks something, with the reason.
+    skipped: Vec<String>,
     errors: Vec<String>,
     done: bool,
 }
@@ -311,6 +313,9 @@ impl Report {
                 *slot += count.unwrap_or(0);
             }
         }
+        if let Some(why) = line.strip_prefix("skipped: ") {
+            self.skipped.push(why.to_string());
+        }
         let Some(rest) = line.strip_prefix("@@vm ") else { return };
         if rest == "done" {
             self.done = true;
@@ -327,7 +332,11 @@ impl std::fmt::Display for Report {
         let [passed, failed, ignored] = self.tests;
         write!(f, "{} programs in {} s", self.exits.len(), self.seconds)?;
         if passed + failed + ignored > 0 {
-            write!(f, "; tests: {passed} passed, {failed} failed, {ignored} ignored")?;
+            let skipped = self.skipped.len();
+            write!(f, "; tests: {passed} passed ({skipped} of them skipped), {failed} failed, {ignored} ignored")?;
+        }
+        for why in &self.skipped {
+            write!(f, "\n  skipped: {why}")?;
         }
         for (program, code) in self.exits.iter().filter(|(_, code)| code != "0") {
             write!(f, "\n  {program}: exit {code}")?;
