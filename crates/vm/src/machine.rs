@@ -93,7 +93,8 @@ pub enum Redirect {
 pub struct RunOutput {
     /// r0. Most hooks use the low 32 bits.
     pub ret: u64,
-    /// The packet afterwards, from its Ethernet header on; empty when there was none.
+    /// The packet afterwards, from its Ethernet header on, with XDP metadata in front as a test run
+    /// in the kernel gives it; empty when there was none.
     pub packet: Vec<u8>,
     /// The context's bytes afterwards.
     pub ctx: Vec<u8>,
@@ -368,7 +369,8 @@ impl Machine {
         r[1] = Memory::context_address();
         let ret = execute(&self.code, &mut self.state, p.start, r)?;
         let state = &mut self.state;
-        let packet = state.mem.packet.buf.get(state.mem.packet.mac..state.mem.packet.end);
+        let p = &state.mem.packet;
+        let packet = p.buf.get(p.mac.min(p.meta)..p.end);
         Ok(RunOutput {
             ret,
             packet: packet.unwrap_or(&[]).to_vec(),

@@ -4,6 +4,8 @@
 //! Needs the right to load programs; skipped where that is missing (`WHISTLER_REQUIRE_KERNEL=1`
 //! makes that a failure). `WHISTLER_SEED` repeats a run.
 
+mod common;
+
 use std::os::fd::{AsFd, OwnedFd};
 
 use whistler_isa::{Insn, ProgType, op};
@@ -195,7 +197,7 @@ impl Pair {
         let run = TestRun {
             prog: self.kernel.as_fd(),
             data_in: packet,
-            data_out_len: 256,
+            data_out_len: 8192,
             ctx_in: &[],
             ctx_out_len: 0,
             repeat: 1,
@@ -265,4 +267,66 @@ fn random_programs_give_the_same() {
             );
         }
     }
+}
+
+/// Helpers whose results depend on limits of the kernel's: the same calls in both.
+#[test]
+fn helpers_give_the_same() {
+    let mut cases: Vec<String> = Vec::new();
+    for (helper, deltas) in [
+        (44, &[0, 1, 14, 50, 51, 100, -1, -215, -216, -217, -256][..]),
+        (65, &[0, -1, -50, -51, -64, 1, 500, 3456, 3457][..]),
+        (54, &[0, -4, -5, -32, -36, -200, -212, -216, -220, 4][..]),
+    ] {
+        cases.extend(deltas.iter().map(|d| format!("mov r2, {d}\ncall {helper}\nexit")));
+    }
+    // Metadata moves along with the head.
+    cases.push("mov r6, r1\nmov r2, -8\ncall 54\nmov r1, r6\nmov r2, -205\ncall 44\nexit".into());
+    cases.push("mov r6, r1\nmov r2, -8\ncall 54\nmov r1, r6\nmov r2, -210\ncall 44\nexit".into());
+    for (offset, len) in [(0, 8), (56, 8), (57, 8), (64, 1), (-1, 8)] {
+        let call = format!("mov r2, {offset}\nmov r3, r10\nadd r3, -8\nmov r4, {len}\ncall 189");
+        cases.push(format!("stdw [r10-8], -1\n{call}\nldxdw r1, [r10-8]\nxor r0, r1\nexit"));
+        cases.push(format!("stdw [r10-8], -1\n{}\nexit", call.replace("189", "190")));
+    }
+    cases.push("call 188\nexit".into());
+    for (from, to, seed) in [(0, 0x01020304, 0), (0x01020304, 0x7f00aa55, 0), (0x7fffffff, -1, 0x12345678), (-1, 0, 1)]
+    {
+        let places =
+            format!("stdw [r10-8], {from}\nstdw [r10-16], {to}\nmov r1, r10\nadd r1, -8\nmov r3, r10\nadd r3, -16");
+        cases.push(format!("{places}\nmov r2, 4\nmov r4, 8\nmov32 r5, {seed}\ncall 28\nexit"));
+        cases.push(format!("{places}\nmov r1, 0\nmov r2, 0\nmov r4, 4\nmov32 r5, {seed}\ncall 28\nexit"));
+        cases.push(format!("{places}\nmov r3, 0\nmov r2, 8\nmov r4, 0\nmov32 r5, {seed}\ncall 28\nexit"));
+    }
+    for text in ["42", "-17", " 0x1f", "0x", "077", "9223372036854775808", "-9223372036854775808", "x", "12ab", ""] {
+        let mut bytes = [0; 24];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        let words = bytes.as_chunks::<8>().0.iter().map(|w| u64::from_le_bytes(*w));
+        let stores: String =
+            words.enumerate().map(|(i, w)| format!("lddw r1, {w}\nstxdw [r10-{}], r1\n", 24 - i * 8)).collect();
+        for helper in [105, 106] {
+            cases.push(format!(
+                "{stores}stdw [r10-32], 0\nmov r1, r10\nadd r1, -24\nmov r2, 24\nmov r3, 0\nmov r4, r10\nadd r4, -32\n\
+                 call {helper}\nldxdw r1, [r10-32]\nlsh r1, 8\nxor r0, r1\nexit"
+            ));
+        }
+    }
+    let packet: Vec<u8> = (0..64).collect();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let insns = Insn::decode_all(&common::assemble(case).unwrap()).unwrap();
+        let mut pair = match Pair::new(&insns) {
+            Ok(pair) => pair,
+            Err(e) if std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none() && e.log.is_empty() => {
+                println!("skipped: can't load programs: {}", e.error);
+                return;
+            }
+            Err(e) => panic!("{case}\n{}\n{}", e.error, e.log),
+        };
+        let [kernel, vm] = pair.run(&packet);
+        if kernel != vm {
+            let same_packet = if kernel.1 == vm.1 { "" } else { " (and the packets differ)" };
+            wrong.push(format!("kernel {:#x}, machine {:#x}{same_packet}:\n{case}\n", kernel.0, vm.0));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }

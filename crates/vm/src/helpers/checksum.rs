@@ -18,11 +18,18 @@ fn fold(mut sum: u64) -> u16 {
     sum as u16
 }
 
-/// The sum of the 16-bit words of some bytes; an odd last byte is padded with zero.
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, last) = bytes.as_chunks::<2>();
-    let tail = last.first().map_or(0, |b| u64::from(*b));
-    words.iter().map(|w| u64::from(u16::from_le_bytes(*w))).sum::<u64>() + tail
+/// Folds a sum to 32 bits.
+fn fold32(mut sum: u64) -> u32 {
+    while sum > u64::from(u32::MAX) {
+        sum = (sum & 0xffff_ffff) + (sum >> 32);
+    }
+    sum as u32
+}
+
+/// `csum_partial`: the sum of some 32-bit words and a sum from before.
+fn partial(bytes: &[u8], seed: u32) -> u32 {
+    let words = bytes.as_chunks::<4>().0.iter().map(|w| u64::from(u32::from_le_bytes(*w)));
+    fold32(words.sum::<u64>() + u64::from(seed))
 }
 
 /// `bpf_csum_diff`: the folded sum of `seed`, the new bytes and the complement of the old ones.
@@ -33,12 +40,16 @@ pub(super) fn diff(cpu: &mut Cpu<'_>, [from, from_size, to, to_size, seed]: [u64
     }
     let old = cpu.state.mem.bytes(from, from_size)?;
     let new = cpu.state.mem.bytes(to, to_size)?;
-    let mut total = u64::from(seed as u32) + sum(new);
-    if from_size > 0 {
-        total += u64::from(!fold(sum(old)));
-    }
+    let seed = seed as u32;
+    // One case each, because the two zeros of ones' complement come out as the kernel's do.
+    let total = match (from_size, to_size) {
+        (0, 0) => seed,
+        (0, _) => partial(new, seed),
+        (_, 0) => !partial(old, !seed),
+        _ => fold32(u64::from(partial(new, seed)) + u64::from(!partial(old, 0))),
+    };
     // Kernels since 6.13 fold the result to 16 bits on every architecture.
-    Ok(u64::from(fold(total)))
+    Ok(u64::from(fold(u64::from(total))))
 }
 
 /// RFC 1624: the checksum after a part of what it covers changed by `delta` (in ones' complement).
@@ -103,6 +114,10 @@ pub(super) fn update(_: &mut Cpu<'_>, _: [u64; 5]) -> Run<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sum(bytes: &[u8]) -> u64 {
+        bytes.as_chunks::<2>().0.iter().map(|w| u64::from(u16::from_le_bytes(*w))).sum()
+    }
 
     #[test]
     fn replacing_keeps_a_header_valid() {

@@ -135,7 +135,7 @@ static HELPERS: &[Helper] = table! {
     186 get_retval info::retval;
     187 set_retval info::set_retval;
     188 xdp_get_buff_len packet::buff_len;
-    189 xdp_load_bytes packet::load_bytes;
+    189 xdp_load_bytes packet::xdp_load_bytes;
     190 xdp_store_bytes packet::xdp_store_bytes;
     194 kptr_xchg probe::exchange;
     195 map_lookup_percpu_elem map::lookup_percpu;

@@ -80,7 +80,7 @@ fn copy_out(cpu: &mut Cpu<'_>, base: usize, offset: u64, to: u64, len: u64) -> R
         }
         None => {
             place.fill(0);
-            Ok(if cpu.state.prog == ProgType::Xdp { errno::EINVAL as u64 } else { errno::EFAULT as u64 })
+            Ok(errno::EFAULT as u64)
         }
     }
 }
@@ -93,8 +93,29 @@ pub(super) fn store_bytes(cpu: &mut Cpu<'_>, [_, offset, from, len, flags]: [u64
     copy_in(cpu, offset, from, len, errno::EFAULT)
 }
 
+/// What `bpf_xdp_pointer` says of a range that is not in the packet.
+fn xdp_outside(offset: u64, len: u64) -> i64 {
+    if offset as u32 > 0xffff || len as u32 > 0xffff { errno::EFAULT } else { errno::EINVAL }
+}
+
+/// Unlike its sibling for socket buffers, this leaves the destination alone when it fails.
+pub(super) fn xdp_load_bytes(cpu: &mut Cpu<'_>, [_, offset, to, len, _]: [u64; 5]) -> Run<u64> {
+    let p = &cpu.state.mem.packet;
+    let start = p.data + offset as u32 as usize;
+    let end = start + len as u32 as usize;
+    let found = if end <= p.end { p.buf.get(start..end).map(<[u8]>::to_vec) } else { None };
+    let place = cpu.state.mem.bytes_mut(to, len as u32 as usize)?;
+    match found {
+        Some(bytes) => {
+            place.copy_from_slice(&bytes);
+            Ok(0)
+        }
+        None => Ok(xdp_outside(offset, len) as u64),
+    }
+}
+
 pub(super) fn xdp_store_bytes(cpu: &mut Cpu<'_>, [_, offset, from, len, _]: [u64; 5]) -> Run<u64> {
-    copy_in(cpu, offset, from, len, errno::EINVAL)
+    copy_in(cpu, offset, from, len, xdp_outside(offset, len))
 }
 
 fn copy_in(cpu: &mut Cpu<'_>, offset: u64, from: u64, len: u64, outside: i64) -> Run<u64> {
