@@ -22,7 +22,7 @@ use crate::lines::{Lines, Records};
 use crate::map::Map;
 use crate::program::Program;
 use crate::relocate::{self, Names, find_in_kernel, module_btf_fd};
-use crate::verifier_log::complaint;
+use crate::verifier_log::{complaint, with_variables};
 
 /// How to load.
 #[derive(Clone, Debug, Default)]
@@ -323,7 +323,10 @@ impl<'k> Loader<'k> {
         let said = complaint(&failure.log);
         let place = said.insn.and_then(|i| layout.place(i));
         let span = said.insn.and_then(|i| layout.location(i)).map_or(Span::NONE, |l| l.span);
-        let mut message = said.message;
+        let mut message = match said.insn {
+            Some(i) => with_variables(&said.message, layout, i),
+            None => said.message,
+        };
         if let Some((_, what)) = poisoned.iter().find(|(at, _)| Some(*at) == said.insn) {
             message = format!("this kernel has no {what}");
         } else if failure.log.trim().is_empty() {

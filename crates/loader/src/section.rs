@@ -27,8 +27,15 @@ pub enum SectionError {
     },
 }
 
-/// What a program of this type and section is attached to.
-pub fn from_section(section: &str, prog_type: ProgType) -> Result<AttachSpec, SectionError> {
+/// What a program of this section is attached to.
+pub fn from_section(section: &str) -> Result<AttachSpec, SectionError> {
+    match whistler_isa::sections::parse_lenient(section) {
+        Some(known) => of_type(section.strip_prefix('?').unwrap_or(section), known.prog()),
+        None => Err(SectionError::Form { section: section.to_string(), form: "a section that libbpf knows" }),
+    }
+}
+
+fn of_type(section: &str, prog_type: ProgType) -> Result<AttachSpec, SectionError> {
     let form = |form| SectionError::Form { section: section.to_string(), form };
     let needs = |what| SectionError::Needs { section: section.to_string(), what };
     let (head, rest) = section.split_once('/').unwrap_or((section, ""));
@@ -95,32 +102,27 @@ mod tests {
 
     #[test]
     fn sections_name_targets() {
-        let show = |section: &str, t| match from_section(section, t) {
+        let show = |section: &str| match from_section(section) {
             Ok(spec) => spec.to_string(),
             Err(e) => format!("! {e}"),
         };
-        use ProgType as P;
-        for (section, t, want) in [
-            ("tracepoint/sched/sched_switch", P::Tracepoint, "tracepoint sched/sched_switch"),
-            ("tp/sched/sched_switch", P::Tracepoint, "tracepoint sched/sched_switch"),
-            ("tracepoint", P::Tracepoint, "! `tracepoint` names no target; write it as tracepoint/CATEGORY/NAME"),
-            ("raw_tp/sys_enter", P::RawTracepoint, "raw tracepoint sys_enter"),
-            ("kprobe/do_exit", P::Kprobe, "kernel function do_exit"),
-            ("kretprobe/do_exit", P::Kprobe, "return of kernel function do_exit"),
-            ("kprobe/do_exit+0x10", P::Kprobe, "kernel function do_exit+0x10"),
-            ("uprobe//lib/libc.so.6:malloc", P::Kprobe, "/lib/libc.so.6:malloc"),
-            ("uretprobe/libc.so.6:malloc+4", P::Kprobe, "return of libc.so.6:malloc+0x4"),
-            ("uprobe/prog:0x400", P::Kprobe, "prog:0x400"),
-            ("fentry/do_exit", P::Tracing, "its own target"),
-            ("xdp", P::Xdp, "! `xdp` does not say where: name a network device"),
-            ("cgroup_skb/egress", P::CgroupSkb, "! `cgroup_skb/egress` does not say where: name a cgroup"),
-            (
-                "socket",
-                P::SocketFilter,
-                "! `socket` names no target; write it as a section of a kind that can be attached",
-            ),
+        for (section, want) in [
+            ("tracepoint/sched/sched_switch", "tracepoint sched/sched_switch"),
+            ("tp/sched/sched_switch", "tracepoint sched/sched_switch"),
+            ("tracepoint", "! `tracepoint` names no target; write it as tracepoint/CATEGORY/NAME"),
+            ("raw_tp/sys_enter", "raw tracepoint sys_enter"),
+            ("kprobe/do_exit", "kernel function do_exit"),
+            ("kretprobe/do_exit", "return of kernel function do_exit"),
+            ("kprobe/do_exit+0x10", "kernel function do_exit+0x10"),
+            ("uprobe//lib/libc.so.6:malloc", "/lib/libc.so.6:malloc"),
+            ("uretprobe/libc.so.6:malloc+4", "return of libc.so.6:malloc+0x4"),
+            ("uprobe/prog:0x400", "prog:0x400"),
+            ("fentry/do_exit", "its own target"),
+            ("xdp", "! `xdp` does not say where: name a network device"),
+            ("cgroup_skb/egress", "! `cgroup_skb/egress` does not say where: name a cgroup"),
+            ("socket", "! `socket` names no target; write it as a section of a kind that can be attached"),
         ] {
-            assert_eq!(show(section, t), want);
+            assert_eq!(show(section), want);
         }
     }
 }

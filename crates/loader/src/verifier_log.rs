@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use whistler_diag::Span;
 use whistler_object::{Object, Place, Program};
 
-use crate::layout::layout;
+use crate::layout::{Layout, layout};
 
 /// What a log says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -78,19 +78,7 @@ pub fn explain(object: &Object, program: &Program, log: &str) -> Vec<(Span, Stri
     let whole = layout(object, program);
     let Some(insn) = found.insn else { return vec![(program.function.span, found.message)] };
     let span = whole.location(insn).map_or(program.function.span, |l| l.span);
-    let mut text = found.message.clone();
-    if let Some((f, own)) = whole.place(insn) {
-        let own = own as u32;
-        for v in f.vars.iter().filter(|v| v.start <= own && own < v.end) {
-            let mentioned = match v.place {
-                Place::Reg(r) => mentions(&found.message, r).then(|| format!("R{r}")),
-                Place::Stack(_) => None,
-            };
-            if let Some(register) = mentioned {
-                let _ = write!(text, " ({register} is `{}`)", v.name);
-            }
-        }
-    }
+    let text = with_variables(&found.message, &whole, insn);
     let mut out = vec![(span, text)];
     if let Some((f, _)) = whole.place(insn)
         && f.name != program.function.name
@@ -99,6 +87,21 @@ pub fn explain(object: &Object, program: &Program, log: &str) -> Vec<(Span, Stri
         out.push((caller.span, format!("`{}` was called from here", f.name)));
     }
     out
+}
+
+/// The message with the source's names for the registers that it speaks of.
+pub(crate) fn with_variables(message: &str, whole: &Layout<'_>, insn: usize) -> String {
+    let mut text = message.to_string();
+    let Some((f, own)) = whole.place(insn) else { return text };
+    let own = own as u32;
+    for v in f.vars.iter().filter(|v| v.start <= own && own < v.end) {
+        if let Place::Reg(r) = v.place
+            && mentions(message, r)
+        {
+            let _ = write!(text, " (R{r} is `{}`)", v.name);
+        }
+    }
+    text
 }
 
 /// Whether a message speaks of a register as `R3`.
@@ -115,6 +118,8 @@ fn last_call(log: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use whistler_isa::Insn;
+    use whistler_object::{Function, VarRange};
 
     const NULL: &str = "func#0 @0
 0: R1=ctx(off=0,imm=0) R10=fp0
@@ -151,6 +156,25 @@ processed 6 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
         let c = complaint("unreachable insn 3\nprocessed 0 insns\n");
         assert_eq!(c.message, "unreachable insn 3");
         assert_eq!(complaint("3: (zz) λ\n: (95) exit").insn, None);
+    }
+
+    #[test]
+    fn a_register_is_told_by_its_variable_while_that_lives() {
+        let var = |name: &str, start, end, place| VarRange { name: name.into(), start, end, place };
+        let f = Function {
+            insns: vec![Insn::default(); 8],
+            vars: vec![
+                var("p", 4, 7, Place::Reg(0)),
+                var("old", 0, 4, Place::Reg(0)),
+                var("other", 0, 8, Place::Reg(1)),
+                var("slot", 0, 8, Place::Stack(-8)),
+            ],
+            ..Function::default()
+        };
+        let whole = Layout { parts: vec![(0, &f)] };
+        let message = complaint(NULL).message;
+        assert_eq!(with_variables(&message, &whole, 5), "R0 invalid mem access 'map_value_or_null' (R0 is `p`)");
+        assert_eq!(with_variables(&message, &whole, 99), message);
     }
 
     #[test]

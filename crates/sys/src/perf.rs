@@ -61,8 +61,8 @@ pub enum PerfKind<'a> {
 /// How often a sampling event fires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Period {
-    /// Every so many counts.
-    Count(u64),
+    /// Once in so many counts.
+    Every(u64),
     /// So many times a second.
     Frequency(u64),
 }

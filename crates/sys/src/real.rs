@@ -513,7 +513,7 @@ fn perf_event_open(e: &PerfEvent<'_>) -> Result<Reply, Errno> {
         PerfKind::Sample { kind, config, period } => {
             (a.kind, a.config) = (kind, config);
             match period {
-                Period::Count(n) => a.sample_period = n,
+                Period::Every(n) => a.sample_period = n,
                 Period::Frequency(n) => (a.sample_period, a.flags) = (n, FLAG_FREQ),
             }
         }

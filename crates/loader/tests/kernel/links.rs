@@ -49,8 +49,7 @@ fn an_unknown_raw_tracepoint_comes_with_names_like_it() {
 fn a_tracepoint_sees_every_exec() {
     requires!(kernel >= 5.8, CAP_BPF, CAP_PERFMON, tracefs);
     let loaded = load(&counting("on_exec", ProgType::Tracepoint, "tracepoint/sched/sched_process_exec", 0));
-    let spec =
-        whistler_loader::from_section("tracepoint/sched/sched_process_exec", ProgType::Tracepoint).expect("named");
+    let spec = whistler_loader::from_section("tracepoint/sched/sched_process_exec").expect("named");
     let _link = attach(&loaded, &spec);
     for _ in 0..3 {
         let mut helper = Helper::start("exec");
