@@ -512,3 +512,61 @@ fn recorded_events_are_played() {
     let replay = Replay::parse(recording).unwrap();
     assert_eq!(m.play("p", &replay.events[0]).unwrap().ret, (4 << 32) | 42);
 }
+
+#[test]
+fn maps_of_maps() {
+    let text = "
+        stw [r10-4], 1
+        lddw r1, @map outer
+        mov r2, r10
+        add r2, -4
+        call 1
+        jeq r0, 0, none
+        mov r1, r0
+        stw [r10-4], 0
+        mov r2, r10
+        add r2, -4
+        call 1
+        ldxdw r0, [r0]
+        exit
+        none:
+        mov r0, -1
+        exit";
+    let maps = [map("outer", MapType::ArrayOfMaps, 4, 4, 2), map("inner", MapType::Array, 4, 8, 1)];
+    let mut m = machine(&with_maps(maps, text));
+    assert_eq!(m.run("p", RunInput::none()).unwrap().ret as i64, -1);
+    m.set_inner_map("outer", &1u32.to_le_bytes(), Some("inner")).unwrap();
+    m.update("inner", &[0; 4], &77u64.to_le_bytes(), UpdateFlags::Any).unwrap();
+    assert_eq!(m.run("p", RunInput::none()).unwrap().ret, 77);
+}
+
+#[test]
+fn perf_records_carry_their_cpu() {
+    let text = "
+        stdw [r10-8], 9
+        lddw r2, @map events
+        mov32 r3, -1             # the present CPU
+        mov r4, r10
+        add r4, -8
+        mov r5, 8
+        call 25
+        exit";
+    let o = with_maps([map("events", MapType::PerfEventArray, 4, 4, 0)], text);
+    let mut m = Machine::new(&o, MachineOptions { cpus: 2, ..MachineOptions::default() }).unwrap();
+    m.world_mut().cpu = 1;
+    assert_eq!(m.run("p", RunInput::none()).unwrap().ret, 0);
+    let records = m.drain_perf("events").unwrap();
+    assert_eq!(records.iter().map(|r| (r.cpu, r.bytes[0])).collect::<Vec<_>>(), [(1, 9)]);
+}
+
+#[test]
+fn the_host_is_told_what_it_did_wrong() {
+    let o = with_maps([map("m", MapType::Hash, 4, 8, 1), map("ring", MapType::Ringbuf, 0, 0, 4096)], "exit");
+    let mut m = machine(&o);
+    let said = |r: Result<(), whistler_vm::MapError>| r.unwrap_err().to_string();
+    assert_eq!(said(m.delete("m", &[0; 4])), "map `m`: ENOENT (-2)");
+    assert_eq!(said(m.delete("n", &[0; 4])), "there is no map `n`");
+    assert_eq!(said(m.update("m", &[0; 3], &[0; 8], UpdateFlags::Any)), "map `m` has keys of 4 bytes, not 3");
+    assert_eq!(said(m.update("m", &[0; 4], &[0; 9], UpdateFlags::Any)), "map `m` has values of 8 bytes, not 9");
+    assert_eq!(said(m.delete("ring", &[])), "map `ring` (BPF_MAP_TYPE_RINGBUF) has no delete");
+}
