@@ -129,6 +129,18 @@ fn line_info_reaches_the_kernel() {
 }
 
 #[test]
+fn functions_without_lines_load_beside_those_with() {
+    if !required() {
+        return;
+    }
+    let mut o = rich();
+    o.subprograms[0].locs.fill(u32::MAX);
+    o.subprograms[1].locs.clear();
+    let (ok, text) = Dir::new("some-lines").load(&o, "true");
+    assert!(ok, "{text}");
+}
+
+#[test]
 fn the_verifier_quotes_our_source() {
     if !required() {
         return;

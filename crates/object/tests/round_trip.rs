@@ -145,6 +145,14 @@ fn kernel_functions_and_variables() {
 }
 
 #[test]
+fn an_object_of_maps_alone() {
+    let o = Object { maps: vec![map("m", MapType::Array, 4, 4, 1)], ..Object::default() };
+    let read = elf::read(&elf::write(&o).unwrap()).unwrap();
+    assert_eq!((read.maps.len(), read.programs.len()), (1, 0));
+    assert_eq!(elf::read(&elf::write(&Object::default()).unwrap()).unwrap().maps.len(), 0);
+}
+
+#[test]
 fn long_lines_and_columns_are_cut_to_what_the_format_holds() {
     let mut o = pass();
     let f = &mut o.programs[0].function;

@@ -1,6 +1,6 @@
 //! `.BTF.ext` of the code that is written: functions, lines, CO-RE relocations.
-//! Invariant: if one function has lines, all have one at their first
-//! instruction; the kernel refuses a program where a function has none.
+//! Invariant: every function has a line at its first instruction, if only an empty one: the kernel refuses
+//! a program where one function has lines and another has none, cilium/ebpf a file without any.
 
 use whistler_btf::{BtfBuilder, CoreReloc, ExtSection, FuncInfo, LineInfo, StrOff, TypeId};
 
@@ -24,10 +24,6 @@ pub(super) fn func_info(code: &[CodeSection<'_>], types: &[Vec<TypeId>]) -> Vec<
 
 /// A record wherever the line changes; the texts go into the strings.
 pub(super) fn line_info(code: &[CodeSection<'_>], strings: &mut BtfBuilder) -> Vec<ExtSection<LineInfo>> {
-    let any = code.iter().flat_map(|s| &s.parts).any(|p| first_location(p.function).is_some());
-    if !any {
-        return Vec::new();
-    }
     code.iter()
         .map(|section| {
             let mut records = Vec::new();

@@ -88,7 +88,10 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
     let ext = ext.to_bytes(&mut types.builder);
     let btf = types.builder.to_bytes();
     out.section(BTF, SectionKind::Other, &btf, 8);
-    out.section(BTF_EXT, SectionKind::Other, &ext, 8);
+    // One without records is an error to some loaders.
+    if !code.is_empty() {
+        out.section(BTF_EXT, SectionKind::Other, &ext, 8);
+    }
     out.elf.write().map_err(|e| ObjectError::NotBpf(e.to_string()))
 }
 
