@@ -4,6 +4,7 @@
 
 mod alloc;
 mod blocks;
+mod coalesce;
 mod constants;
 mod emit;
 mod flow;
@@ -77,6 +78,7 @@ fn finish(f: &mut PFunc) {
     tidy::forward_copies(f);
     tidy::remove_dead(f);
     blocks::simplify(f);
+    coalesce::coalesce(f);
     constants::drop_known(f);
     tidy::remove_dead(f);
     blocks::simplify(f);

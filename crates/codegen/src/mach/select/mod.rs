@@ -119,12 +119,9 @@ impl Selector<'_> {
         let end = exit(f, b).map_err(|w| self.invalid(w))?;
         self.loc = data.term_loc;
         self.live = self.flow.live_out(b).clone();
-        if let Exit::Branch { cond: v, .. } | Exit::Return(v) = end {
-            self.live.insert(self.flow.resolve(v));
-        }
         match end {
             Exit::Return(v) => {
-                let r = self.reg(v)?;
+                let r = self.fixed(v)?;
                 self.emit(MOp::Ret, &[Operand::reg_fixed_use(r, preg(0))]);
             }
             Exit::Jump(t) => {
@@ -160,6 +157,9 @@ impl Selector<'_> {
                 succs = pre;
                 self.branch(cond)?;
             }
+        }
+        if let Exit::Branch { cond: v, .. } | Exit::Return(v) = end {
+            self.live.insert(self.flow.resolve(v));
         }
         self.flush();
         for &i in data.insts.iter().rev() {
@@ -332,6 +332,21 @@ impl Selector<'_> {
         }
     }
 
+    /// A register for a use that fixes it. What lives on gets a copy: the allocator would split
+    /// the whole range over the fixed place otherwise.
+    fn fixed(&mut self, v: Value) -> Result<VReg, CodegenError> {
+        let r = self.reg(v)?;
+        let v = self.flow.resolve(v);
+        let lives_on = self.reg_of[v.index()] == Some(r)
+            && (self.live.contains(v) || matches!(self.f.values[v.index()].def, ValueDef::Param(..)));
+        if !lives_on {
+            return Ok(r);
+        }
+        let copy = self.fresh();
+        self.copy(copy, r);
+        Ok(copy)
+    }
+
     /// A register that holds `val`.
     fn val_reg(&mut self, val: Val) -> VReg {
         match val {
@@ -421,7 +436,7 @@ impl Selector<'_> {
                 if args.len() > 5 {
                     return Err(self.invalid("a call with more than five arguments".into()));
                 }
-                let args = args.iter().map(|a| self.reg(*a)).collect::<Result<SmallVec<[VReg; 5]>, _>>()?;
+                let args = args.iter().map(|a| self.fixed(*a)).collect::<Result<SmallVec<[VReg; 5]>, _>>()?;
                 return self.call(Insn::new(op::JMP | op::CALL, 0, src, 0, imm), sym, &args, wanted);
             }
             _ => {}

@@ -123,3 +123,28 @@ fn random_functions_do_what_the_ir_says() {
         }
     }
 }
+
+/// Prints how long and how large: `cargo test --release -p whistler-codegen measure -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn measure() {
+    for target in &TARGETS {
+        let (mut slots, mut insts) = (0, 0);
+        let mut stages: Vec<(&str, std::time::Duration)> = Vec::new();
+        for seed in 1..=300u64 {
+            let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+            let mut module = random::module(&mut rng, target.isa >= IsaLevel::V3);
+            let (codes, report) = crate::compile_with_report(&mut module, target, OptLevel::Full).expect("compiles");
+            insts += module.functions.iter().flat_map(|f| &f.blocks).map(|b| b.insts.len() + 1).sum::<usize>();
+            slots += codes.iter().map(|c| c.insns.len()).sum::<usize>();
+            if stages.is_empty() {
+                stages = report.stages;
+            } else {
+                stages.iter_mut().zip(report.stages).for_each(|(a, b)| a.1 += b.1);
+            }
+        }
+        let total: std::time::Duration = stages.iter().map(|s| s.1).sum();
+        println!("{:?} {:?}: {slots} slots of {insts} instructions, {:?} per 100 instructions", target.isa, target.kernel, total * 100 / insts as u32);
+        println!("    {stages:?}");
+    }
+}

@@ -171,24 +171,22 @@ fn sum_in_a_loop_with_a_call() {
     let r = b.use_var(sum);
     b.ret(r);
     check(m, b, &V3, expect![[r#"
-        0: r7 = r1
-        1: r6 = 0
-        2: r8 = 0
-        3: goto 16
+        0: r8 = r1
+        1: r7 = 0
+        2: r6 = 0
+        3: goto 14
         4: call 7
         5: r2 = 0x0 ll global
         7: r3 = *(u64 *)(r2 +0)
-        8: r4 = *(u32 *)(r7 +8)
+        8: r4 = *(u32 *)(r8 +8)
         9: r0 %= r3
         10: r0 += r4
-        11: r3 = r8
-        12: r3 += r0
-        13: *(u64 *)(r2 +0) = r3
-        14: r6 += 1
-        15: r8 = r3
-        16: if r6 < 10 goto 4
-        17: r0 = r8
-        18: exit
+        11: r6 += r0
+        12: *(u64 *)(r2 +0) = r6
+        13: r7 += 1
+        14: if r7 < 10 goto 4
+        15: r0 = r6
+        16: exit
     "#]]);
 }
 
