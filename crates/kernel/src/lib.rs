@@ -15,5 +15,5 @@ mod tracefs;
 pub use features::{Feature, Pmu, pmu};
 pub use format::parse_format;
 pub use running::{Kernel, save_formats};
-pub use symbols::{Symbols, nearest};
+pub use symbols::{Symbols, matches_glob, nearest};
 pub use tracefs::{Origin, Tracefs};

@@ -68,6 +68,31 @@ pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>, max: usiz
     found.into_iter().take(max).map(|(_, n)| n).collect()
 }
 
+/// Whether a name fits a pattern of `*` (any letters) and `?` (one letter).
+pub fn matches_glob(pattern: &str, name: &str) -> bool {
+    let (p, n) = (pattern.as_bytes(), name.as_bytes());
+    let (mut i, mut j) = (0, 0);
+    // Where to go on if the letters taken by the last `*` were too few.
+    let mut retry = None;
+    while j < n.len() {
+        match p.get(i) {
+            Some(b'*') => {
+                retry = Some((i, j));
+                i += 1;
+            }
+            Some(c) if *c == b'?' || *c == n[j] => (i, j) = (i + 1, j + 1),
+            _ => match retry {
+                Some((star, taken)) => {
+                    retry = Some((star, taken + 1));
+                    (i, j) = (star + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    p.get(i..).unwrap_or_default().iter().all(|c| *c == b'*')
+}
+
 /// Edit distance, if it is at most `limit`.
 fn distance(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > limit || a.len() > 255 {
@@ -103,6 +128,23 @@ mod tests {
         assert_eq!(s.address("none"), None);
         assert_eq!(s.at(0xffff_0014), Some(("do_exit", 4)));
         assert_eq!(s.at(1), None);
+    }
+
+    #[test]
+    fn globs() {
+        for (pattern, name, want) in [
+            ("vfs_*", "vfs_read", true),
+            ("vfs_*", "vf_read", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("*_r?ad*", "vfs_read_iter", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "aXbYbZ", false),
+            ("?", "", false),
+        ] {
+            assert_eq!(matches_glob(pattern, name), want, "{pattern} {name}");
+        }
     }
 
     #[test]

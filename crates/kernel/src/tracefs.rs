@@ -71,6 +71,13 @@ impl Tracefs {
         self.dir.directories(&format!("{}{category}", self.prefix))
     }
 
+    /// The functions that can be traced at their entry (those of modules too), in no order; some names
+    /// stand for several functions.
+    pub fn functions(&self) -> Result<Vec<String>, SysError> {
+        let text = self.dir.read("available_filter_functions")?;
+        Ok(text.lines().filter_map(|l| l.split([' ', '\t']).next()).map(str::to_string).collect())
+    }
+
     /// The text of a tracepoint's `format` file.
     pub fn format_text(&self, category: &str, name: &str) -> Result<String, SysError> {
         check(category)?;

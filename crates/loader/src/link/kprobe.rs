@@ -3,8 +3,9 @@
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
+use rustc_hash::FxHashMap;
 use whistler_isa::{AttachType, ProgType};
-use whistler_kernel::Kernel;
+use whistler_kernel::{Kernel, matches_glob};
 use whistler_sys::bpf::{LinkCreate, LinkExtra, LinkTarget};
 use whistler_sys::{Cap, Errno, PerfEvent, PerfKind, SysError};
 
@@ -23,6 +24,13 @@ pub(crate) fn attach(
     cookie: u64,
 ) -> Made {
     expect_type(program, &[ProgType::Kprobe])?;
+    let expanded;
+    let functions = if functions.iter().any(|f| f.contains(['*', '?'])) {
+        expanded = expand(kernel, functions)?;
+        &expanded
+    } else {
+        functions
+    };
     let multi = program.attach_type() == Some(AttachType::TraceKprobeMulti);
     match functions {
         [] => Err(Why::new("no function is named")),
@@ -30,6 +38,38 @@ pub(crate) fn attach(
         _ if multi => Err(Why::new("a kprobe.multi program attaches to the start of functions only")),
         _ => attach_each(kernel, program, functions, offset, when, cookie),
     }
+}
+
+/// One program can't sensibly be put on more functions than this.
+const MAX_FUNCTIONS: usize = 10_000;
+
+/// The functions that patterns name, each once.
+fn expand(kernel: &Kernel, patterns: &[String]) -> Result<Vec<String>, Why> {
+    let listed = kernel.tracefs().and_then(|t| t.functions());
+    let known = listed.map_err(|e| {
+        Why::new(format!("a pattern needs the kernel's list of functions, which can't be read: {e}")).cause(e)
+    })?;
+    let mut found: Vec<String> = Vec::new();
+    for pattern in patterns {
+        let before = found.len();
+        // Clones of the compiler (`f.cold`, `f.isra.0`) can't be named.
+        found.extend(known.iter().filter(|f| !f.contains('.') && matches_glob(pattern, f)).cloned());
+        if found.len() == before {
+            return Err(Why::new(format!("no function of this kernel fits `{pattern}`")));
+        }
+    }
+    found.sort();
+    found.dedup();
+    if found.len() > MAX_FUNCTIONS {
+        return Err(Why::new(format!("{} functions fit, more than {MAX_FUNCTIONS}", found.len())));
+    }
+    // A name that several functions share can't be told apart: the kernel refuses it.
+    let mut times: FxHashMap<&str, usize> = FxHashMap::default();
+    for f in &known {
+        *times.entry(f).or_default() += 1;
+    }
+    found.retain(|f| times.get(f.as_str()) == Some(&1));
+    Ok(found)
 }
 
 fn attach_multi(kernel: &Kernel, program: &Program, functions: &[String], when: When, cookie: u64) -> Made {

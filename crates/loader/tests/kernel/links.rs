@@ -111,6 +111,18 @@ fn a_kprobe_by_multi_link() {
 }
 
 #[test]
+fn a_kprobe_by_pattern() {
+    requires!(kernel >= 5.18, CAP_BPF, CAP_PERFMON, tracefs, feature KprobeMulti);
+    let loaded = load(&counting("probe", ProgType::Kprobe, "kprobe/x", 0));
+    let link = attach(&loaded, &kprobe("vfs_rea*", When::Entry));
+    std::fs::read("/proc/self/status").expect("readable");
+    assert!(hits(&loaded) > 0);
+    assert_eq!(link.method(), "kprobe.multi link");
+    let e = refused(&loaded, &kprobe("whistler_none_*", When::Entry));
+    assert_eq!(e.why, "no function of this kernel fits `whistler_none_*`");
+}
+
+#[test]
 fn a_kernel_without_kprobes_says_so() {
     requires!(kernel >= 5.8, CAP_BPF, CAP_PERFMON);
     if kernel().has(whistler_kernel::Feature::KprobePmu) {
