@@ -1,15 +1,17 @@
 //! The same functions in the running kernel, as syscall programs: its verifier must take them, and
 //! they must leave the same context.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::OnceLock;
 
 use whistler_isa::{Insn, IsaLevel};
-use whistler_sys::bpf::{ProgLoad, TestRun};
+use whistler_sys::MapFd;
+use whistler_sys::bpf::{MapCreate, ProgLoad, TestRun};
 
 use super::random::{self, Rng};
 use super::{TARGETS, cases, context, expected, link, listing};
-use crate::code::OptLevel;
+use crate::code::{Code, OptLevel};
+use crate::ir::{Module, SymKind};
 
 /// BPF_PROG_TYPE_SYSCALL, which only runs sleepable.
 const SYSCALL: u32 = 31;
@@ -45,6 +47,29 @@ pub(super) fn has_kernel() -> bool {
         }
         loaded.is_ok()
     })
+}
+
+/// Makes the module's maps (a global is an array of one entry) and loads its functions.
+pub(super) fn load_module(module: &Module, codes: &[Code], prog_type: u32) -> Result<Vec<MapFd>, String> {
+    let mut maps = Vec::new();
+    for sym in &module.syms {
+        let (map_type, key_size, value_size, max_entries) = match &sym.kind {
+            SymKind::Map(m) => (m.map_type, m.key_size, m.value_size, m.max_entries),
+            SymKind::Global { size, .. } => (2, 4, *size, 1),
+            SymKind::Function | SymKind::Kfunc => continue,
+        };
+        let request = MapCreate { map_type, key_size, value_size, max_entries, ..MapCreate::default() };
+        maps.push(MapFd::create(&request).map_err(|e| format!("{}: {e:?}", sym.name))?);
+    }
+    let [code] = codes else { return Err("one function at a time".into()) };
+    let mut insns = code.insns.clone();
+    for s in &code.syms {
+        let at = s.insn as usize;
+        insns[at].imm = maps[s.sym.index()].as_fd().as_raw_fd();
+        insns[at + 1].imm = s.offset;
+    }
+    load(&insns, prog_type)?;
+    Ok(maps)
 }
 
 fn in_kernel(code: &[Insn], contexts: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {

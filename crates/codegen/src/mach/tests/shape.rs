@@ -18,11 +18,27 @@ fn module() -> (Module, Sym, Sym) {
     (m, map, global)
 }
 
-fn check(mut m: Module, b: FunctionBuilder, target: &Target, expect: Expect) {
+/// The code for v3 is as expected, and the kernel takes the code for every target as a program of
+/// that type.
+fn check(mut m: Module, b: FunctionBuilder, prog_type: Option<u32>, expect: Expect) {
     m.functions.push(b.finish());
-    let codes = crate::compile(&mut m, target, OptLevel::Full).unwrap();
+    let original = m.clone();
+    let codes = crate::compile(&mut m, &V3, OptLevel::Full).unwrap();
     expect.assert_eq(&asm(&codes[0].insns));
+    let Some(prog_type) = prog_type.filter(|_| super::kernel::has_kernel()) else { return };
+    for target in &super::TARGETS {
+        for opt in [OptLevel::None, OptLevel::Full] {
+            let mut m = original.clone();
+            let codes = crate::compile(&mut m, target, opt).unwrap();
+            super::kernel::load_module(&m, &codes, prog_type)
+                .unwrap_or_else(|e| panic!("{target:?} {opt:?}: {e}\n{}", asm(&codes[0].insns)));
+        }
+    }
 }
+
+const SCHED_CLS: Option<u32> = Some(3);
+const XDP: Option<u32> = Some(6);
+const RAW_TP: Option<u32> = Some(17);
 
 fn ctx_field(b: &mut FunctionBuilder, ctx: Value, off: i32, space: Space) -> Value {
     b.load_as(Ty::Ptr(space), Size::B4, false, ctx, off)
@@ -47,7 +63,7 @@ fn count_packets() {
     let r = b.iconst(2);
     b.ret(r);
     let _ = p;
-    check(m, b, &V3, expect![[r#"
+    check(m, b, XDP, expect![[r#"
         0: *(u32 *)(r10 -8) = 0
         1: r2 = r10
         2: r2 += -8
@@ -102,7 +118,7 @@ fn packet_header() {
     b.switch_to(pass);
     let n = b.iconst(2);
     b.ret(n);
-    check(m, b, &V3, expect![[r#"
+    check(m, b, XDP, expect![[r#"
         0: r0 = *(u32 *)(r1 +0)
         1: r1 = *(u32 *)(r1 +4)
         2: r2 = r0
@@ -170,7 +186,7 @@ fn sum_in_a_loop_with_a_call() {
     b.switch_to(exit);
     let r = b.use_var(sum);
     b.ret(r);
-    check(m, b, &V3, expect![[r#"
+    check(m, b, SCHED_CLS, expect![[r#"
         0: r8 = r1
         1: r7 = 0
         2: r6 = 0
@@ -215,7 +231,7 @@ fn a_choice_between_numbers_and_a_truth_value() {
     let x = b.use_var(x);
     let r = b.bin(BinOp::Add, Width::W64, x, less);
     b.ret(r);
-    check(m, b, &V3, expect![[r#"
+    check(m, b, None, expect![[r#"
         0: r0 = 7
         1: if r1 > 100 goto 3
         2: r0 = 9
@@ -255,7 +271,7 @@ fn ring_buffer_record() {
     let z = b.iconst(0);
     b.ret(z);
     let _ = p;
-    check(m, b, &V3, expect![[r#"
+    check(m, b, RAW_TP, expect![[r#"
         0: r1 = 0x0 ll map
         2: r2 = 32
         3: r3 = 0
@@ -278,5 +294,193 @@ fn ring_buffer_record() {
         20: call 132
         21: r0 = 0
         22: exit
+    "#]]);
+}
+
+/// A bounded index stays the register that was compared, over a call and under pressure.
+#[test]
+fn a_checked_index_into_a_map_value() {
+    let (mut m, ..) = module();
+    let table =
+        m.add_sym("table", SymKind::Map(MapFacts { map_type: 2, key_size: 4, value_size: 128, max_entries: 1 }));
+    let (mut b, p) = FunctionBuilder::new("index", &[Ty::Ptr(Space::Ctx)]);
+    let key = b.slot(4, None);
+    let (at, zero) = (b.stack_addr(key, 0), b.iconst(0));
+    b.store(Size::B4, at, 0, zero);
+    let index = b.load(Size::B4, false, p[0], 8);
+    let others: Vec<Value> = (0..7).map(|n| b.load(Size::B4, false, p[0], 4 * (n % 3))).collect();
+    let (small, hit, miss) = (b.create_block(), b.create_block(), b.create_block());
+    let n = b.iconst(16);
+    let ok = b.cmp(Cc::Ult, index, n);
+    b.branch(ok, small, miss);
+    b.switch_to(small);
+    let v = b.ins(Op::MapLookup { map: table, key: at }, Ty::Ptr(Space::MapValue));
+    b.branch(v, hit, miss);
+    b.switch_to(hit);
+    let n = b.iconst(3);
+    let off = b.bin(BinOp::Shl, Width::W64, index, n);
+    let at = b.bin(BinOp::Add, Width::W64, v, off);
+    let mut sum = b.load(Size::B8, false, at, 0);
+    for o in others {
+        sum = b.bin(BinOp::Add, Width::W32, sum, o);
+    }
+    b.store(Size::B8, at, 0, sum);
+    let zero = b.iconst(0);
+    b.ret(zero);
+    b.switch_to(miss);
+    let zero = b.iconst(0);
+    b.ret(zero);
+    check(m, b, SCHED_CLS, expect![[r#"
+        0: *(u32 *)(r10 -8) = 0
+        1: r6 = *(u32 *)(r1 +8)
+        2: r0 = *(u32 *)(r1 +0)
+        3: *(u64 *)(r10 -40) = r0
+        4: r0 = *(u32 *)(r1 +4)
+        5: *(u64 *)(r10 -32) = r0
+        6: r7 = *(u32 *)(r1 +8)
+        7: r8 = *(u32 *)(r1 +0)
+        8: r9 = *(u32 *)(r1 +4)
+        9: r0 = *(u32 *)(r1 +8)
+        10: *(u64 *)(r10 -24) = r0
+        11: r1 = *(u32 *)(r1 +0)
+        12: *(u64 *)(r10 -16) = r1
+        13: if r6 >= 16 goto 35
+        14: r2 = r10
+        15: r2 += -8
+        16: r1 = 0x0 ll map
+        18: call 1
+        19: if r0 == 0 goto 35
+        20: r6 <<= 3
+        21: r0 += r6
+        22: r1 = *(u64 *)(r0 +0)
+        23: r2 = *(u64 *)(r10 -40)
+        24: w1 += w2
+        25: r2 = *(u64 *)(r10 -32)
+        26: w1 += w2
+        27: w1 += w7
+        28: w1 += w8
+        29: w1 += w9
+        30: r2 = *(u64 *)(r10 -24)
+        31: w1 += w2
+        32: r2 = *(u64 *)(r10 -16)
+        33: w1 += w2
+        34: *(u64 *)(r0 +0) = r1
+        35: r0 = 0
+        36: exit
+    "#]]);
+}
+
+/// Pointers that find no register are spilled whole, and come back as pointers.
+#[test]
+fn many_pointers_over_calls() {
+    let (mut m, ..) = module();
+    let table =
+        m.add_sym("table", SymKind::Map(MapFacts { map_type: 2, key_size: 4, value_size: 8, max_entries: 16 }));
+    let (mut b, p) = FunctionBuilder::new("many", &[Ty::Ptr(Space::Ctx)]);
+    let key = b.slot(4, None);
+    let miss = b.create_block();
+    let mut found = Vec::new();
+    for n in 0..6 {
+        let (at, n) = (b.stack_addr(key, 0), b.iconst(n));
+        b.store(Size::B4, at, 0, n);
+        let v = b.ins(Op::MapLookup { map: table, key: at }, Ty::Ptr(Space::MapValue));
+        let hit = b.create_block();
+        b.branch(v, hit, miss);
+        b.switch_to(hit);
+        found.push(v);
+    }
+    let mark = b.load(Size::B4, false, p[0], 8);
+    for v in &found {
+        b.atomic(AtomicOp::Add, Size::B8, false, *v, 0, mark);
+    }
+    b.jump(miss, &[]);
+    b.switch_to(miss);
+    let zero = b.iconst(0);
+    b.ret(zero);
+    check(m, b, SCHED_CLS, expect![[r#"
+        0: r6 = r1
+        1: *(u32 *)(r10 -8) = 0
+        2: r2 = r10
+        3: r2 += -8
+        4: r1 = 0x0 ll map
+        6: call 1
+        7: if r0 == 0 goto 57
+        8: r7 = r0
+        9: *(u32 *)(r10 -8) = 1
+        10: r2 = r10
+        11: r2 += -8
+        12: r1 = 0x0 ll map
+        14: call 1
+        15: if r0 == 0 goto 57
+        16: r8 = r0
+        17: *(u32 *)(r10 -8) = 2
+        18: r2 = r10
+        19: r2 += -8
+        20: r1 = 0x0 ll map
+        22: call 1
+        23: if r0 == 0 goto 57
+        24: r9 = r0
+        25: *(u32 *)(r10 -8) = 3
+        26: r2 = r10
+        27: r2 += -8
+        28: r1 = 0x0 ll map
+        30: call 1
+        31: if r0 == 0 goto 57
+        32: *(u64 *)(r10 -24) = r0
+        33: *(u32 *)(r10 -8) = 4
+        34: r2 = r10
+        35: r2 += -8
+        36: r1 = 0x0 ll map
+        38: call 1
+        39: if r0 == 0 goto 57
+        40: *(u64 *)(r10 -16) = r0
+        41: *(u32 *)(r10 -8) = 5
+        42: r2 = r10
+        43: r2 += -8
+        44: r1 = 0x0 ll map
+        46: call 1
+        47: if r0 == 0 goto 57
+        48: r1 = *(u32 *)(r6 +8)
+        49: atomic 0x0 *(u64 *)(r7 +0), r1
+        50: atomic 0x0 *(u64 *)(r8 +0), r1
+        51: atomic 0x0 *(u64 *)(r9 +0), r1
+        52: r2 = *(u64 *)(r10 -24)
+        53: atomic 0x0 *(u64 *)(r2 +0), r1
+        54: r2 = *(u64 *)(r10 -16)
+        55: atomic 0x0 *(u64 *)(r2 +0), r1
+        56: atomic 0x0 *(u64 *)(r0 +0), r1
+        57: r0 = 0
+        58: exit
+    "#]]);
+}
+
+/// Globals share an address; what CO-RE patches is one instruction with its own offset.
+#[test]
+fn globals_and_relocated_fields() {
+    let (m, _, limit) = module();
+    let (mut b, p) = FunctionBuilder::new("fields", &[Ty::Ptr(Space::Btf)]);
+    let at = b.sym_addr(limit, 0, Ty::Ptr(Space::Global));
+    let at4 = b.sym_addr(limit, 4, Ty::Ptr(Space::Global));
+    let n = b.iconst(8);
+    let inner = b.bin(BinOp::Add, Width::W64, p[0], n);
+    let field = b.core_load(Ty::Int, crate::ir::CoreId(3), Size::B1, inner, 16);
+    let low = b.un(UnOp::Zext(Size::B1), field);
+    b.store(Size::B4, at, 0, low);
+    b.store(Size::B4, at4, 0, low);
+    let exists = b.ins(Op::CoreValue { core: crate::ir::CoreId(4), local: 1, wide: false }, Ty::Int);
+    let value = b.ins(Op::CoreValue { core: crate::ir::CoreId(5), local: 7, wide: true }, Ty::Int);
+    let r = b.bin(BinOp::Add, Width::W64, exists, value);
+    b.ret(r);
+    check(m, b, None, expect![[r#"
+        0: r1 += 8
+        1: r5 = *(u8 *)(r1 +16)
+        2: r5 &= 255
+        3: r0 = 0x0 ll global
+        5: *(u32 *)(r0 +0) = r5
+        6: *(u32 *)(r0 +4) = r5
+        7: r0 = 1
+        8: r1 = 0x7 ll
+        10: r0 += r1
+        11: exit
     "#]]);
 }
