@@ -370,4 +370,29 @@ mod tests {
         }
         assert_eq!(find(&[0, 0, 1, 0], 1), None, "a length of 0 must not loop");
     }
+
+    /// Damaged answers of the kernel (or of a fake): something or nothing is read from them, no panic.
+    #[test]
+    fn damaged_filters_do_not_panic() {
+        let good = Message::tc(RTM_NEWTFILTER, 0, 7, 1, Direction::Ingress.parent(), 0x7768 << 16)
+            .attr_str(TCA_KIND, "bpf")
+            .nested(TCA_OPTIONS, |m| m.attr_str(TCA_BPF_NAME, "whistler:1:2:x").attr_u32(TCA_BPF_ID, 9));
+        let read = |m: &[u8]| filter_of(m, 7, Direction::Ingress);
+        let filter = read(&good.0).expect("a filter");
+        assert_eq!((filter.priority, filter.handle, filter.prog_id), (0x7768, 1, 9));
+        assert_eq!(filter.name, "whistler:1:2:x");
+        let mut state = 0x2545_f491_4f6c_dd1du64;
+        for _ in 0..50_000 {
+            let mut bytes = good.0.clone();
+            for _ in 0..3 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let at = state as usize % bytes.len();
+                bytes[at] = (state >> 40) as u8;
+            }
+            bytes.truncate(bytes.len() - (state >> 50) as usize % 8);
+            let _ = read(&bytes);
+        }
+    }
 }

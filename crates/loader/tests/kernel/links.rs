@@ -126,7 +126,7 @@ fn a_kprobe_by_pattern() {
 fn a_kernel_without_kprobes_says_so() {
     requires!(kernel >= 5.8, CAP_BPF, CAP_PERFMON);
     if kernel().has(whistler_kernel::Feature::KprobePmu) {
-        eprintln!("skipped: this kernel has kprobes");
+        eprintln!("\nskipped: this kernel has kprobes");
         return;
     }
     let loaded = load(&counting("probe", ProgType::Kprobe, "kprobe/x", 0));

@@ -39,13 +39,15 @@ pub fn met(needs: &str) -> bool {
         match check(need) {
             Ok(()) => {}
             Err(Unmet::NotThisKernel(why)) => {
-                eprintln!("skipped: {why}");
+                // On a line of its own, also after libtest has begun one.
+                eprintln!("\nskipped: {why}");
                 return false;
             }
             Err(Unmet::Missing(why)) => {
                 let strict = std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_some_and(|v| v == "1");
                 assert!(!strict, "needs {needs}: {why}");
-                eprintln!("skipped: {why}");
+                // On a line of its own, also after libtest has begun one.
+                eprintln!("\nskipped: {why}");
                 return false;
             }
         }
