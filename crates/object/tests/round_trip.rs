@@ -61,6 +61,80 @@ fn writing_is_deterministic_and_reading_then_writing_changes_nothing_more() {
     assert!(count(&twice) < count(&once) + 16, "{} {}", count(&once), count(&twice));
 }
 
+/// The file as another reader of ELF sees it: what libbpf, aya and cilium/ebpf rely on.
+#[test]
+fn the_shape_of_the_file() {
+    use object::read::elf::ElfFile64;
+    use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags, RelocationTarget};
+    let bytes = elf::write(&rich()).unwrap();
+    let file = ElfFile64::<LittleEndian>::parse(&*bytes).unwrap();
+    let mut text = String::new();
+    for s in file.sections().filter(|s| !s.name().unwrap().starts_with(".rel")) {
+        text += &format!("{} {:?} {} bytes\n", s.name().unwrap(), s.kind(), s.size());
+        for (at, r) in s.relocations() {
+            let RelocationFlags::Elf { r_type } = r.flags() else { panic!() };
+            let RelocationTarget::Symbol(symbol) = r.target() else { panic!() };
+            let symbol = file.symbol_by_index(symbol).unwrap();
+            let imm = &s.data().unwrap()[at as usize + 4..at as usize + 8];
+            let imm = i32::from_le_bytes(imm.try_into().unwrap());
+            let name = match symbol.name().unwrap() {
+                "" => file.section_by_index(symbol.section_index().unwrap()).unwrap().name().unwrap(),
+                name => name,
+            };
+            text += &format!("    {at:#x}: type {} {name} and {imm}\n", r_type.0);
+        }
+    }
+    for s in file.symbols().filter(|s| !s.name().unwrap().is_empty()) {
+        let section = file.section_by_index(s.section_index().unwrap()).unwrap();
+        let scope = if s.is_global() { "global" } else { "local" };
+        let (name, kind) = (s.name().unwrap(), s.kind());
+        text +=
+            &format!("{scope} {kind:?} {name}: {} {:#x}, {} bytes\n", section.name().unwrap(), s.address(), s.size());
+    }
+    expect![[r#"
+        .text Text 120 bytes
+            0x18: type 10 .text and -1
+            0x28: type 1 .data and 0
+        raw_tp/sys_enter Text 304 bytes
+            0x20: type 1 flows and 0
+            0x58: type 1 .rodata and 0
+            0x70: type 1 .bss and 0
+            0x88: type 1 .rodata and 12
+            0xa8: type 10 .text and -1
+            0xb8: type 10 shared and -1
+            0xd0: type 1 .text and 80
+            0x118: type 10 shared and -1
+        tp_btf/sched_process_exec Text 48 bytes
+        .rodata ReadOnlyData 13 bytes
+        .bss UninitializedData 8 bytes
+        .data Data 8 bytes
+        .maps Data 160 bytes
+        license Data 4 bytes
+        .BTF Other 2087 bytes
+        .BTF.ext Other 324 bytes
+        .symtab Metadata 504 bytes
+        .strtab Metadata 102 bytes
+        .shstrtab Metadata 131 bytes
+        local Text half: .text 0x0, 24 bytes
+        local Text step: .text 0x50, 40 bytes
+        global Text shared: .text 0x18, 56 bytes
+        global Text count: raw_tp/sys_enter 0x0, 272 bytes
+        global Text again: raw_tp/sys_enter 0x110, 32 bytes
+        global Text parent: tp_btf/sched_process_exec 0x0, 48 bytes
+        global Data limit: .rodata 0x0, 8 bytes
+        global Data table: .rodata 0x8, 5 bytes
+        global Data total: .bss 0x0, 8 bytes
+        global Data start: .data 0x0, 8 bytes
+        global Data flows: .maps 0x0, 40 bytes
+        global Data events: .maps 0x28, 16 bytes
+        global Data outer: .maps 0x38, 32 bytes
+        global Data pinned: .maps 0x58, 40 bytes
+        global Data bloom: .maps 0x80, 32 bytes
+        global Data _license: license 0x0, 4 bytes
+    "#]]
+    .assert_eq(&text);
+}
+
 #[test]
 fn a_file_is_read_at_any_address() {
     let file = elf::write(&rich()).unwrap();
