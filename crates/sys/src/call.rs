@@ -178,9 +178,6 @@ pub enum Call<'a> {
     Unshare {
         flags: i32,
     },
-    SetNs {
-        fd: BorrowedFd<'a>,
-    },
 }
 
 /// What ids are given to.
@@ -271,7 +268,6 @@ impl Call<'_> {
             Call::Capabilities => "capget",
             Call::Uname => "uname",
             Call::Unshare { .. } => "unshare",
-            Call::SetNs { .. } => "setns",
         }
     }
 }

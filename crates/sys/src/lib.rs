@@ -4,7 +4,7 @@
 //! This is the only crate with `unsafe`, and every call goes through one replaceable function
 //! ([`with_fake`]), so that those above can be tested without a kernel. It must *not* know programs,
 //! objects or policies: it says what the kernel answered, and no more.
-#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod attr;
 pub mod bpf;
@@ -25,4 +25,4 @@ pub use fs::{Dir, ifindex};
 pub use mem::{ConstFile, Mapping, page_size};
 pub use perf::{PerfEvent, PerfKind, Period, perf_disable, perf_enable, perf_query, perf_set_bpf};
 pub use ring::{Epoll, Ring};
-pub use task::{Cap, Capabilities, capabilities, enter_namespace, group_id, kernel_release, unshare_network};
+pub use task::{Cap, Capabilities, capabilities, group_id, kernel_release, unshare_network};

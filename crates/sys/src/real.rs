@@ -308,10 +308,6 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<Reply, Errno> {
             // descriptor table is unshared.
             if unsafe { libc::unshare(flags) } < 0 { Err(Errno::last()) } else { Ok(Reply::Done) }
         }
-        Call::SetNs { fd } => {
-            // SAFETY: moves this thread into the namespace of the descriptor; touches no memory.
-            if unsafe { libc::setns(fd.as_raw_fd(), 0) } < 0 { Err(Errno::last()) } else { Ok(Reply::Done) }
-        }
     }
 }
 

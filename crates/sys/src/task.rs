@@ -1,7 +1,5 @@
 //! The calling thread: its capabilities and namespaces, and the kernel it runs on.
 
-use std::os::fd::BorrowedFd;
-
 use crate::call::{Call, expect_reply};
 use crate::{Reply, SysError};
 
@@ -70,11 +68,6 @@ pub fn kernel_release() -> Result<String, SysError> {
 /// Puts the calling thread into a new network namespace of its own.
 pub fn unshare_network() -> Result<(), SysError> {
     expect_reply!(Call::Unshare { flags: libc::CLONE_NEWNET }, Reply::Done => ())
-}
-
-/// Puts the calling thread into the namespace of a descriptor (of `/proc/…/ns/net`).
-pub fn enter_namespace(fd: BorrowedFd<'_>) -> Result<(), SysError> {
-    expect_reply!(Call::SetNs { fd }, Reply::Done => ())
 }
 
 /// The calling process's group, as commands that open something to it need it.
