@@ -6,4 +6,22 @@
 //! [`whistler_btf::TypeSource`]. It must *not* know loaders, links, terminals.
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod decl;
+pub mod diagnostics;
+pub mod env;
+pub mod forms;
 pub mod hir;
+pub mod assemble;
+mod lower;
+pub mod refeval;
+mod host;
+mod kernel;
+pub mod library;
+pub mod names;
+mod session;
+mod types;
+
+pub use decl::{Declared, Mode};
+pub use diagnostics::explain;
+pub use session::{Compiled, Session};

@@ -12,6 +12,7 @@
 mod expr;
 mod types;
 mod unit;
+mod walk;
 
 pub use expr::{AtomicOp, BinOp, CmpOp, Expr, ExprKind, LabelId, LocalId, MapOp, UnOp};
 pub use types::{Field, IntTy, PtrTy, Space, StructDef, Ty};

@@ -1,0 +1,341 @@
+//! Conversions: what fits into a place, how operands mix, what branches yield. Invariant: a value
+//! changes only where a written type, a cast or the user's map says so.
+
+use super::val::type_range;
+use super::{Checker, Val};
+use crate::diagnostics as diag;
+use crate::hir::{At, CmpOp, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
+
+/// What kind of place takes the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fit {
+    /// A variable, field or memory: cuts; a constant that is cut is warned about.
+    Place,
+    /// A key or value of a typed map: may not be cut.
+    Exact(&'static str),
+    /// Low bytes, without a word.
+    Bits,
+}
+
+/// How two operands mix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mix {
+    /// Both unsigned.
+    Unsigned,
+    /// At least one signed, and every value fits in `i64`.
+    Signed,
+    /// `u64` with signed.
+    Mixed,
+}
+
+impl Checker<'_> {
+    /// A value made to fit a scalar place of type `to`.
+    pub fn fit(&mut self, v: Val, to: &Ty, how: Fit) -> Expr {
+        if v.never() {
+            return v.e;
+        }
+        let here = v.e.at.clone();
+        match to {
+            Ty::Int(_) | Ty::Char => self.fit_int(v, to, how),
+            Ty::Bool => match v.ty() {
+                Ty::Bool => v.e,
+                _ => self.truth(v),
+            },
+            Ty::Ptr(p) => self.fit_pointer(v, p, to),
+            Ty::Void | Ty::Never => v.e,
+            Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) => {
+                self.report(diag::error(
+                    &diag::ARGUMENT_TYPE,
+                    &here,
+                    format!("a whole {to} can't be held in a register; use a pointer to it"),
+                ));
+                Val::error(here).e
+            }
+        }
+    }
+
+    fn fit_int(&mut self, v: Val, to: &Ty, how: Fit) -> Expr {
+        let here = v.e.at.clone();
+        let target = to.as_int().unwrap_or(IntTy::U64);
+        if v.ty() == to {
+            return v.e;
+        }
+        if let Some(n) = v.as_lit() {
+            let (lo, hi) = type_range(target);
+            let bits = u32::from(target.size) * 8;
+            let kept = (-(1i128 << (bits - 1))..(1i128 << bits)).contains(&n);
+            if !kept || (matches!(how, Fit::Exact(_)) && !(lo..=hi).contains(&n) && bits < 64) {
+                let canonical = target.canonical(n as i64);
+                let shown = if target.signed { i128::from(canonical) } else { i128::from(canonical as u64) };
+                self.report(match how {
+                    Fit::Exact(what) => {
+                        diag::error(&diag::KEY_VALUE, &here, format!("{n} does not fit the map's {what}, which is {to}"))
+                    }
+                    Fit::Place => {
+                        diag::warning(&diag::CONSTANT_CUT, &here, format!("{n} does not fit {to}: it becomes {shown}"))
+                            .help(format!("write ({shown}) if that is meant, or take a wider type"))
+                    }
+                    Fit::Bits => return Expr::new(ExprKind::Const(canonical), to.clone(), here),
+                });
+            }
+            return Expr::new(ExprKind::Const(target.canonical(n as i64)), to.clone(), here);
+        }
+        match v.ty() {
+            Ty::Void => Expr::new(ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Const(0), to.clone(), here.clone())]), to.clone(), here),
+            Ty::Int(_) | Ty::Bool | Ty::Char => {
+                let (lo, hi) = type_range(target);
+                let fits = v.lo >= lo && v.hi <= hi;
+                if let (Fit::Exact(what), false) = (how, fits)
+                    && v.int().is_some_and(|i| i.size > target.size)
+                {
+                    let from = v.ty().clone();
+                    self.report(
+                        diag::error(
+                            &diag::KEY_VALUE,
+                            &here,
+                            format!("the map's {what} is {to}, and this is {from}: it may not fit"),
+                        )
+                        .help(format!("if it does, or if cutting it is meant: (cast {to} …)")),
+                    );
+                }
+                Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
+            }
+            Ty::Ptr(_) if target.size == 8 => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
+            other => {
+                let other = other.clone();
+                self.report(diag::error(
+                    &diag::ARGUMENT_TYPE,
+                    &here,
+                    format!("this is {}, where a number of type {to} is needed", describe(&other)),
+                ));
+                Val::error(here).e
+            }
+        }
+    }
+
+    fn fit_pointer(&mut self, v: Val, p: &PtrTy, to: &Ty) -> Expr {
+        let here = v.e.at.clone();
+        if v.is_zero() {
+            let zero = Expr::new(ExprKind::Const(0), to.clone(), here.clone());
+            return if v.e.ty == Ty::Void { Expr::new(ExprKind::Seq(vec![v.e, zero]), to.clone(), here) } else { zero };
+        }
+        match v.ty() {
+            t if t == to => v.e,
+            Ty::Ptr(q) => {
+                if let (Some(a), Some(b)) = (&p.pointee, &q.pointee)
+                    && let (Ty::Struct(x), Ty::Struct(y)) = (&**a, &**b)
+                    && x.name != y.name
+                {
+                    let text = format!("a pointer to {} stands where one to {} is needed", y.name, x.name);
+                    self.report(
+                        diag::error(&diag::ARGUMENT_TYPE, &here, text).help(format!("if it is one: (as-{} …)", x.name)),
+                    );
+                }
+                Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
+            }
+            Ty::Int(_) => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
+            other => {
+                let other = other.clone();
+                self.report(diag::error(
+                    &diag::ARGUMENT_TYPE,
+                    &here,
+                    format!("this is {}, where a pointer is needed", describe(&other)),
+                ));
+                Val::error(here).e
+            }
+        }
+    }
+
+    /// 0 or 1, by whether the value is true.
+    pub fn truth(&mut self, v: Val) -> Expr {
+        let here = v.e.at.clone();
+        if v.e.ty == Ty::Bool || v.never() {
+            return v.e;
+        }
+        if let Some(n) = v.as_lit() {
+            return Expr::new(ExprKind::Const(i64::from(n != 0)), Ty::Bool, here);
+        }
+        if v.e.ty == Ty::Void {
+            let zero = Expr::new(ExprKind::Const(0), Ty::Bool, here.clone());
+            return Expr::new(ExprKind::Seq(vec![v.e, zero]), Ty::Bool, here);
+        }
+        let zero = Expr::new(ExprKind::Const(0), v.e.ty.clone(), here.clone());
+        Expr::new(ExprKind::Cmp(CmpOp::Ne, Box::new(v.e), Box::new(zero)), Ty::Bool, here)
+    }
+
+    /// An operand of arithmetic: a number; `nil` and nothing are 0.
+    pub fn number(&mut self, v: Val, what: &str) -> Val {
+        match v.ty() {
+            Ty::Int(_) | Ty::Never | Ty::Bool | Ty::Char => v,
+            Ty::Void => {
+                let here = v.e.at.clone();
+                let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+                let mut n = Val::of(Expr::new(ExprKind::Seq(vec![v.e, zero]), Ty::U64, here));
+                (n.lo, n.hi) = (0, 0);
+                n
+            }
+            other => {
+                let text = format!("{what} takes numbers, and this is {}", describe(other));
+                let here = v.e.at.clone();
+                let mut d = diag::error(&diag::ARGUMENT_TYPE, &here, text);
+                if matches!(other, Ty::Ptr(_)) {
+                    d = d.help("an address as a number: (cast u64 …)");
+                }
+                self.fail(d)
+            }
+        }
+    }
+
+    /// How two numbers mix; literals fit themselves to the other side.
+    pub fn mix(&self, a: &Val, b: &Val) -> Mix {
+        let (ia, ib) = (a.int().unwrap_or(IntTy::U64), b.int().unwrap_or(IntTy::U64));
+        match (a.lit, b.lit) {
+            (true, true) => {
+                if a.lo < 0 || b.lo < 0 {
+                    Mix::Signed
+                } else {
+                    Mix::Unsigned
+                }
+            }
+            (true, false) => lit_mix(a, ib),
+            (false, true) => lit_mix(b, ia),
+            (false, false) => match (ia.signed, ib.signed) {
+                (false, false) => Mix::Unsigned,
+                (true, true) => Mix::Signed,
+                (true, false) if ib.size < 8 => Mix::Signed,
+                (false, true) if ia.size < 8 => Mix::Signed,
+                _ => Mix::Mixed,
+            },
+        }
+    }
+
+    /// Reports operands that don't mix, naming the cast.
+    pub fn mixed(&mut self, op: &str, here: &At, a: &Val, b: &Val) {
+        let (u, s) = if a.int().is_some_and(|i| i.signed) { (b, a) } else { (a, b) };
+        if let Some(n) = s.as_lit() {
+            let text = format!("`{op}` of an unsigned number and {n}");
+            self.report(
+                diag::error(&diag::NEGATIVE_UNSIGNED, here, text)
+                    .also(u.at().span, "this is never negative")
+                    .help(format!("if it is a signed number: (cast i64 …), or the signed form of `{op}`")),
+            );
+            return;
+        }
+        let text = format!("`{op}` of a {} and a {}: the result depends on which sign is meant", u.ty(), s.ty());
+        self.report(
+            diag::error(&diag::MIXED_SIGNS, here, text)
+                .also(u.at().span, format!("this is {}", u.ty()))
+                .also(s.at().span, format!("this is {}", s.ty()))
+                .help("cast the one that is meant otherwise: (cast i64 …) or (cast u64 …)"),
+        );
+    }
+
+    /// The type that two branches yield together.
+    pub fn meet(&mut self, a: &Val, b: &Val) -> Ty {
+        match (a.ty(), b.ty()) {
+            (Ty::Never, t) | (t, Ty::Never) => return t.clone(),
+            (x, y) if x == y && !(a.lit ^ b.lit) => return x.clone(),
+            _ => {}
+        }
+        if a.is_zero() && b.is_zero() {
+            return if a.ty() == &Ty::Void && b.ty() == &Ty::Void { Ty::Void } else { Ty::U64 };
+        }
+        for (z, o) in [(a, b), (b, a)] {
+            if z.is_zero() {
+                return match o.ty() {
+                    Ty::Ptr(p) => Ty::Ptr(PtrTy { nullable: true, ..p.clone() }),
+                    t => t.clone(),
+                };
+            }
+        }
+        if let (Ty::Ptr(p), Ty::Ptr(q)) = (a.ty(), b.ty()) {
+            return Ty::Ptr(meet_pointers(p, q));
+        }
+        let (Some(x), Some(y)) = (a.int(), b.int()) else { return Ty::U64 };
+        match (a.lit, b.lit) {
+            (true, true) => {
+                if a.lo < 0 || b.lo < 0 {
+                    Ty::I64
+                } else {
+                    Ty::U64
+                }
+            }
+            (true, false) => self.meet_literal(a, b, y),
+            (false, true) => self.meet_literal(b, a, x),
+            (false, false) => match (x.signed, y.signed) {
+                (p, q) if p == q => Ty::Int(if x.size >= y.size { x } else { y }),
+                (true, _) if y.size < 8 => Ty::I64,
+                (_, true) if x.size < 8 => Ty::I64,
+                _ => Ty::U64,
+            },
+        }
+    }
+
+    fn meet_literal(&mut self, lit: &Val, other: &Val, typed: IntTy) -> Ty {
+        let (lo, hi) = type_range(typed);
+        if (lo..=hi).contains(&lit.lo) {
+            return other.ty().clone();
+        }
+        if typed.signed {
+            return if lit.lo > i128::from(i64::MAX) { Ty::U64 } else { Ty::I64 };
+        }
+        if lit.lo < 0 {
+            let text = format!("{} meets an unsigned number here and keeps its bits", lit.lo);
+            self.report(
+                diag::warning(&diag::NEGATIVE_MEETS, lit.at(), text)
+                    .also(other.at().span, format!("this is {}", other.ty()))
+                    .help("cast the other one if the number is meant: (cast i64 …)"),
+            );
+        }
+        Ty::U64
+    }
+
+    /// A branch's value as the type that the branches yield together.
+    pub fn join_arm(&mut self, v: Val, ty: &Ty) -> Expr {
+        if v.never() || v.ty() == ty {
+            return v.e;
+        }
+        match ty {
+            Ty::Void => {
+                let here = v.e.at.clone();
+                Expr::new(ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, here.clone())]), Ty::Void, here)
+            }
+            Ty::Bool | Ty::Char if v.lit => Expr::new(v.e.kind, ty.clone(), v.e.at),
+            _ => self.fit(v, ty, Fit::Bits),
+        }
+    }
+}
+
+fn lit_mix(lit: &Val, other: IntTy) -> Mix {
+    match (other.signed, lit.lo < 0) {
+        (false, false) => Mix::Unsigned,
+        (true, _) => {
+            if lit.lo > i128::from(i64::MAX) {
+                Mix::Mixed
+            } else {
+                Mix::Signed
+            }
+        }
+        (false, true) => Mix::Mixed,
+    }
+}
+
+fn meet_pointers(p: &PtrTy, q: &PtrTy) -> PtrTy {
+    let pointee = match (&p.pointee, &q.pointee) {
+        (Some(a), Some(b)) if a == b => Some(a.clone()),
+        _ => None,
+    };
+    let space = if p.space == q.space { p.space } else { Space::Unknown };
+    PtrTy { pointee, space, nullable: p.nullable || q.nullable }
+}
+
+/// What a value is, in words.
+pub fn describe(ty: &Ty) -> String {
+    match ty {
+        Ty::Void => "nothing".to_string(),
+        Ty::Ptr(p) if p.space == Space::Map => "a map".to_string(),
+        Ty::Ptr(PtrTy { pointee: Some(t), .. }) => format!("a pointer to {t}"),
+        Ty::Ptr(_) => "a pointer".to_string(),
+        t => format!("a {t}"),
+    }
+}

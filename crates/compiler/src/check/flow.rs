@@ -1,0 +1,87 @@
+//! What is known at a point of the program. Invariant: a fact is dropped when a variable it
+//! is about is assigned, and where paths meet only what all of them know survives.
+
+use smallvec::SmallVec;
+
+use super::val::Fact;
+use crate::hir::LocalId;
+
+/// Facts at a point.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flow {
+    /// Pointers that are not null.
+    pub nonnull: SmallVec<[LocalId; 8]>,
+    /// Bytes of the packet that are known to be there, from a variable on.
+    pub covers: SmallVec<[(LocalId, u32); 4]>,
+    /// Upper bounds of numbers.
+    pub at_most: SmallVec<[(LocalId, u64); 4]>,
+    /// Ring-buffer records that must still be submitted or discarded.
+    pub live: SmallVec<[LocalId; 2]>,
+    /// Records that have been submitted or discarded.
+    pub released: SmallVec<[LocalId; 2]>,
+}
+
+impl Flow {
+    /// Takes facts in.
+    pub fn learn(&mut self, facts: &[Fact]) {
+        for f in facts {
+            match *f {
+                Fact::NonNull(p) => {
+                    if !self.nonnull.contains(&p) {
+                        self.nonnull.push(p);
+                    }
+                }
+                Fact::Null(p) => self.live.retain(|q| *q != p),
+                Fact::Covers(p, n) => match self.covers.iter_mut().find(|c| c.0 == p) {
+                    Some(c) => c.1 = c.1.max(n),
+                    None => self.covers.push((p, n)),
+                },
+                Fact::AtMost(v, n) => match self.at_most.iter_mut().find(|c| c.0 == v) {
+                    Some(c) => c.1 = c.1.min(n),
+                    None => self.at_most.push((v, n)),
+                },
+            }
+        }
+    }
+
+    /// Forgets what is known of a variable.
+    pub fn forget(&mut self, v: LocalId) {
+        self.nonnull.retain(|p| *p != v);
+        self.covers.retain(|c| c.0 != v);
+        self.at_most.retain(|c| c.0 != v);
+    }
+
+    /// What both paths know.
+    pub fn meet(&self, other: &Flow) -> Flow {
+        let mut out = Flow::default();
+        out.nonnull.extend(self.nonnull.iter().copied().filter(|p| other.nonnull.contains(p)));
+        for (p, n) in &self.covers {
+            if let Some((_, m)) = other.covers.iter().find(|c| c.0 == *p) {
+                out.covers.push((*p, *n.min(m)));
+            }
+        }
+        for (p, n) in &self.at_most {
+            if let Some((_, m)) = other.at_most.iter().find(|c| c.0 == *p) {
+                out.at_most.push((*p, *n.max(m)));
+            }
+        }
+        out.live.extend(self.live.iter().copied());
+        out.live.extend(other.live.iter().copied().filter(|p| !self.live.contains(p)));
+        out.released.extend(self.released.iter().copied());
+        out.released.extend(other.released.iter().copied().filter(|p| !self.released.contains(p)));
+        out
+    }
+
+    /// Whether everything that `self` knows is known in `other`, too.
+    pub fn lost_in(&self, other: &Flow) -> impl Iterator<Item = LocalId> {
+        let mut lost: SmallVec<[LocalId; 8]> = SmallVec::new();
+        lost.extend(self.nonnull.iter().copied().filter(|p| !other.nonnull.contains(p)));
+        lost.extend(
+            self.covers.iter().filter(|c| !other.covers.iter().any(|d| d.0 == c.0 && d.1 >= c.1)).map(|c| c.0),
+        );
+        lost.extend(
+            self.at_most.iter().filter(|c| !other.at_most.iter().any(|d| d.0 == c.0 && d.1 <= c.1)).map(|c| c.0),
+        );
+        lost.into_iter()
+    }
+}

@@ -1,0 +1,297 @@
+//! Programs and subprograms as wholes. Invariant: a subprogram is checked once for each kind of
+//! pointers its callers give it, and never while it is being checked.
+
+use std::rc::Rc;
+
+use whistler_isa::{ProgType, ReturnRule};
+use whistler_lisp::Symbol;
+
+use super::scope::{FnState, Lessons};
+use super::{Binding, Checker, Fit, Val, Want, at};
+use crate::diagnostics as diag;
+use crate::env::{ProgDecl, SubprogDecl};
+use crate::hir::{
+    At, Expr, ExprKind, Function, FunctionId, GlobalDef, GlobalId, LocalKind, MapId, ProgramInfo, Ty,
+};
+
+/// How often a function is checked again because of what was learnt.
+const ROUNDS: usize = 8;
+
+/// What an instance of a subprogram is made for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FnKey {
+    name: Symbol,
+    /// The parameters' types, as text.
+    types: String,
+    ctx: Option<ProgType>,
+    license: String,
+}
+
+impl Checker<'_> {
+    /// Checks a program.
+    pub fn program(&mut self, decl: &Rc<ProgDecl>) {
+        self.uses.clear();
+        let info = ProgramInfo {
+            prog_type: decl.prog_type,
+            attach_type: decl.attach_type,
+            attach_target: decl.attach_target.clone(),
+            section: decl.section.clone(),
+            license: decl.license.clone(),
+            sleepable: decl.sleepable,
+        };
+        let body = decl.body.clone();
+        let forms = &body[decl.skip..];
+        let here = at(&decl.form);
+        let out = self.rounds(|c| {
+            c.f.name = Some(decl.name);
+            c.f.license = decl.license.clone();
+            c.f.program = Some(info.clone());
+            c.f.ctx_type = Some(decl.prog_type);
+            c.f.tracepoint = decl.tracepoint;
+            let v = c.body(forms, Want::Value, here.clone());
+            let open = c.f.flow.live.clone();
+            if !v.never() {
+                for l in open {
+                    crate::forms::ring::not_released(c, l, &v.at().clone());
+                }
+            }
+            c.result(v)
+        });
+        let Some(body) = out else { return };
+        self.check_returns(&body, decl);
+        let f = std::mem::take(&mut self.f);
+        self.unit.functions.push(Function {
+            name: decl.name.name().into(),
+            program: Some(info),
+            params: Vec::new(),
+            ret: Ty::U64,
+            locals: f.locals,
+            body,
+            uses_ctx: f.uses_ctx,
+            ctx_type: Some(decl.prog_type),
+            span: decl.form.span,
+        });
+        let uses = std::mem::take(&mut self.uses);
+        self.env.uses.insert(decl.name, uses);
+    }
+
+    /// Checks a function until nothing new is learnt about its variables.
+    fn rounds(&mut self, check: impl Fn(&mut Self) -> Expr) -> Option<Expr> {
+        let before = self.diags.len();
+        let functions = self.unit.functions.len();
+        let mut lessons = Lessons::default();
+        for round in 0..ROUNDS {
+            self.f = FnState { lessons: std::mem::take(&mut lessons), ..FnState::default() };
+            let body = check(self);
+            if !self.f.again || round + 1 == ROUNDS {
+                return Some(body);
+            }
+            lessons = std::mem::take(&mut self.f.lessons);
+            // What was reported, or made, rested on wrong assumptions.
+            self.diags.truncate(before);
+            if self.unit.functions.len() > functions {
+                self.unit.functions.truncate(functions);
+                self.functions.retain(|_, id| id.is_some_and(|id| (id.0 as usize) < functions));
+            }
+        }
+        None
+    }
+
+    /// A function's result as its return type.
+    fn result(&mut self, v: Val) -> Expr {
+        if v.never() {
+            return v.e;
+        }
+        match self.f.ret.clone() {
+            Some(Ty::Void) => {
+                let here = v.e.at.clone();
+                let nothing = Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, here.clone());
+                Expr::new(ExprKind::Seq(vec![v.e, nothing]), Ty::Void, here)
+            }
+            Some(t) => self.fit(v, &t, Fit::Place),
+            None => self.fit(v, &Ty::U64, Fit::Bits),
+        }
+    }
+
+    /// `return`: leaves the function from wherever it stands.
+    pub fn leave_function(&mut self, v: Val, here: At) -> Val {
+        if v.never() {
+            return v;
+        }
+        let e = self.result(v);
+        let (parts, e) = crate::forms::ring::leave(self, 0, e);
+        let open: Vec<_> = self.f.flow.live.iter().copied().collect();
+        for l in open {
+            crate::forms::ring::not_released(self, l, &here);
+        }
+        let e = if e.ty == Ty::Void { Expr::new(ExprKind::Const(0), Ty::U64, here.clone()) } else { e };
+        let out = Val::new(ExprKind::Return(Box::new(e)), Ty::Never, here);
+        let mut v = self.seq(parts, out);
+        v.e.ty = Ty::Never;
+        v
+    }
+
+    /// Checks the constants that a program returns.
+    fn check_returns(&mut self, body: &Expr, decl: &ProgDecl) {
+        let rule = decl.prog_type.return_rule(decl.attach_type);
+        let (lo, hi, enforced) = match rule {
+            ReturnRule::Any | ReturnRule::Hook => return,
+            ReturnRule::Usual(lo, hi) => (lo, hi, false),
+            ReturnRule::Enforced(lo, hi) => (lo, hi, true),
+        };
+        let mut found = Vec::new();
+        tail(body, &mut found);
+        returns(body, &mut found);
+        for (n, at) in found {
+            if rule.allows(n) {
+                continue;
+            }
+            let kind = decl.prog_type.keyword();
+            let range = if lo == hi { format!("{lo}") } else { format!("{lo} to {hi}") };
+            self.report(if enforced {
+                diag::error(&diag::RETURN_RANGE, &at, format!("a program of type :{kind} may return {range}, not {n}"))
+            } else {
+                diag::warning(&diag::RETURN_ODD, &at, format!("a program of type :{kind} usually returns {range}, not {n}"))
+            });
+        }
+    }
+
+    /// The instance of a subprogram for arguments of these types.
+    pub fn instance(&mut self, name: Symbol, decl: &Rc<SubprogDecl>, types: Vec<Ty>, here: &At) -> Option<FunctionId> {
+        let text: Vec<String> = types.iter().map(|t| match t {
+            Ty::Ptr(p) => format!("{t}@{:?}", p.space),
+            t => t.to_string(),
+        }).collect();
+        let key = FnKey { name, types: text.join(" "), ctx: self.f.ctx_type, license: self.f.license.clone() };
+        if self.calling.contains(&name) {
+            self.report(
+                diag::error(&diag::RECURSION, here, format!("`{name}` calls itself"))
+                    .also(decl.form.span, "defined here")
+                    .help("the kernel has no recursion; write a loop"),
+            );
+            return None;
+        }
+        if let Some(id) = self.functions.get(&key) {
+            return *id;
+        }
+        let caller = std::mem::take(&mut self.f);
+        self.calling.push(name);
+        let (ctx_type, license, tracepoint) = (caller.ctx_type, caller.license.clone(), caller.tracepoint);
+        let body_forms = decl.body.clone();
+        let forms = &body_forms[decl.skip..];
+        let errors = self.diags.iter().filter(|d| d.is_error()).count();
+        let depth = self.depth;
+        let params: Vec<_> = (0..decl.params.len() as u32).map(crate::hir::LocalId).collect();
+        let body = self.rounds(|c| {
+            c.f.name = Some(name);
+            c.f.license.clone_from(&license);
+            c.f.ctx_type = ctx_type;
+            c.f.tracepoint = tracepoint;
+            c.f.ret = Some(decl.ret.clone());
+            for (p, ty) in decl.params.iter().zip(&types) {
+                c.parameter(p.name, ty.clone(), p.span);
+            }
+            let v = c.body(forms, Want::Value, at(&decl.form));
+            c.unbind(0);
+            c.result(v)
+        });
+        self.depth = depth;
+        self.calling.pop();
+        let f = std::mem::replace(&mut self.f, caller);
+        let ok = self.diags.iter().filter(|d| d.is_error()).count() == errors;
+        let same = self.unit.functions.iter().filter(|g| g.program.is_none() && own_name(&g.name) == name.name()).count();
+        let shown = if same == 0 { name.name().to_string() } else { format!("{}__{}", name.name(), same + 1) };
+        let id = FunctionId(self.unit.functions.len() as u32);
+        let (Some(body), true) = (body, ok) else {
+            self.functions.insert(key, None);
+            return None;
+        };
+        self.unit.functions.push(Function {
+            name: shown.into(),
+            program: None,
+            params,
+            ret: decl.ret.clone(),
+            locals: f.locals,
+            body,
+            uses_ctx: f.uses_ctx,
+            ctx_type,
+            span: decl.form.span,
+        });
+        self.functions.insert(key, Some(id));
+        Some(id)
+    }
+
+    /// Whether a program called the subprogram.
+    pub fn was_instanced(&self, name: Symbol) -> bool {
+        self.functions.keys().any(|k| k.name == name)
+    }
+
+    fn parameter(&mut self, name: Symbol, ty: Ty, span: whistler_diag::Span) {
+        let ordinal = self.f.ordinals;
+        self.f.ordinals += 1;
+        let id = self.f.local(name.name(), ty, LocalKind::Value, span);
+        let assigned = self.f.lessons.assigned.contains(&ordinal);
+        let var = self.f.var(id);
+        var.ordinal = ordinal;
+        var.written = true;
+        var.assigned = assigned;
+        self.f.scope.push(Binding { name, local: id, used: false, span, made: false });
+    }
+
+    /// The id of a map in this unit.
+    pub fn map_id(&mut self, name: Symbol) -> Option<MapId> {
+        let spelled = self.env.maps.spelled(name)?;
+        self.use_name(spelled);
+        if let Some(id) = self.map_ids.get(&spelled) {
+            return Some(*id);
+        }
+        let def = self.env.maps.get(spelled)?.clone();
+        let id = MapId(self.unit.maps.len() as u32);
+        self.unit.maps.push((*def).clone());
+        self.map_ids.insert(spelled, id);
+        Some(id)
+    }
+
+    /// The id of a global in this unit.
+    pub fn global_id(&mut self, name: Symbol, def: &GlobalDef) -> GlobalId {
+        self.use_name(name);
+        if let Some(id) = self.global_ids.get(&name) {
+            return *id;
+        }
+        let id = GlobalId(self.unit.globals.len() as u32);
+        self.unit.globals.push(def.clone());
+        self.global_ids.insert(name, id);
+        id
+    }
+}
+
+fn own_name(name: &str) -> &str {
+    name.split("__").next().unwrap_or(name)
+}
+
+/// The constants in tail position.
+fn tail(e: &Expr, out: &mut Vec<(i64, At)>) {
+    match &e.kind {
+        ExprKind::Const(n) if e.ty != Ty::Never => out.push((*n, e.at.clone())),
+        ExprKind::Seq(es) => {
+            if let Some(last) = es.last() {
+                tail(last, out);
+            }
+        }
+        ExprKind::If(_, a, b) => {
+            tail(a, out);
+            tail(b, out);
+        }
+        ExprKind::Cast(e) => tail(e, out),
+        ExprKind::Block { body, .. } => tail(body, out),
+        _ => {}
+    }
+}
+
+/// The constants that `return` gives.
+fn returns(e: &Expr, out: &mut Vec<(i64, At)>) {
+    e.each_child(&mut |c| returns(c, out));
+    if let ExprKind::Return(v) = &e.kind {
+        tail(v, out);
+    }
+}

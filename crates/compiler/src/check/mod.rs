@@ -1,0 +1,499 @@
+//! From forms to the typed program. Invariant: an expression that was reported as wrong has the
+//! type `Never`, which fits everywhere, so that one mistake is one report.
+
+mod convert;
+pub mod flow;
+mod function;
+mod place;
+mod scope;
+pub mod val;
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use whistler_btf::TypeSource;
+use whistler_diag::Diagnostic;
+use whistler_isa::{ProgType, Target};
+use whistler_lisp::{Form, FormKind, Symbol};
+
+pub use convert::{Fit, Mix};
+pub use function::FnKey;
+pub use place::{MemPlace, Place, bin, cmp, konst, offset};
+pub use scope::{Binding, BlockFrame, Cleanup, FnState, Var};
+pub use val::{Fact, Facts, Val};
+
+use crate::diagnostics as diag;
+use crate::env::Env;
+use crate::host::Interp;
+use crate::forms::{self, FormDef};
+use crate::hir::{At, Expr, ExprKind, FunctionId, GlobalId, LabelId, LocalId, MapId, Ty, Unit};
+use crate::names::{nearest, norm};
+
+/// How deep expressions may nest.
+pub const DEPTH_LIMIT: usize = 160;
+/// How many expansions may lead to one form.
+const EXPANSION_LIMIT: usize = 200;
+
+/// Whether a form's value is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// It is.
+    Value,
+    /// Only whether it is true matters.
+    Test,
+    /// Only what it does matters.
+    Effect,
+}
+
+/// A call under check.
+#[derive(Clone, Copy)]
+pub struct Call<'f> {
+    /// The whole form.
+    pub form: &'f Form,
+    /// The operator as written.
+    pub name: Symbol,
+    /// The arguments.
+    pub args: &'f [Form],
+    /// Whether the value is used.
+    pub want: Want,
+}
+
+impl Call<'_> {
+    /// Where it stands.
+    pub fn at(&self) -> At {
+        at(self.form)
+    }
+}
+
+/// Where a form stands.
+pub fn at(form: &Form) -> At {
+    At { span: form.span, origin: form.origin.clone() }
+}
+
+/// The checker of one unit.
+pub struct Checker<'a> {
+    /// Declarations.
+    pub env: &'a mut Env,
+    /// The host Lisp: macros and constants.
+    pub host: &'a mut Interp,
+    /// What is compiled for.
+    pub target: Target,
+    /// The kernel's types.
+    pub types: Rc<dyn TypeSource>,
+    /// What has been made so far.
+    pub unit: Unit,
+    /// What has been found wrong.
+    pub diags: Vec<Diagnostic>,
+    /// The function under check.
+    pub f: FnState,
+    pub(crate) map_ids: FxHashMap<Symbol, MapId>,
+    pub(crate) global_ids: FxHashMap<Symbol, GlobalId>,
+    pub(crate) functions: FxHashMap<FnKey, Option<FunctionId>>,
+    pub(crate) calling: Vec<Symbol>,
+    pub(crate) depth: usize,
+    pub(crate) uses: FxHashSet<Symbol>,
+    pub(crate) kernel: crate::kernel::KernelViews,
+}
+
+/// What a head symbol means.
+enum Head {
+    Form(&'static FormDef),
+    Macro(Rc<crate::host::Macro>),
+    Accessor(crate::env::Accessor, Symbol),
+    Subprogram(Symbol),
+    Helper(&'static whistler_isa::Helper),
+    Unknown,
+}
+
+impl<'a> Checker<'a> {
+    /// A checker with nothing checked yet.
+    pub fn new(env: &'a mut Env, host: &'a mut Interp, target: Target, types: Rc<dyn TypeSource>) -> Checker<'a> {
+        Checker {
+            env,
+            host,
+            target,
+            types,
+            unit: Unit::default(),
+            diags: Vec::new(),
+            f: FnState::default(),
+            map_ids: FxHashMap::default(),
+            global_ids: FxHashMap::default(),
+            functions: FxHashMap::default(),
+            calling: Vec::new(),
+            depth: 0,
+            uses: FxHashSet::default(),
+            kernel: Default::default(),
+        }
+    }
+
+    /// Reports.
+    pub fn report(&mut self, d: Diagnostic) {
+        if !self.diags.contains(&d) {
+            self.diags.push(d);
+        }
+    }
+
+    /// Reports, and yields what stands for the wrong expression.
+    pub fn fail(&mut self, d: Diagnostic) -> Val {
+        self.report(d);
+        Val::error(At::default())
+    }
+
+    /// Reports a form that isn't as its operator wants it.
+    pub fn malformed(&mut self, form: &Form, message: impl Into<String>) -> Val {
+        self.fail(diag::error(&diag::MALFORMED, &at(form), message))
+    }
+
+    /// Notes that the function under check depends on a name.
+    pub fn use_name(&mut self, name: Symbol) {
+        self.uses.insert(name);
+    }
+
+    /// Checks an expression.
+    pub fn expr(&mut self, form: &Form, want: Want) -> Val {
+        if self.depth >= DEPTH_LIMIT {
+            return self.fail(diag::error(&diag::TOO_DEEP, &at(form), "forms are nested too deeply here"));
+        }
+        self.depth += 1;
+        let v = self.expr_here(form, want);
+        self.depth -= 1;
+        v
+    }
+
+    /// Checks an expression whose value is used.
+    pub fn value(&mut self, form: &Form) -> Val {
+        self.expr(form, Want::Value)
+    }
+
+    fn expr_here(&mut self, form: &Form, want: Want) -> Val {
+        match &form.kind {
+            FormKind::Int(n) => Val::literal(i128::from(*n), at(form)),
+            FormKind::Big(_) => self.big(form),
+            FormKind::Char(c) => {
+                let n = u32::from(*c);
+                if n > 255 {
+                    return self.fail(diag::error(
+                        &diag::ARGUMENT_TYPE,
+                        &at(form),
+                        "only characters of one byte can be used in a program",
+                    ));
+                }
+                Val::literal(i128::from(n), at(form))
+            }
+            FormKind::Str(s) => crate::forms::bytes::string(s, form),
+            FormKind::Symbol(s) => self.symbol(*s, form),
+            FormKind::List(items) => match items.first() {
+                None => Val::literal(0, at(form)),
+                Some(head) => match head.as_symbol() {
+                    Some(name) => self.call(&Call { form, name, args: &items[1..], want }),
+                    None => self.malformed(form, "the first element of a call must be a name"),
+                },
+            },
+            FormKind::Vector(_) | FormKind::Dotted(..) => {
+                self.malformed(form, "this is no expression of a program")
+            }
+            FormKind::Float(_) | FormKind::Ratio(_) => self.fail(
+                diag::error(&diag::ARGUMENT_TYPE, &at(form), "programs in the kernel have no fractions")
+                    .help("use integers, scaled if need be"),
+            ),
+            FormKind::Foreign(root) => match root.get().as_i64() {
+                Some(n) => Val::literal(i128::from(n), at(form)),
+                None => self.malformed(form, "a value of the host that is no number can't be used in a program"),
+            },
+        }
+    }
+
+    fn big(&mut self, form: &Form) -> Val {
+        match form.as_int() {
+            Some(n) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&n) => Val::literal(n, at(form)),
+            _ => self.fail(diag::error(&diag::ARGUMENT_TYPE, &at(form), "the number does not fit in 64 bits")),
+        }
+    }
+
+    fn symbol(&mut self, s: Symbol, form: &Form) -> Val {
+        if s.is_keyword() {
+            let key = norm(s);
+            return match self.env.keywords.get(&key) {
+                Some(Some(n)) => Val::literal(i128::from(*n), at(form)),
+                Some(None) => self.malformed(form, format!("`{s}` is a member of several enums; write its constant")),
+                None => self.fail(diag::error(
+                    &diag::UNKNOWN_NAME,
+                    &at(form),
+                    format!("`{s}` is no member of a declared enum"),
+                )),
+            };
+        }
+        if let Some(v) = self.variable(s, form) {
+            return v;
+        }
+        if s.fold() == Symbol::NIL {
+            return Val::literal(0, at(form));
+        }
+        if s.fold() == Symbol::T {
+            return Val::literal(1, at(form));
+        }
+        if let Some(place) = self.global_place(s, form) {
+            return self.read_global(place);
+        }
+        if let Some(n) = self.constant(s) {
+            return Val::literal(n, at(form));
+        }
+        if self.env.maps.get(s).is_some() {
+            return match self.map_id(s) {
+                Some(id) => Val::new(
+                    ExprKind::Map(id),
+                    Ty::ptr(crate::hir::Space::Map, None),
+                    at(form),
+                ),
+                None => Val::error(at(form)),
+            };
+        }
+        let near = {
+            let locals = self.f.scope.iter().map(|b| b.name.name());
+            let consts = self.env.constants.keys().map(|k| k.name());
+            let globals = self.env.globals.names().map(Symbol::name);
+            let maps = self.env.maps.names().map(Symbol::name);
+            nearest(s.name(), locals.chain(consts).chain(globals).chain(maps)).map(str::to_string)
+        };
+        let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("there is no variable or constant `{s}`"))
+            .label("not found");
+        if let Some(near) = near {
+            d = d.help(format!("did you mean `{near}`?"));
+        } else if self.operator_exists(s) {
+            d = d.help(format!("`{s}` is an operator: call it as ({s} …)"));
+        }
+        self.fail(d)
+    }
+
+    /// The constant of this name: the program's own, a declaration's, the kernel's, the library's.
+    pub fn constant(&mut self, s: Symbol) -> Option<i128> {
+        let key = norm(s);
+        if let Some(n) = self.env.constants.get(&key) {
+            let n = *n;
+            self.use_name(s);
+            return Some(n);
+        }
+        if let Some(n) = crate::host::constant(self.host, s) {
+            self.use_name(s);
+            return Some(n);
+        }
+        if let Some(n) = whistler_isa::constants::by_name(s.name()) {
+            return Some(i128::from(n));
+        }
+        if crate::library::load_for(self.env, self.host, key, &mut self.diags) {
+            return self.env.constants.get(&key).copied().or_else(|| crate::host::constant(self.host, s));
+        }
+        None
+    }
+
+    fn operator_exists(&mut self, s: Symbol) -> bool {
+        !matches!(self.head(s), Head::Unknown)
+    }
+
+    fn head(&mut self, name: Symbol) -> Head {
+        if name.package_kind() == whistler_lisp::Package::Cl {
+            return Head::Unknown;
+        }
+        let key = norm(name);
+        if let Some(def) = forms::lookup(key) {
+            return Head::Form(def);
+        }
+        for round in 0..2 {
+            if let Some(m) = crate::host::user_macro(self.host, name) {
+                return Head::Macro(m);
+            }
+            if let Some((a, owner)) = self.env.accessors.get(&key) {
+                return Head::Accessor(a.clone(), *owner);
+            }
+            if let Some(s) = self.env.subprograms.spelled(name) {
+                return Head::Subprogram(s);
+            }
+            if round == 0 {
+                if let Some(h) = whistler_isa::helpers::by_name(key.name()) {
+                    return Head::Helper(h);
+                }
+                if !crate::library::load_for(self.env, self.host, key, &mut self.diags) {
+                    break;
+                }
+            }
+        }
+        Head::Unknown
+    }
+
+    fn call(&mut self, call: &Call<'_>) -> Val {
+        match self.head(call.name) {
+            Head::Form(def) => {
+                let n = call.args.len();
+                if n < def.min || n > def.max {
+                    return self.count_error(call, def);
+                }
+                (def.check)(self, call)
+            }
+            Head::Macro(m) => {
+                self.use_name(m.name);
+                match self.expand(&m, call.form) {
+                    Some(form) => self.expr(&form, call.want),
+                    None => Val::error(call.at()),
+                }
+            }
+            Head::Accessor(accessor, owner) => {
+                self.use_name(owner);
+                forms::structs::accessor(self, call, accessor)
+            }
+            Head::Subprogram(name) => forms::calls::subprogram(self, call, name),
+            Head::Helper(helper) => forms::calls::helper(self, call, helper),
+            Head::Unknown => self.unknown_operator(call),
+        }
+    }
+
+    /// Expands a macro call once.
+    pub fn expand(&mut self, m: &crate::host::Macro, form: &Form) -> Option<Form> {
+        let depth = form.origin.iter().flat_map(|o| o.chain()).take(EXPANSION_LIMIT).count();
+        if depth >= EXPANSION_LIMIT {
+            let text = format!("`{}` expands without end", m.name);
+            self.report(diag::error(&diag::EXPANSION, &at(form), text));
+            return None;
+        }
+        match crate::host::expand(self.host, m, form) {
+            Ok(f) => Some(f),
+            Err(d) => {
+                self.report(d);
+                None
+            }
+        }
+    }
+
+    fn unknown_operator(&mut self, call: &Call<'_>) -> Val {
+        let name = call.name;
+        if crate::session::is_declaration_name(name) {
+            return self.fail(
+                diag::error(&diag::NOT_HERE, &call.at(), format!("`{name}` declares something; it can't stand in a program"))
+                    .help("move it to the top level"),
+            );
+        }
+        let near = {
+            let own = forms::names();
+            let accessors = self.env.accessors.keys().map(|k| k.name());
+            let subs = self.env.subprograms.names().map(Symbol::name);
+            let helpers = whistler_isa::HELPERS.iter().map(|h| h.name);
+            let library = crate::library::names();
+            nearest(name.name(), own.chain(accessors).chain(subs).chain(helpers).chain(library)).map(str::to_string)
+        };
+        let head_at = At { span: call.form.as_list().and_then(|l| l.first()).map_or(call.form.span, |h| h.span), origin: call.form.origin.clone() };
+        let mut d = diag::error(&diag::UNKNOWN_NAME, &head_at, format!("there is no operator `{name}` in programs"))
+            .label("not found");
+        if let Some(near) = near {
+            d = d.help(format!("did you mean `{near}`?"));
+        } else if crate::host::is_function(self.host, name) {
+            d = d.help("this is a function of the host; a program can call subprograms (`defsubprog`) and macros");
+        }
+        for a in call.args {
+            if matches!(a.kind, FormKind::List(_)) {
+                self.value(a);
+            }
+        }
+        self.fail(d)
+    }
+
+    fn count_error(&mut self, call: &Call<'_>, def: &FormDef) -> Val {
+        let takes = match (def.min, def.max) {
+            (a, b) if a == b => format!("{a}"),
+            (a, usize::MAX) => format!("at least {a}"),
+            (a, b) => format!("{a} to {b}"),
+        };
+        let d = diag::error(
+            &diag::ARGUMENT_COUNT,
+            &call.at(),
+            format!("`{}` takes {takes} argument{}, not {}", call.name, if takes == "1" { "" } else { "s" }, call.args.len()),
+        )
+        .help(format!("written as {}", def.usage));
+        self.fail(d)
+    }
+
+    /// Checks forms in order; the value is the last one's.
+    pub fn body(&mut self, forms: &[Form], want: Want, at_: At) -> Val {
+        let Some((last, before)) = forms.split_last() else { return Val::literal(0, at_) };
+        if before.is_empty() {
+            return self.expr(last, want);
+        }
+        let mut parts = Vec::with_capacity(forms.len());
+        let mut never = false;
+        for f in before {
+            let v = self.expr(f, Want::Effect);
+            never |= v.never();
+            parts.push(v.e);
+        }
+        let v = self.expr(last, want);
+        let mut out = self.seq(parts, v);
+        if never {
+            out.e.ty = Ty::Never;
+        }
+        out
+    }
+
+    /// Some expressions for their effect, then a value.
+    pub fn seq(&mut self, mut before: Vec<Expr>, mut v: Val) -> Val {
+        before.retain(|e| !matches!(e.kind, ExprKind::Const(_) | ExprKind::Local(_)) || e.ty == Ty::Never);
+        if before.is_empty() {
+            return v;
+        }
+        let (ty, place) = (v.e.ty.clone(), v.e.at.clone());
+        let inner = std::mem::replace(&mut v.e.kind, ExprKind::Const(0));
+        before.push(Expr::new(inner, ty.clone(), place.clone()));
+        v.e = Expr::new(ExprKind::Seq(before), ty, place);
+        v
+    }
+
+    /// A new label.
+    pub fn label(&mut self) -> LabelId {
+        self.f.labels += 1;
+        LabelId(self.f.labels - 1)
+    }
+
+    /// The number a constant expression has, if it is one; reports otherwise.
+    pub fn const_value(&mut self, form: &Form, what: &str) -> Option<i128> {
+        let v = self.value(form);
+        if v.never() {
+            return None;
+        }
+        if v.e.ty == Ty::Void {
+            return Some(0);
+        }
+        match v.as_lit() {
+            Some(n) => Some(n),
+            None => {
+                self.report(
+                    diag::error(&diag::NOT_CONSTANT, &at(form), format!("{what} must be a constant"))
+                        .label("known only at run time"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The type of program whose context is seen here.
+    pub fn prog_type(&self) -> Option<ProgType> {
+        self.f.ctx_type
+    }
+
+    /// A type as written.
+    pub fn type_of(&mut self, form: &Form) -> Option<Ty> {
+        match crate::types::parse(self.env, self.host, &mut self.diags, form) {
+            Ok(t) => {
+                if let Ty::Struct(s) = &t {
+                    self.uses.insert(Symbol::intern(&s.name));
+                }
+                Some(t)
+            }
+            Err(d) => {
+                self.report(*d);
+                None
+            }
+        }
+    }
+
+    /// The id of a local that lives in no source.
+    pub fn temp(&mut self, ty: Ty, kind: crate::hir::LocalKind) -> LocalId {
+        self.f.local("", ty, kind, whistler_diag::Span::NONE)
+    }
+}

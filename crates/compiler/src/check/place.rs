@@ -1,0 +1,620 @@
+//! Places: what can be read, assigned, counted up. Invariant: a place's pointer is evaluated once,
+//! however often the place is read and written.
+
+use super::{Checker, Fit, Val, Want, at};
+use crate::diagnostics as diag;
+use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, GlobalDef, IntTy, LocalId, LocalKind, MapId, Space, Ty};
+use whistler_lisp::{Form, FormKind, Symbol};
+
+/// A place.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A variable.
+    Local(LocalId),
+    /// Bytes behind a pointer.
+    Memory(MemPlace),
+    /// The value of a map under a key.
+    Map {
+        /// The map.
+        map: MapId,
+        /// Pointer to the key.
+        key: Box<Expr>,
+        /// What sets the key up, before it is used.
+        setup: Vec<Expr>,
+    },
+}
+
+/// Bytes behind a pointer.
+#[derive(Clone, Debug)]
+pub struct MemPlace {
+    /// The pointer (checked: it may be read through).
+    pub ptr: Expr,
+    /// Constant offset.
+    pub off: i32,
+    /// Type in memory.
+    pub ty: Ty,
+    /// Whether memory holds it big-endian.
+    pub big_endian: bool,
+    /// Bit position and width, for a bit-field.
+    pub bits: Option<(u8, u8)>,
+    /// Why it may not be written, if so.
+    pub read_only: Option<String>,
+    /// Least and most of what it holds, when known.
+    pub core: Option<crate::hir::CoreId>,
+    /// What must happen before (an index checked).
+    pub before: Vec<Expr>,
+    /// Where the form stands.
+    pub at: At,
+}
+
+impl Checker<'_> {
+    /// The place that a form names.
+    pub fn place(&mut self, form: &Form) -> Option<Place> {
+        match &form.kind {
+            FormKind::Symbol(s) => {
+                if let Some(i) = self.binding(*s) {
+                    let local = self.f.scope[i].local;
+                    if self.f.var(local).in_place {
+                        self.report(diag::error(
+                            &diag::NOT_A_PLACE,
+                            &at(form),
+                            format!("`{s}` is a whole object; set its fields or elements"),
+                        ));
+                        return None;
+                    }
+                    return Some(Place::Local(local));
+                }
+                if let Some(p) = self.global_place(*s, form) {
+                    return Some(Place::Memory(p));
+                }
+                self.value(form);
+                if self.constant(*s).is_some() {
+                    self.report(diag::error(&diag::NOT_A_PLACE, &at(form), format!("`{s}` is a constant")));
+                }
+                None
+            }
+            FormKind::List(items) => {
+                let name = items.first().and_then(Form::as_symbol)?;
+                let call = super::Call { form, name, args: &items[1..], want: Want::Value };
+                self.call_place(&call)
+            }
+            _ => {
+                self.report(diag::error(&diag::NOT_A_PLACE, &at(form), "this is no place"));
+                None
+            }
+        }
+    }
+
+    fn call_place(&mut self, call: &super::Call<'_>) -> Option<Place> {
+        match self.head(call.name) {
+            super::Head::Form(def) => match def.place {
+                Some(place) => {
+                    if call.args.len() < def.min || call.args.len() > def.max {
+                        self.count_error(call, def);
+                        return None;
+                    }
+                    place(self, call)
+                }
+                None => {
+                    self.report(diag::error(
+                        &diag::NOT_A_PLACE,
+                        &call.at(),
+                        format!("({} …) can't be assigned", call.name),
+                    ));
+                    None
+                }
+            },
+            super::Head::Macro(m) => {
+                self.use_name(m.name);
+                let form = self.expand(&m, call.form)?;
+                self.place(&form)
+            }
+            super::Head::Accessor(a, owner) => {
+                self.use_name(owner);
+                crate::forms::structs::accessor_place(self, call, a).map(Place::Memory)
+            }
+            super::Head::Unknown => {
+                self.unknown_operator(call);
+                None
+            }
+            super::Head::Subprogram(_) | super::Head::Helper(_) => {
+                self.report(diag::error(
+                    &diag::NOT_A_PLACE,
+                    &call.at(),
+                    format!("the result of `{}` can't be assigned", call.name),
+                ));
+                None
+            }
+        }
+    }
+
+    /// The place of a global, if the name is one's.
+    pub fn global_place(&mut self, s: Symbol, form: &Form) -> Option<MemPlace> {
+        let def: std::rc::Rc<GlobalDef> = self.env.globals.get(s)?.clone();
+        let name = self.env.globals.spelled(s)?;
+        let id = self.global_id(name, &def);
+        let space = if def.writable { Space::Global } else { Space::Rodata };
+        Some(MemPlace {
+            ptr: Expr::new(ExprKind::Global(id), Ty::ptr(space, Some(def.ty.clone())), at(form)),
+            off: 0,
+            ty: def.ty.clone(),
+            big_endian: false,
+            bits: None,
+            read_only: (!def.writable).then(|| format!("`{s}` is a parameter: the loader sets it before the program runs")),
+            core: None,
+            before: Vec::new(),
+            at: at(form),
+        })
+    }
+
+    /// A global's value; of an array or struct, its address.
+    pub fn read_global(&mut self, p: MemPlace) -> Val {
+        match p.ty {
+            Ty::Array(..) | Ty::Struct(_) => Val::of(p.ptr),
+            _ => self.read(Place::Memory(p)),
+        }
+    }
+
+    /// Reads a place.
+    pub fn read(&mut self, p: Place) -> Val {
+        match p {
+            Place::Local(l) => self.read_local(l, At::default()),
+            Place::Memory(m) => self.read_memory(m),
+            Place::Map { map, key, setup } => {
+                let at = key.at.clone();
+                crate::forms::maps::read_entry(self, map, *key, setup, at)
+            }
+        }
+    }
+
+    fn read_memory(&mut self, m: MemPlace) -> Val {
+        let here = m.at.clone();
+        match &m.ty {
+            Ty::Struct(_) | Ty::Array(..) => {
+                let v = self.address(m);
+                return v;
+            }
+            _ => {}
+        }
+        if let Some((pos, width)) = m.bits {
+            let unit = bit_unit(pos, width);
+            let load = Expr::new(ExprKind::Load { ptr: Box::new(m.ptr), off: m.off }, Ty::Int(unit), here.clone());
+            let shifted = bin(BinOp::ShrU, load, pos.into(), &here);
+            let mask = (1i64 << width) - 1;
+            let mut v = Val::of(bin(BinOp::And, shifted, mask, &here));
+            if m.ty.as_int().is_some_and(|i| i.signed) {
+                let up = bin(BinOp::Shl, v.e, 64 - i64::from(width), &here);
+                let down = Expr::new(
+                    ExprKind::Bin(BinOp::ShrS, Box::new(up), Box::new(konst(64 - i64::from(width), &here))),
+                    Ty::I64,
+                    here.clone(),
+                );
+                v = Val::of(down).within(-(1i128 << (width - 1)), (1i128 << (width - 1)) - 1);
+            } else {
+                v = v.within(0, i128::from(mask));
+            }
+            return self.seq(m.before, v);
+        }
+        let raw = match (&m.ty, m.big_endian) {
+            (Ty::Int(i), true) if i.size > 1 => Ty::Int(IntTy { size: i.size, signed: false }),
+            (t, _) => t.clone(),
+        };
+        let kind = match m.core {
+            Some(core) => ExprKind::CoreLoad { core, ptr: Box::new(m.ptr), off: m.off },
+            None => ExprKind::Load { ptr: Box::new(m.ptr), off: m.off },
+        };
+        let mut e = Expr::new(kind, raw, here.clone());
+        if m.big_endian && m.ty.size() > 1 {
+            let unsigned = e.ty.clone();
+            e = Expr::new(ExprKind::Bswap(m.ty.size() as u8, Box::new(e)), unsigned, here.clone());
+            if m.ty.as_int().is_some_and(|i| i.signed) {
+                e = Expr::new(ExprKind::Cast(Box::new(e)), m.ty.clone(), here);
+            }
+        }
+        let v = Val::of(e);
+        self.seq(m.before, v)
+    }
+
+    /// The address of bytes, typed.
+    pub fn address(&mut self, m: MemPlace) -> Val {
+        let (space, nullable) = m.ptr.ty.as_ptr().map_or((Space::Unknown, false), |p| (p.space, p.nullable));
+        let mut ty = Ty::ptr(space, Some(m.ty.clone()));
+        if let Ty::Ptr(p) = &mut ty {
+            p.nullable = nullable;
+        }
+        let base = self.packet_base(&m.ptr).map(|(l, n)| (l, n + i64::from(m.off)));
+        let e = offset(m.ptr, i64::from(m.off), ty, &m.at);
+        let mut v = Val::of(e);
+        v.base = base;
+        self.seq(m.before, v)
+    }
+
+    /// Where a pointer expression stands among packet pointers.
+    pub fn packet_base(&self, e: &Expr) -> Option<(LocalId, i64)> {
+        match &e.kind {
+            ExprKind::Local(l) => {
+                if e.ty.as_ptr().is_none_or(|p| p.space != Space::Packet) {
+                    return None;
+                }
+                Some(self.f.vars[l.0 as usize].base.unwrap_or((*l, 0)))
+            }
+            ExprKind::Cast(e) => self.packet_base(e),
+            ExprKind::Bin(BinOp::Add, p, n) => {
+                let n = n.as_const()?;
+                let (l, m) = self.packet_base(p)?;
+                Some((l, m.checked_add(n)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes a place; the value is what it then holds.
+    pub fn write(&mut self, p: Place, v: Val, want: Want, here: At) -> Val {
+        if v.never() {
+            return v;
+        }
+        match p {
+            Place::Local(l) => self.assign(l, v, here),
+            Place::Memory(m) => self.write_memory(m, v, want, here),
+            Place::Map { map, key, setup } => crate::forms::maps::write_entry(self, map, *key, setup, v, want, here),
+        }
+    }
+
+    /// Assigns a variable.
+    pub fn assign(&mut self, l: LocalId, v: Val, here: At) -> Val {
+        let var = self.f.var(l).clone();
+        if !var.assigned && var.ordinal != u32::MAX {
+            // Its uses so far were checked as if it kept its first value.
+            if self.f.lessons.assigned.insert(var.ordinal) {
+                self.f.again = true;
+            }
+        }
+        if let (Ty::Int(i), Ty::Ptr(p)) = (&var.ty, v.ty())
+            && i.size == 8
+            && var.ordinal != u32::MAX
+            && p.space != Space::Map
+        {
+            let ty = Ty::Ptr(crate::hir::PtrTy { nullable: true, ..p.clone() });
+            if self.f.lessons.types.insert(var.ordinal, ty.clone()) != Some(ty) {
+                self.f.again = true;
+            }
+        }
+        if let (Ty::Ptr(p), Ty::Ptr(q)) = (&var.ty, v.ty())
+            && !var.written
+            && p.space == q.space
+            && p.pointee != q.pointee
+            && p.pointee.is_some()
+            && q.pointee.is_some()
+            && matches!((p.pointee.as_deref(), q.pointee.as_deref()), (Some(Ty::Struct(_)), Some(Ty::Struct(_))))
+        {
+            // Reported by the conversion below.
+        }
+        let known = !matches!(v.ty(), Ty::Ptr(p) if p.nullable) && !v.is_zero();
+        let reservation = v.ty().as_ptr().is_some_and(|p| p.space == Space::Ring) && !matches!(v.e.kind, ExprKind::Local(_));
+        let e = self.fit(v, &var.ty, Fit::Place);
+        self.forget(l);
+        let mut facts = Vec::new();
+        if matches!(var.ty, Ty::Ptr(_)) {
+            if known {
+                self.f.flow.learn(&[super::Fact::NonNull(l)]);
+            }
+            if reservation {
+                self.f.flow.live.push(l);
+                self.f.flow.released.retain(|r| *r != l);
+            }
+            facts.push(super::Fact::NonNull(l));
+        }
+        let mut ty = var.ty;
+        let set = ExprKind::Set(l, Box::new(Expr { ty: ty.clone(), ..e }));
+        if let (Ty::Ptr(p), true) = (&mut ty, known) {
+            p.nullable = false;
+        }
+        Val::new(set, ty, here).telling(facts, vec![super::Fact::Null(l)])
+    }
+
+    /// Drops what is known of a variable and of what was derived from it.
+    pub fn forget(&mut self, l: LocalId) {
+        self.f.flow.forget(l);
+        for var in &mut self.f.vars {
+            if let Some(f) = &mut var.facts {
+                let about = |x: &super::Fact| !matches!(x, super::Fact::NonNull(p) | super::Fact::Null(p) | super::Fact::Covers(p, _) | super::Fact::AtMost(p, _) if *p == l);
+                f.yes.retain(about);
+                f.no.retain(about);
+            }
+        }
+    }
+
+    fn write_memory(&mut self, m: MemPlace, v: Val, want: Want, here: At) -> Val {
+        if let Some(why) = &m.read_only {
+            return self.fail(diag::error(&diag::READ_ONLY, &here, why.clone()));
+        }
+        if matches!(m.ty, Ty::Struct(_) | Ty::Array(..)) {
+            return self.copy_object(m, v, here);
+        }
+        if m.core.is_some() {
+            return self.fail(diag::error(&diag::READ_ONLY, &here, "a kernel object can't be written"));
+        }
+        let fitted = self.fit(v, &m.ty, Fit::Place);
+        let fitted = Val::of(fitted);
+        if let Some((pos, width)) = m.bits {
+            return self.write_bits(m, fitted, pos, width, here);
+        }
+        if m.big_endian && m.ty.size() > 1 {
+            let mem = Ty::Int(IntTy { size: m.ty.size() as u8, signed: false });
+            let (setup, value) = if want == Want::Value { self.once(fitted) } else { (None, fitted) };
+            let swapped = Expr::new(ExprKind::Bswap(m.ty.size() as u8, Box::new(value.e.clone())), mem.clone(), here.clone());
+            let store = Expr::new(
+                ExprKind::Store { mem: mem.clone(), ptr: Box::new(m.ptr), off: m.off, value: Box::new(swapped) },
+                mem,
+                here.clone(),
+            );
+            let mut parts = m.before;
+            parts.extend(setup);
+            if want == Want::Effect {
+                let v = Val::of(store);
+                return self.seq(parts, v);
+            }
+            parts.push(store);
+            return self.seq(parts, value);
+        }
+        let store = Val::new(
+            ExprKind::Store { mem: m.ty.clone(), ptr: Box::new(m.ptr), off: m.off, value: Box::new(fitted.e) },
+            m.ty,
+            here,
+        );
+        self.seq(m.before, store)
+    }
+
+    fn write_bits(&mut self, m: MemPlace, v: Val, pos: u8, width: u8, here: At) -> Val {
+        let unit = bit_unit(pos, width);
+        let mask = (1i64 << width) - 1;
+        let mut parts = m.before;
+        let (setup, ptr) = self.once(Val::of(m.ptr));
+        parts.extend(setup);
+        let low = bin(BinOp::And, v.e, mask, &here);
+        let (setup, low) = self.once(Val::of(low));
+        parts.extend(setup);
+        let load = Expr::new(ExprKind::Load { ptr: Box::new(ptr.e.clone()), off: m.off }, Ty::Int(unit), here.clone());
+        let cleared = bin(BinOp::And, load, !(mask << pos), &here);
+        let placed = bin(BinOp::Shl, low.e.clone(), pos.into(), &here);
+        let both = Expr::new(ExprKind::Bin(BinOp::Or, Box::new(cleared), Box::new(placed)), Ty::U64, here.clone());
+        parts.push(Expr::new(
+            ExprKind::Store { mem: Ty::Int(unit), ptr: Box::new(ptr.e), off: m.off, value: Box::new(both) },
+            Ty::Int(unit),
+            here.clone(),
+        ));
+        if m.ty.as_int().is_some_and(|i| i.signed) {
+            let up = bin(BinOp::Shl, low.e, 64 - i64::from(width), &here);
+            let down = Expr::new(
+                ExprKind::Bin(BinOp::ShrS, Box::new(up), Box::new(konst(64 - i64::from(width), &here))),
+                Ty::I64,
+                here,
+            );
+            return self.seq(parts, Val::of(down));
+        }
+        let v = low.within(0, i128::from(mask));
+        self.seq(parts, v)
+    }
+
+    fn copy_object(&mut self, m: MemPlace, v: Val, here: At) -> Val {
+        let len = m.ty.size();
+        if v.is_zero() {
+            let dst = self.address(m);
+            let zero = konst(0, &here);
+            return Val::new(ExprKind::Fill { dst: Box::new(dst.e), value: Box::new(zero), len }, Ty::Void, here);
+        }
+        let Some(src) = self.readable(v, 0, Some(len), &here) else { return Val::error(here) };
+        let dst = self.address(m);
+        Val::new(ExprKind::Copy { dst: Box::new(dst.e), src: Box::new(src.e), len }, Ty::Void, here)
+    }
+
+    /// An expression that may be used several times, and what computes it first.
+    pub fn once(&mut self, v: Val) -> (Option<Expr>, Val) {
+        let simple = match &v.e.kind {
+            ExprKind::Const(_) | ExprKind::AddrOf(_) | ExprKind::Global(_) | ExprKind::Ctx | ExprKind::Map(_) => true,
+            ExprKind::Local(l) => !self.f.vars[l.0 as usize].assigned && !self.f.vars[l.0 as usize].addressed,
+            _ => false,
+        };
+        if simple || v.never() || v.e.ty == Ty::Void {
+            return (None, v);
+        }
+        let here = v.e.at.clone();
+        let ty = v.e.ty.clone();
+        let id = self.temp(ty.clone(), LocalKind::Value);
+        self.f.var(id).base = v.base.or_else(|| self.packet_base(&v.e));
+        let set = Expr::new(ExprKind::Set(id, Box::new(v.e)), ty.clone(), here.clone());
+        let mut again = Val::new(ExprKind::Local(id), ty, here);
+        (again.lo, again.hi, again.base) = (v.lo, v.hi, v.base);
+        (Some(set), again)
+    }
+
+    /// Prepares a place for being read and then written: yields what computes its pointer.
+    pub fn twice(&mut self, p: Place) -> (Vec<Expr>, Place) {
+        match p {
+            Place::Memory(mut m) => {
+                let mut before = std::mem::take(&mut m.before);
+                let (setup, ptr) = self.once(Val::of(m.ptr));
+                before.extend(setup);
+                m.ptr = ptr.e;
+                (before, Place::Memory(m))
+            }
+            Place::Local(_) | Place::Map { .. } => (Vec::new(), p),
+        }
+    }
+
+    /// Checks that memory behind a pointer may be read, `len` bytes at `off`. Reports otherwise.
+    pub fn readable(&mut self, v: Val, off: i64, len: Option<u32>, here: &At) -> Option<Val> {
+        if v.never() {
+            return None;
+        }
+        let p = match v.ty() {
+            Ty::Ptr(p) => p.clone(),
+            _ if v.is_zero() => {
+                self.report(diag::error(&diag::MAYBE_NULL, here, "this is always null"));
+                return None;
+            }
+            t => {
+                let text = format!("this is {}, not a pointer", describe_number(t));
+                self.report(
+                    diag::error(&diag::NOT_A_POINTER, v.at(), text)
+                        .help("memory of the kernel at an address is read with (kernel-load TYPE address)"),
+                );
+                return None;
+            }
+        };
+        if p.nullable {
+            let name = self.pointer_name(&v.e);
+            let mut d = diag::error(&diag::MAYBE_NULL, here, format!("{name} may be null here")).label("read through it");
+            if let ExprKind::Local(l) = v.e.kind {
+                d = d.also(self.f.locals[l.0 as usize].span, "it can be null from here on");
+            }
+            self.report(d.help("bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)"));
+            return None;
+        }
+        if let Some(l) = self.root_of(&v.e)
+            && self.f.flow.released.contains(&l)
+        {
+            let name = self.pointer_name(&v.e);
+            self.report(diag::error(&diag::RELEASED_TWICE, here, format!("{name} has been submitted or discarded")));
+            return None;
+        }
+        match p.space {
+            Space::Kernel | Space::User => {
+                let form = if p.space == Space::User { "probe-read-user" } else { "kernel-load" };
+                self.report(
+                    diag::error(&diag::KERNEL_ADDRESS, here, "the verifier lets this address be read only by a probe read")
+                        .help(format!("use `{form}`, or a chain of fields: (-> p field …)")),
+                );
+                return None;
+            }
+            Space::Unknown => {
+                self.report(
+                    diag::error(&diag::NOT_A_POINTER, here, "it isn't known where this pointer points")
+                        .help("memory of the kernel at an address is read with (kernel-load TYPE address)"),
+                );
+                return None;
+            }
+            Space::PacketEnd | Space::Map => {
+                let what = if p.space == Space::Map { "a map" } else { "the end of the packet" };
+                self.report(diag::error(&diag::NOT_A_POINTER, here, format!("{what} can't be read through")));
+                return None;
+            }
+            Space::Packet => {
+                if let (Some((root, base)), Some(len)) = (v.base.or_else(|| self.packet_base(&v.e)), len) {
+                    let have = self.f.flow.covers.iter().find(|c| c.0 == root).map_or(0, |c| i64::from(c.1));
+                    let need = base + off + i64::from(len);
+                    if need > have && self.checks_packet() {
+                        let text = format!("byte {} of the packet may not be there", need - 1);
+                        let mut d = diag::error(&diag::PACKET_BOUNDS, here, text);
+                        d = if have > 0 {
+                            d.note(format!("the checks so far cover {have} bytes from `{}`", self.f.locals[root.0 as usize].name))
+                        } else {
+                            d.note("nothing has been compared with the packet's end here")
+                        };
+                        self.report(d.help(format!(
+                            "test it first: (when (<= (+ {} {need}) data-end) …)",
+                            self.f.locals[root.0 as usize].name
+                        )));
+                        return None;
+                    }
+                }
+            }
+            Space::Ctx
+            | Space::Stack
+            | Space::MapValue
+            | Space::Ring
+            | Space::Mem
+            | Space::Global
+            | Space::Rodata
+            | Space::Trusted => {}
+        }
+        if let (Some(t), Some(len)) = (&p.pointee, len)
+            && !matches!(**t, Ty::Kernel(_) | Ty::Void)
+            && matches!(p.space, Space::MapValue | Space::Stack | Space::Global | Space::Rodata | Space::Ring)
+            && matches!(v.e.kind, ExprKind::Local(_) | ExprKind::AddrOf(_) | ExprKind::Global(_))
+            && (off < 0 || off + i64::from(len) > i64::from(t.size()))
+        {
+            let text = format!("{len} bytes at offset {off} are not all within the {} bytes of {t}", t.size());
+            self.report(diag::error(&diag::OBJECT_BOUNDS, here, text));
+            return None;
+        }
+        Some(v)
+    }
+
+    fn checks_packet(&self) -> bool {
+        true
+    }
+
+    /// The variable that facts about a pointer are kept under.
+    pub fn root_of(&self, e: &Expr) -> Option<LocalId> {
+        match &e.kind {
+            ExprKind::Local(l) => Some(self.f.vars[l.0 as usize].root),
+            ExprKind::Cast(e) => self.root_of(e),
+            ExprKind::Bin(BinOp::Add | BinOp::Sub, p, _) => self.root_of(p),
+            _ => None,
+        }
+    }
+
+    fn pointer_name(&self, e: &Expr) -> String {
+        match &e.kind {
+            ExprKind::Local(l) if !self.f.locals[l.0 as usize].name.is_empty() => {
+                format!("`{}`", self.f.locals[l.0 as usize].name)
+            }
+            _ => "this pointer".to_string(),
+        }
+    }
+
+    /// Why memory behind a pointer of this kind can't be written here, if so.
+    pub fn why_read_only(&self, space: Space) -> Option<String> {
+        use whistler_isa::ProgType as P;
+        match space {
+            Space::Rodata => Some("parameters and constant bytes can only be read".to_string()),
+            Space::Trusted | Space::Kernel => Some("a kernel object can't be written".to_string()),
+            Space::User => Some("the memory of a process is written with `probe-write-user`".to_string()),
+            Space::Packet => {
+                let writable = matches!(
+                    self.f.ctx_type,
+                    None | Some(P::Xdp | P::SchedCls | P::SchedAct | P::LwtXmit | P::SkSkb | P::SkMsg)
+                );
+                (!writable).then(|| "programs of this type can only read the packet".to_string())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn describe_number(t: &Ty) -> String {
+    super::convert::describe(t)
+}
+
+/// The unit of memory that a bit-field is read in.
+fn bit_unit(pos: u8, width: u8) -> IntTy {
+    let bytes = (u32::from(pos) + u32::from(width)).div_ceil(8);
+    IntTy { size: bytes.next_power_of_two().min(8) as u8, signed: false }
+}
+
+/// A constant.
+pub fn konst(n: i64, at: &At) -> Expr {
+    Expr::new(ExprKind::Const(n), Ty::U64, at.clone())
+}
+
+/// Arithmetic with a constant.
+pub fn bin(op: BinOp, x: Expr, n: i64, at: &At) -> Expr {
+    Expr::new(ExprKind::Bin(op, Box::new(x), Box::new(konst(n, at))), Ty::U64, at.clone())
+}
+
+/// A pointer moved by a constant.
+pub fn offset(p: Expr, n: i64, ty: Ty, at: &At) -> Expr {
+    if n == 0 {
+        if p.ty == ty {
+            return p;
+        }
+        return Expr::new(ExprKind::Cast(Box::new(p)), ty, at.clone());
+    }
+    Expr::new(ExprKind::Bin(BinOp::Add, Box::new(p), Box::new(konst(n, at))), ty, at.clone())
+}
+
+/// A comparison.
+pub fn cmp(op: CmpOp, a: Expr, b: Expr, at: &At) -> Expr {
+    Expr::new(ExprKind::Cmp(op, Box::new(a), Box::new(b)), Ty::Bool, at.clone())
+}

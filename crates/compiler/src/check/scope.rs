@@ -1,0 +1,397 @@
+//! Variables of the function under check. Invariant: whether a variable is ever assigned is known
+//! before its first use is checked; when that turns out wrong, the function is checked again.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use whistler_diag::Span;
+use whistler_isa::ProgType;
+use whistler_lisp::{Form, FormKind, Symbol};
+
+use super::flow::Flow;
+use super::val::{Fact, Facts, Val};
+use super::{Checker, at};
+use crate::diagnostics as diag;
+use crate::hir::{Expr, ExprKind, LabelId, Local, LocalId, LocalKind, ProgramInfo, PtrTy, Space, Ty};
+use crate::names::norm;
+
+/// A name in scope.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The name.
+    pub name: Symbol,
+    /// Its variable.
+    pub local: LocalId,
+    /// Whether it was read.
+    pub used: bool,
+    /// Where it is bound.
+    pub span: Span,
+    /// Whether a macro bound it.
+    pub made: bool,
+}
+
+/// What the checker knows of a variable beyond its `Local`.
+#[derive(Clone, Debug)]
+pub struct Var {
+    /// Its type when read.
+    pub ty: Ty,
+    /// Whether the type was written.
+    pub written: bool,
+    /// Whether it is assigned after its binding.
+    pub assigned: bool,
+    /// Its number among the bindings of the function.
+    pub ordinal: u32,
+    /// Least and most, when never assigned.
+    pub range: (i128, i128),
+    /// What its value tells as a test, when never assigned.
+    pub facts: Option<Box<Facts>>,
+    /// The variable that facts about it are kept under.
+    pub root: LocalId,
+    /// Its place among packet pointers, when never assigned.
+    pub base: Option<(LocalId, i64)>,
+    /// Whether the address was taken.
+    pub addressed: bool,
+    /// Whether it is an array or struct in memory, read as its address.
+    pub in_place: bool,
+}
+
+/// A named block around the code under check.
+#[derive(Clone, Debug)]
+pub struct BlockFrame {
+    /// Its name; `None` for loops.
+    pub name: Option<Symbol>,
+    /// Its label.
+    pub label: LabelId,
+    /// The values it was left with.
+    pub values: Vec<Ty>,
+    /// What is known where it was left.
+    pub flows: Vec<Flow>,
+    /// The type the block yields, from an earlier round.
+    pub ty: Option<Ty>,
+    /// How many cleanups were open when it was entered.
+    pub cleanups: usize,
+}
+
+/// What must be done before leaving.
+#[derive(Clone, Debug)]
+pub struct Cleanup {
+    /// The record.
+    pub record: LocalId,
+    /// Flags for the submission.
+    pub flags: Expr,
+}
+
+/// State of the function under check.
+#[derive(Default, Debug)]
+pub struct FnState {
+    /// Its name.
+    pub name: Option<Symbol>,
+    /// The licence.
+    pub license: String,
+    /// What makes it a program.
+    pub program: Option<ProgramInfo>,
+    /// The program type whose context it sees.
+    pub ctx_type: Option<ProgType>,
+    /// Its locals.
+    pub locals: Vec<Local>,
+    /// What is known of each local.
+    pub vars: Vec<Var>,
+    /// Names in scope.
+    pub scope: Vec<Binding>,
+    /// What is known here.
+    pub flow: Flow,
+    /// Labels given out.
+    pub labels: u32,
+    /// Blocks around.
+    pub blocks: Vec<BlockFrame>,
+    /// Records that leaving submits.
+    pub cleanups: Vec<Cleanup>,
+    /// Whether it reads the context.
+    pub uses_ctx: bool,
+    /// The declared result type of a subprogram.
+    pub ret: Option<Ty>,
+    /// The tracepoint whose record the context is.
+    pub tracepoint: Option<Symbol>,
+    /// What earlier rounds of checking learnt.
+    pub lessons: Lessons,
+    /// Whether a lesson was learnt in this round.
+    pub again: bool,
+    /// Bindings made.
+    pub ordinals: u32,
+    /// Loops entered.
+    pub loops: u32,
+    /// Blocks entered.
+    pub block_count: u32,
+}
+
+/// What one round of checking a function teaches the next.
+#[derive(Default, Debug, Clone)]
+pub struct Lessons {
+    /// Bindings that are assigned.
+    pub assigned: FxHashSet<u32>,
+    /// Bindings with another type than their initialiser shows.
+    pub types: FxHashMap<u32, Ty>,
+    /// Bindings about which the head of a loop knows nothing.
+    pub loop_forgets: FxHashMap<u32, FxHashSet<u32>>,
+    /// Types that blocks yield.
+    pub blocks: FxHashMap<u32, Ty>,
+}
+
+impl FnState {
+    /// Adds a local.
+    pub fn local(&mut self, name: &str, ty: Ty, kind: LocalKind, span: Span) -> LocalId {
+        let id = LocalId(self.locals.len() as u32);
+        self.locals.push(Local { name: name.into(), ty: ty.clone(), kind, span });
+        let range = super::val::type_range(ty.as_int().unwrap_or(crate::hir::IntTy::U64));
+        self.vars.push(Var {
+            ty,
+            written: false,
+            assigned: false,
+            ordinal: u32::MAX,
+            range,
+            facts: None,
+            root: id,
+            base: None,
+            addressed: false,
+            in_place: false,
+        });
+        id
+    }
+
+    /// What is known of a local.
+    pub fn var(&mut self, id: LocalId) -> &mut Var {
+        &mut self.vars[id.0 as usize]
+    }
+}
+
+impl Checker<'_> {
+    /// The binding of a name.
+    pub fn binding(&self, s: Symbol) -> Option<usize> {
+        let scope = &self.f.scope;
+        if let Some(i) = scope.iter().rposition(|b| b.name == s) {
+            return Some(i);
+        }
+        if s.is_uninterned() || scope.is_empty() {
+            return None;
+        }
+        let key = norm(s);
+        scope.iter().rposition(|b| !b.name.is_uninterned() && norm(b.name) == key)
+    }
+
+    /// A variable's value.
+    pub fn variable(&mut self, s: Symbol, form: &Form) -> Option<Val> {
+        let i = self.binding(s)?;
+        self.f.scope[i].used = true;
+        let local = self.f.scope[i].local;
+        Some(self.read_local(local, at(form)))
+    }
+
+    /// A local's value.
+    pub fn read_local(&mut self, local: LocalId, here: crate::hir::At) -> Val {
+        let var = &self.f.vars[local.0 as usize];
+        if var.in_place {
+            let ty = Ty::ptr(Space::Stack, Some(var.ty.clone()));
+            return Val::new(ExprKind::AddrOf(local), ty, here);
+        }
+        let mut ty = var.ty.clone();
+        let root = var.root;
+        let mut base = var.base;
+        if let Ty::Ptr(p) = &mut ty {
+            if self.f.flow.nonnull.contains(&root) {
+                p.nullable = false;
+            }
+            if p.space == Space::Packet && base.is_none() {
+                base = Some((local, 0));
+            }
+        }
+        let mut v = Val::new(ExprKind::Local(local), ty, here);
+        v.base = base;
+        let var = &self.f.vars[local.0 as usize];
+        if !var.assigned && !var.addressed {
+            v = v.within(var.range.0, var.range.1);
+        }
+        if let Some((_, n)) = self.f.flow.at_most.iter().find(|(l, _)| *l == local) {
+            v = v.within(0, i128::from(*n));
+        }
+        let mut facts = Facts::default();
+        if let Some(f) = &var.facts {
+            facts.yes.extend(f.yes.iter().copied());
+            facts.no.extend(f.no.iter().copied());
+        }
+        if matches!(var.ty, Ty::Ptr(_)) {
+            facts.yes.push(Fact::NonNull(root));
+            facts.no.push(Fact::Null(root));
+        }
+        v.telling(facts.yes, facts.no)
+    }
+
+    /// Makes a variable with a value; yields its id and the expression that sets it.
+    pub fn bind(&mut self, name: Symbol, written: Option<Ty>, init: Val, form: &Form, body: &[&[Form]]) -> (LocalId, Expr) {
+        let here = at(form);
+        let ordinal = self.f.ordinals;
+        self.f.ordinals += 1;
+        let assigned = self.f.lessons.assigned.contains(&ordinal) || body.iter().any(|b| assigns(b, name));
+        // A pointer in a place written as a number stays a pointer.
+        let written = match (&written, init.ty()) {
+            (Some(Ty::Int(i)), Ty::Ptr(_)) if i.size == 8 => None,
+            _ => written,
+        };
+        let lesson = self.f.lessons.types.get(&ordinal).cloned();
+        let ty = match (&written, lesson) {
+            (Some(t), None) => t.clone(),
+            (_, Some(t)) => t,
+            (None, None) => inferred(init.ty(), assigned),
+        };
+        let value = match &written {
+            Some(t) => {
+                let fit = super::Fit::Place;
+                let t = self.settle_pointer(t, &init);
+                self.fit(init.clone(), &t, fit)
+            }
+            None => self.fit(init.clone(), &ty, super::Fit::Place),
+        };
+        let ty = if written.is_some() { self.settle_pointer(&ty, &init) } else { ty };
+        let id = self.f.local(name.name(), ty.clone(), LocalKind::Value, form.span);
+        let alias = match init.e.kind {
+            ExprKind::Local(l) if matches!(ty, Ty::Ptr(_)) && !assigned && !self.f.var(l).assigned => {
+                Some(self.f.var(l).root)
+            }
+            _ => None,
+        };
+        let var = self.f.var(id);
+        var.written = written.is_some();
+        var.assigned = assigned;
+        var.ordinal = ordinal;
+        if !assigned && value.ty == *init.ty() {
+            var.range = (init.lo, init.hi);
+        }
+        if let Some(root) = alias {
+            var.root = root;
+        }
+        if !assigned {
+            var.facts = init.facts.clone();
+            var.base = init.base;
+        }
+        if let Ty::Ptr(p) = &ty {
+            if p.space == Space::Ring && alias.is_none() && is_reservation(&init.e) {
+                self.f.flow.live.push(id);
+            }
+            if !matches!(init.ty(), Ty::Ptr(i) if i.nullable) && !init.is_zero() && p.nullable {
+                self.f.flow.nonnull.push(id);
+            }
+        }
+        self.f.scope.push(Binding { name, local: id, used: false, span: form.span, made: form.origin.is_some() });
+        let set = Expr::new(ExprKind::Set(id, Box::new(value)), ty, here);
+        (id, set)
+    }
+
+    /// A written pointer type says nothing about where it points; the initialiser does.
+    pub fn settle_pointer(&mut self, ty: &Ty, init: &Val) -> Ty {
+        match (ty, init.ty()) {
+            (Ty::Ptr(t), Ty::Ptr(i)) if t.space == Space::Unknown => {
+                Ty::Ptr(PtrTy { pointee: t.pointee.clone(), space: i.space, nullable: i.nullable })
+            }
+            (Ty::Ptr(t), _) if t.space == Space::Unknown => {
+                Ty::Ptr(PtrTy { pointee: t.pointee.clone(), space: Space::Kernel, nullable: t.nullable })
+            }
+            _ => ty.clone(),
+        }
+    }
+
+    /// Takes the names bound since `mark` out of scope, warning about those never used.
+    pub fn unbind(&mut self, mark: usize) {
+        while self.f.scope.len() > mark {
+            let Some(b) = self.f.scope.pop() else { return };
+            if !b.used && !b.made && !b.name.name().starts_with('_') && !b.name.is_uninterned() {
+                self.report(
+                    diag::warning(
+                        &diag::UNUSED_VARIABLE,
+                        &crate::hir::At { span: b.span, origin: None },
+                        format!("`{}` is never used", b.name),
+                    )
+                    .help(format!("name it `_{}` if that is meant", b.name.name())),
+                );
+            }
+        }
+    }
+
+    /// Declared types of a body: `(declare (type T v…))`. Yields them and the rest of the body.
+    pub fn declarations<'f>(&mut self, mut body: &'f [Form]) -> (Vec<(Symbol, Ty)>, &'f [Form]) {
+        let mut types = Vec::new();
+        while let Some(first) = body.first() {
+            if !first.is_call("declare") {
+                break;
+            }
+            for spec in first.as_list().unwrap_or(&[]).iter().skip(1) {
+                self.declaration(spec, &mut types);
+            }
+            body = &body[1..];
+        }
+        (types, body)
+    }
+
+    fn declaration(&mut self, spec: &Form, types: &mut Vec<(Symbol, Ty)>) {
+        let Some(items) = spec.as_list() else { return };
+        let Some(head) = items.first().and_then(Form::as_symbol) else { return };
+        let (ty, vars) = if head.is("type") {
+            (items.get(1), items.get(2..).unwrap_or(&[]))
+        } else if head.is("ignore") || head.is("ignorable") {
+            for v in items[1..].iter().filter_map(Form::as_symbol) {
+                if let Some(i) = self.binding(v) {
+                    self.f.scope[i].used = true;
+                }
+            }
+            return;
+        } else if head.is("optimize") || head.is("inline") || head.is("dynamic-extent") {
+            return;
+        } else {
+            (items.first(), &items[1..])
+        };
+        let Some(ty) = ty else { return };
+        if let Some(ty) = self.type_of(ty) {
+            types.extend(vars.iter().filter_map(Form::as_symbol).map(|v| (v, ty.clone())));
+        }
+    }
+}
+
+/// The type a variable takes from its initialiser.
+fn inferred(ty: &Ty, assigned: bool) -> Ty {
+    match ty {
+        Ty::Void | Ty::Never => Ty::U64,
+        Ty::Ptr(p) if assigned => Ty::Ptr(PtrTy { nullable: true, ..p.clone() }),
+        _ if assigned => match ty.as_int() {
+            Some(i) if i.signed => Ty::I64,
+            Some(_) => Ty::U64,
+            None => ty.clone(),
+        },
+        _ => ty.clone(),
+    }
+}
+
+fn is_reservation(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Helper { .. } => true,
+        ExprKind::Seq(es) => es.last().is_some_and(is_reservation),
+        ExprKind::Cast(e) => is_reservation(e),
+        _ => false,
+    }
+}
+
+/// Whether code, as far as it can be seen before macros expand, assigns the variable.
+fn assigns(body: &[Form], name: Symbol) -> bool {
+    body.iter().any(|f| {
+        let FormKind::List(items) = &f.kind else { return false };
+        let Some(head) = items.first() else { return false };
+        if let Some(h) = head.as_symbol() {
+            let places: &mut dyn Iterator<Item = &Form> = if h.is("setf") || h.is("setq") || h.is("psetf") {
+                &mut items[1..].iter().step_by(2)
+            } else if h.is("incf") || h.is("decf") {
+                &mut items[1..].iter().take(1)
+            } else {
+                &mut std::iter::empty()
+            };
+            if places.filter_map(Form::as_symbol).any(|p| p.same_folded(name)) {
+                return true;
+            }
+        }
+        assigns(items, name)
+    })
+}

@@ -1,0 +1,78 @@
+//! Declarations: one room for each kind. Invariant: a declaration that is reported as wrong
+//! changes nothing.
+
+pub mod header;
+pub mod kernel_types;
+pub mod maps;
+pub mod programs;
+pub mod structs;
+
+use whistler_diag::Diagnostic;
+use whistler_lisp::{Form, Symbol};
+
+use crate::check::at;
+use crate::diagnostics as diag;
+use crate::env::{DeclKind, Env};
+
+/// Whether a second declaration of a name is an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// In a file: it is.
+    File,
+    /// At the prompt: it redefines.
+    Prompt,
+}
+
+/// What was declared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Declared {
+    /// Its name as written.
+    pub name: Symbol,
+    /// What it is.
+    pub kind: DeclKind,
+    /// In a few words: `exec-event · 24 bytes, align 4`.
+    pub summary: String,
+}
+
+/// Reports a name that is declared already. Whether it was.
+pub(crate) fn duplicate(env: &Env, diags: &mut Vec<Diagnostic>, name: Symbol, kind: DeclKind, form: &Form, mode: Mode) -> bool {
+    if mode == Mode::Prompt || env.in_library {
+        return false;
+    }
+    let Some(earlier) = env.declared(name, kind) else { return false };
+    // A file that is loaded again redefines; only two in one text contradict each other.
+    if earlier == form.span || earlier.file != form.span.file {
+        return false;
+    }
+    diags.push(
+        diag::error(&diag::DUPLICATE, &at(form), format!("the {} `{name}` is declared twice", kind.word()))
+            .also(earlier, "declared here first")
+            .help("at the prompt a second declaration redefines; in a file, give it another name"),
+    );
+    true
+}
+
+/// The name that a declaration declares.
+pub(crate) fn name_of(diags: &mut Vec<Diagnostic>, form: &Form) -> Option<Symbol> {
+    let named = form.as_list().and_then(|l| l.get(1));
+    let name = named.and_then(|n| n.as_symbol().or_else(|| n.as_list()?.first()?.as_symbol()));
+    if name.is_none() {
+        diags.push(diag::error(&diag::MALFORMED, &at(form), "a name is missing here"));
+    }
+    name.filter(|n| !n.is_keyword())
+}
+
+/// The options `:key value …` of a form.
+pub(crate) fn options<'f>(diags: &mut Vec<Diagnostic>, forms: &'f [Form]) -> Vec<(Symbol, &'f Form)> {
+    let mut out = Vec::new();
+    let mut rest = forms;
+    while let [key, more @ ..] = rest {
+        let (Some(k), Some(v)) = (key.as_keyword(), more.first()) else {
+            diags.push(diag::error(&diag::MALFORMED, &at(key), "options are written :name value"));
+            break;
+        };
+        out.push((k, v));
+        rest = &more[1..];
+    }
+    out
+}

@@ -1,0 +1,75 @@
+//! What a program's type, licence and target allow.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] = &[
+    &CONTEXT_FIELD,
+    &CONTEXT_WIDTH,
+    &CONTEXT_READ_ONLY,
+    &HELPER_PROGRAM,
+    &HELPER_TARGET,
+    &HELPER_LICENSE,
+    &RETURN_RANGE,
+    &RETURN_ODD,
+    &SECTION,
+    &PROGRAM_TYPE,
+];
+
+code! {
+    /// The context of this type of program has no such field.
+    CONTEXT_FIELD, "E0401", "unknown context field",
+    "(defprog p (:type :xdp)\n  (ctx ingress))",
+    "(defprog p (:type :xdp)\n  (ctx ingress_ifindex))"
+}
+code! {
+    /// The verifier lets this field of the context be read only at its own width.
+    CONTEXT_WIDTH, "E0402", "context access of a wrong width",
+    "(defprog p (:type :xdp)\n  (ctx u64 12))",
+    "(defprog p (:type :xdp)\n  (ctx u32 12))"
+}
+code! {
+    /// The verifier doesn't let this field of the context be written.
+    CONTEXT_READ_ONLY, "E0403", "context field is read-only",
+    "(defprog p (:type :xdp)\n  (setf (ctx ingress_ifindex) 1)\n  XDP_PASS)",
+    "(defprog p (:type :tc)\n  (setf (ctx mark) 1)\n  0)"
+}
+code! {
+    /// The kernel doesn't offer this helper to this type of program.
+    HELPER_PROGRAM, "E0404", "helper not allowed in this type of program",
+    "(defprog p (:type :xdp)\n  (get-current-task))",
+    "(defprog p (:type :kprobe)\n  (get-current-task))"
+}
+code! {
+    /// The helper came with a later kernel than the target. `--target` says what kernel is meant.
+    HELPER_TARGET, "E0405", "helper newer than the target", "", ""
+}
+code! {
+    /// The kernel offers this helper only to programs under a licence compatible with the GPL.
+    HELPER_LICENSE, "E0406", "helper needs a GPL licence",
+    "(defprog p (:type :kprobe :license \"Proprietary\")\n  (get-current-task))",
+    "(defprog p (:type :kprobe :license \"GPL\")\n  (get-current-task))"
+}
+code! {
+    /// The verifier refuses a program of this type that returns this value.
+    RETURN_RANGE, "E0407", "return value out of range",
+    "(defprog p (:type :cgroup-skb)\n  2)",
+    "(defprog p (:type :cgroup-skb)\n  1)"
+}
+code! {
+    /// The kernel takes the value but means nothing by it.
+    RETURN_ODD, "W0408", "odd return value",
+    "(defprog p (:type :xdp)\n  17)",
+    "(defprog p (:type :xdp)\n  XDP_PASS)"
+}
+code! {
+    /// `:type` and `:section` name different types of program.
+    SECTION, "E0409", "type and section contradict each other",
+    "(defprog p (:type :xdp :section \"kprobe/vfs_read\")\n  0)",
+    "(defprog p (:type :kprobe :section \"kprobe/vfs_read\")\n  0)"
+}
+code! {
+    /// There is no such type of program, or only with a later kernel than the target.
+    PROGRAM_TYPE, "E0410", "program type unknown or newer than the target",
+    "(defprog p (:type :xpd)\n  0)",
+    "(defprog p (:type :xdp)\n  0)"
+}

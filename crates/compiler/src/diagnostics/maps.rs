@@ -1,0 +1,51 @@
+//! Maps: their declarations, keys and values.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] =
+    &[&MAP_RULE, &KEY_VALUE, &INDEX_RANGE, &MAP_OPERATION, &ATOMIC_SIZE, &INDEX_UNBOUNDED, &MAP_TOO_NEW];
+
+code! {
+    /// The map's declaration breaks a rule of its type: the size of keys or values, the number of
+    /// entries, the flags.
+    MAP_RULE, "E0201", "map declared against its type's rules",
+    "(defmap m :type :ringbuf :max-entries 1000)",
+    "(defmap m :type :ringbuf :max-entries 4096)"
+}
+code! {
+    /// A key or value doesn't fit the map's declaration: another struct, fewer bytes, or a wider number
+    /// whose range isn't known to fit. A cast says that cutting it is meant.
+    KEY_VALUE, "E0202", "wrong key or value",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (getmap m (ktime-get-ns)))",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (getmap m (cast u32 (ktime-get-ns))))"
+}
+code! {
+    /// A constant index lies outside of the array.
+    INDEX_RANGE, "E0203", "index out of range",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (getmap m 4))",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (getmap m 3))"
+}
+code! {
+    /// This type of map has no such operation.
+    MAP_OPERATION, "E0204", "operation not possible on this map",
+    "(defmap m :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (getmap m 1))",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 4096)\n(defprog p (:type :xdp)\n  (getmap m 1))"
+}
+code! {
+    /// eBPF has atomic operations on 4 and 8 bytes only.
+    ATOMIC_SIZE, "E0205", "no atomic operation of this size",
+    "(defmap m :type :hash :key u32 :value u16 :max-entries 8)\n(defprog p (:type :xdp)\n  (incf (getmap m 1))\n  1)",
+    "(defmap m :type :hash :key u32 :value u32 :max-entries 8)\n(defprog p (:type :xdp)\n  (incf (getmap m 1))\n  1)"
+}
+code! {
+    /// A variable index of an array must be known to lie in it: test it first, or mask it.
+    INDEX_UNBOUNDED, "E0206", "index not bounded",
+    "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (get-prandom-u32))))",
+    "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (logand (get-prandom-u32) 3))))"
+}
+code! {
+    /// The map type came with a later kernel than the target.
+    MAP_TOO_NEW, "E0207", "map type newer than the target",
+    "(defmap m :type :arena :max-entries 1 :map-flags 1024)",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 1)"
+}

@@ -1,0 +1,99 @@
+//! Names, shapes and arguments of forms.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] = &[
+    &UNKNOWN_NAME,
+    &ARGUMENT_COUNT,
+    &ARGUMENT_TYPE,
+    &MALFORMED,
+    &DUPLICATE,
+    &NOT_A_PLACE,
+    &EXPANSION,
+    &UNKNOWN_TYPE,
+    &NOT_CONSTANT,
+    &UNUSED_VARIABLE,
+    &TOO_DEEP,
+    &NOT_HERE,
+    &SKIPPED,
+];
+
+code! {
+    /// Nothing has this name here: no variable, kernel form, macro, accessor, subprogram, helper or
+    /// constant. Names are looked up as written, else without regard to case and to `-` or `_`.
+    UNKNOWN_NAME, "E0001", "unknown name",
+    "(defprog p (:type :xdp)\n  (ktime-get-nss))",
+    "(defprog p (:type :xdp)\n  (ktime-get-ns))"
+}
+code! {
+    /// The form, helper, subprogram or accessor takes another number of arguments.
+    ARGUMENT_COUNT, "E0002", "wrong number of arguments",
+    "(defprog p (:type :xdp)\n  (bswap))",
+    "(defprog p (:type :xdp)\n  (bswap 1))"
+}
+code! {
+    /// A value is of another kind than the place where it stands takes: a number where a pointer is
+    /// needed, a pointer where a number is, a map where none is.
+    ARGUMENT_TYPE, "E0003", "wrong kind of value",
+    "(defprog p (:type :xdp)\n  (* (ctx-ptr) 2))",
+    "(defprog p (:type :xdp)\n  (* 3 2))"
+}
+code! {
+    /// The form isn't of the shape that its operator takes.
+    MALFORMED, "E0004", "malformed form",
+    "(defprog p (:type :xdp)\n  (let x 1))",
+    "(defprog p (:type :xdp)\n  (let ((x 1)) x))"
+}
+code! {
+    /// Two declarations of one name in a file. At the prompt the second one redefines the first.
+    DUPLICATE, "E0005", "declared twice",
+    "(defstruct a (x u32))\n(defstruct a (y u32))",
+    "(defstruct a (x u32))\n(defstruct b (y u32))"
+}
+code! {
+    /// `setf`, `incf` and the like need a place: a variable, a field, memory, a map entry.
+    NOT_A_PLACE, "E0006", "not a place",
+    "(defprog p (:type :xdp)\n  (setf (+ 1 2) 3))",
+    "(defprog p (:type :xdp)\n  (let ((x 0)) (setf x 3)))"
+}
+code! {
+    /// A macro failed or expands without end.
+    EXPANSION, "E0007", "macro expansion failed",
+    "(defmacro again () '(again))\n(defprog p (:type :xdp)\n  (again))",
+    "(defmacro once () '(+ 1 2))\n(defprog p (:type :xdp)\n  (once))"
+}
+code! {
+    /// No type has this name. There are `u8 u16 u32 u64 i8 i16 i32 i64 bool char`, `(array T n)`,
+    /// `(ptr T)`, `(nullable (ptr T))`, and the names of structs, unions and enums.
+    UNKNOWN_TYPE, "E0008", "unknown type",
+    "(defstruct a (x u33))",
+    "(defstruct a (x u32))"
+}
+code! {
+    /// Only a constant can stand here: a literal, a `defconstant` name, or an expression of those.
+    NOT_CONSTANT, "E0009", "not a constant",
+    "(defprog p (:type :xdp)\n  (let ((n (get-prandom-u32)) (s 0))\n    (dotimes (i n) (incf s i))\n    s))",
+    "(defprog p (:type :xdp)\n  (let ((n (get-prandom-u32)) (s 0))\n    (dotimes (i n :max 16) (incf s i))\n    s))"
+}
+code! {
+    /// The variable is bound and never used. A name that starts with `_` says that this is meant.
+    UNUSED_VARIABLE, "W0010", "unused variable",
+    "(defprog p (:type :xdp)\n  (let ((x 1)) XDP_PASS))",
+    "(defprog p (:type :xdp)\n  (let ((x 1)) (+ x 1)))"
+}
+code! {
+    /// Forms are nested more deeply than the compiler follows.
+    TOO_DEEP, "E0011", "nested too deeply", "", ""
+}
+code! {
+    /// The form exists, but not in this place: a declaration inside a program, a form of one kind
+    /// of program in another.
+    NOT_HERE, "E0012", "not possible here",
+    "(defprog p (:type :xdp)\n  (defmap m :type :array :key u32 :value u64 :max-entries 1))",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :xdp)\n  (getmap m 0))"
+}
+code! {
+    /// A form of the host needs files, time or the kernel, and nothing of that is there while a file
+    /// is only checked or compiled. It is left out.
+    SKIPPED, "N0013", "host form skipped", "", ""
+}

@@ -1,0 +1,46 @@
+//! Numbers: signs, sizes, constants.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] =
+    &[&MIXED_SIGNS, &ZERO_DIVISOR, &SHIFT_COUNT, &CONSTANT_CUT, &NEGATIVE_UNSIGNED, &NEGATIVE_MEETS];
+
+code! {
+    /// Ordering, division, remainder, `min` and `max` give different results for signed and unsigned
+    /// operands, so a `u64` and a signed number don't mix there. Cast the one to the other's type.
+    MIXED_SIGNS, "E0101", "mixed signedness",
+    "(defprog p (:type :xdp)\n  (let ((a i64 -1) (b u64 (ktime-get-ns)))\n    (if (< a b) 1 2)))",
+    "(defprog p (:type :xdp)\n  (let ((a i64 -1) (b u64 (ktime-get-ns)))\n    (if (< a (cast i64 b)) 1 2)))"
+}
+code! {
+    /// The divisor is the constant zero. At run time a division by zero gives 0, and a remainder the
+    /// dividend; a written one is a mistake.
+    ZERO_DIVISOR, "E0102", "division by the constant zero",
+    "(defprog p (:type :xdp)\n  (/ (ktime-get-ns) 0))",
+    "(defprog p (:type :xdp)\n  (/ (ktime-get-ns) 1000))"
+}
+code! {
+    /// A constant shift of 64 bits or more (or a negative one). Run-time counts use their low 6 bits.
+    SHIFT_COUNT, "E0103", "shift count out of range",
+    "(defprog p (:type :xdp)\n  (<< (ktime-get-ns) 64))",
+    "(defprog p (:type :xdp)\n  (<< (ktime-get-ns) 63))"
+}
+code! {
+    /// A constant has more bits than the place it is written to.
+    CONSTANT_CUT, "W0104", "constant is cut",
+    "(defprog p (:type :xdp)\n  (let ((x u8 300)) x))",
+    "(defprog p (:type :xdp)\n  (let ((x u16 300)) x))"
+}
+code! {
+    /// An unsigned number is compared with a negative constant: the answer never depends on the number.
+    NEGATIVE_UNSIGNED, "E0105", "unsigned number against a negative constant",
+    "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (if (< x -1) 1 2)))",
+    "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (if (s< x -1) 1 2)))"
+}
+code! {
+    /// A negative constant and an unsigned value are the two results of one form: the constant's bits
+    /// are taken as an unsigned number.
+    NEGATIVE_MEETS, "W0106", "negative constant taken as unsigned",
+    "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (+ 1 (if (> x 5) x -1))))",
+    "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (+ 1 (if (> x 5) (cast i64 x) -1))))"
+}

@@ -1,0 +1,50 @@
+//! Pointers: null, bounds, what may be read and written through them.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] =
+    &[&MAYBE_NULL, &PACKET_BOUNDS, &NOT_A_POINTER, &READ_ONLY, &KERNEL_ADDRESS, &OBJECT_BOUNDS, &NO_TYPES];
+
+code! {
+    /// The pointer may be null here: a lookup can miss, a reservation can fail. Test it first; the test
+    /// may be `if`, `when`, `unless`, `and`, `or`, `cond`, `when-let`, `if-let`, or an early return.
+    MAYBE_NULL, "E0301", "read through a pointer that may be null",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (let ((v (map-lookup m 1)))\n    (load u64 v)))",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v)))"
+}
+code! {
+    /// The bytes of a packet may be read only after they have been compared with the packet's end.
+    PACKET_BOUNDS, "E0302", "packet access not covered by a bounds check",
+    "(defprog p (:type :xdp)\n  (let ((d (xdp-data)))\n    (load u8 d 0)))",
+    "(defprog p (:type :xdp)\n  (let ((d (xdp-data)) (e (xdp-data-end)))\n    (if (<= (+ d 1) e) (load u8 d 0) 0)))"
+}
+code! {
+    /// A number can't be read through. An address in the kernel is read with `kernel-load` or a
+    /// `probe-read-kernel`; `(as-S x)` gives a number the type of a pointer to the struct S.
+    NOT_A_POINTER, "E0303", "not a pointer",
+    "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (load u64 x 0)))",
+    "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (load u64 (stack-addr x) 0)))"
+}
+code! {
+    /// This memory can only be read: a parameter, constant bytes, a read-only map, a kernel object, or
+    /// the packet in this type of program.
+    READ_ONLY, "E0304", "write to read-only memory",
+    "(defparam limit u32 5)\n(defprog p (:type :xdp)\n  (setf limit 6))",
+    "(defglobal limit u32 5)\n(defprog p (:type :xdp)\n  (setf limit 6))"
+}
+code! {
+    /// The address lies in the kernel or in a process: the verifier allows only probe reads from there.
+    KERNEL_ADDRESS, "E0305", "direct access to a kernel or user address",
+    "(defprog p (:type :kprobe)\n  (load u64 (pt-regs-parm1) 0))",
+    "(defprog p (:type :kprobe)\n  (kernel-load u64 (pt-regs-parm1) 0))"
+}
+code! {
+    /// More bytes are touched than the object behind the pointer has.
+    OBJECT_BOUNDS, "E0306", "access outside of the object",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v 8)))",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v 0)))"
+}
+code! {
+    /// The kernel's own types are needed and can't be had: no BTF, or the tracepoint's format can't be read.
+    NO_TYPES, "E0307", "the kernel's types are not available", "", ""
+}

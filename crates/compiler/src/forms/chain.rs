@@ -1,0 +1,370 @@
+//! Chains of fields, through our structs and the kernel's.
+
+use whistler_btf::{CoreKind, TypeId, TypeSource};
+use whistler_lisp::{Form, Symbol};
+
+use super::{FormDef, MANY, form, place};
+use crate::check::{Call, Checker, Fit, MemPlace, Place, Val, at};
+use crate::diagnostics as diag;
+use crate::hir::{At, BinOp, CoreId, Expr, ExprKind, PtrTy, Space, Ty};
+use crate::kernel::{self, FieldInfo};
+use crate::names::nearest;
+
+pub(super) static FORMS: &[FormDef] = &[
+    place("->", (2, MANY), chain, "(-> pointer field…)", "A field, by way of fields; of kernel structs, too."),
+    form("field-exists?", (2, MANY), exists, "(field-exists? STRUCT field…)", "1 if the running kernel's struct has the field."),
+    form("core-load", (5, 5), core_load, "(core-load TYPE pointer offset STRUCT field)", "A field of a kernel struct."),
+    form("core-ctx-load", (4, 4), core_ctx_load, "(core-ctx-load TYPE offset STRUCT field)", "A field of the context, as a kernel struct."),
+];
+
+/// What stands behind a step of a chain.
+enum Step {
+    Memory(MemPlace),
+    Value(Val),
+}
+
+fn no_btf(c: &mut Checker<'_>, here: &At) {
+    let why = c.types.btf_problem().unwrap_or_else(|| "there is no BTF".to_string());
+    c.report(
+        diag::error(&diag::NO_TYPES, here, "the kernel's types are needed here").note(why),
+    );
+}
+
+/// The kernel's struct of a name; reports when there is none.
+fn kernel_type(c: &mut Checker<'_>, name: &str, here: &At) -> Option<TypeId> {
+    let types = c.types.clone();
+    let Some(btf) = types.btf() else {
+        no_btf(c, here);
+        return None;
+    };
+    let found = kernel::find(btf, name);
+    if found.is_none() {
+        c.report(diag::error(&diag::UNKNOWN_TYPE, here, format!("the kernel has no struct `{name}`")));
+    }
+    found
+}
+
+/// A path of fields from a kernel struct on, up to where it leaves the struct.
+fn path(c: &mut Checker<'_>, root: TypeId, name: &str, fields: &[Symbol], here: &At) -> Option<Vec<FieldInfo>> {
+    let types: std::rc::Rc<dyn TypeSource> = c.types.clone();
+    let btf = types.btf()?;
+    let mut out = Vec::new();
+    let mut id = root;
+    for f in fields {
+        let Some(info) = kernel::field(btf, id, f.name()) else {
+            let mut names = Vec::new();
+            kernel::field_names(btf, id, &mut names);
+            let shown = btf.ty(id).map(|t| t.name.to_string()).unwrap_or_else(|_| name.to_string());
+            let mut d = diag::error(&diag::UNKNOWN_NAME, here, format!("{shown} has no field `{f}` in this kernel"));
+            if let Some(near) = nearest(f.name(), names.iter().map(String::as_str)) {
+                d = d.help(format!("did you mean `{near}`?"));
+            }
+            c.report(d);
+            return None;
+        };
+        id = kernel::strip(btf, info.ty);
+        let inside = btf.ty(id).ok().and_then(|t| t.composite()).is_some();
+        out.push(info);
+        if !inside {
+            break;
+        }
+    }
+    Some(out)
+}
+
+fn chain(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
+    let p = c.value(&call.args[0]);
+    if p.never() {
+        return None;
+    }
+    let mut step = Step::Value(p);
+    let mut rest = &call.args[1..];
+    while !rest.is_empty() {
+        let pointer = match step {
+            Step::Value(v) => v,
+            Step::Memory(m) => match m.ty {
+                Ty::Struct(_) | Ty::Array(..) => c.address(m),
+                _ => c.read(Place::Memory(m)),
+            },
+        };
+        let (next, used) = one_step(c, pointer, rest, call)?;
+        step = next;
+        rest = &rest[used..];
+    }
+    Some(Place::Memory(match step {
+        Step::Memory(m) => m,
+        Step::Value(v) => value_place(c, v, call.at()),
+    }))
+}
+
+/// A value that was read already, as a place that only reads.
+fn value_place(c: &mut Checker<'_>, v: Val, at: At) -> MemPlace {
+    let ty = v.ty().clone();
+    let id = c.temp(ty.clone(), crate::hir::LocalKind::Memory);
+    let ptr = Expr::new(ExprKind::AddrOf(id), Ty::ptr(Space::Stack, Some(ty.clone())), at.clone());
+    let set = Expr::new(ExprKind::Set(id, Box::new(v.e)), ty.clone(), at.clone());
+    MemPlace {
+        ptr,
+        off: 0,
+        ty,
+        big_endian: false,
+        bits: None,
+        read_only: Some("a kernel object can't be written".to_string()),
+        core: None,
+        before: vec![set],
+        at,
+    }
+}
+
+fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Option<(Step, usize)> {
+    let first = &fields[0];
+    let Some(PtrTy { pointee: Some(t), space, nullable }) = p.ty().as_ptr().cloned() else {
+        let name = first.to_string();
+        c.report(
+            diag::error(&diag::ARGUMENT_TYPE, first_at(call, first).as_ref(), format!("what `{name}` is asked of has no known struct"))
+                .help("name it: (-> (cast (ptr task_struct) x) …)"),
+        );
+        return None;
+    };
+    match &*t {
+        Ty::Struct(def) => {
+            let name = field_name(c, first)?;
+            let m = super::structs::member(c, p, def, name, &call.at())?;
+            Some((Step::Memory(m), 1))
+        }
+        Ty::Array(elem, n) => {
+            let p = c.readable(p, 0, Some(0), &call.at())?;
+            let m = super::memory::element(c, p, 0, elem, Some(*n), first, call.at())?;
+            Some((Step::Memory(m), 1))
+        }
+        Ty::Kernel(kname) => {
+            if nullable {
+                c.readable(p, 0, None, &call.at());
+                return None;
+            }
+            let names: Vec<Symbol> = fields.iter().map_while(Form::as_symbol).collect();
+            if names.is_empty() {
+                c.malformed(first, "a field is named by a symbol");
+                return None;
+            }
+            let root = kernel_type(c, kname, &call.at())?;
+            let path = path(c, root, kname, &names, &at(first))?;
+            let used = path.len();
+            let v = kernel_field(c, p, space, root, &path, call.at())?;
+            Some((v, used))
+        }
+        _ => {
+            let name = first.to_string();
+            c.malformed(first, format!("a {t} has no field `{name}`"));
+            None
+        }
+    }
+}
+
+fn first_at(_call: &Call<'_>, first: &Form) -> Box<At> {
+    Box::new(at(first))
+}
+
+fn field_name(c: &mut Checker<'_>, f: &Form) -> Option<Symbol> {
+    let s = f.as_symbol();
+    if s.is_none() {
+        c.malformed(f, "a field is named by a symbol");
+    }
+    s
+}
+
+fn offset_record(c: &mut Checker<'_>, root: TypeId, path: &[FieldInfo], kind: CoreKind) -> Option<CoreId> {
+    let types = c.types.clone();
+    Some(c.kernel.record(types.btf()?, &mut c.unit, root, path, kind))
+}
+
+/// A field of a kernel object: read directly or by a probe; of an object inside, the address.
+fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &[FieldInfo], here: At) -> Option<Step> {
+    let types = c.types.clone();
+    let btf = types.btf()?;
+    let last = path.last()?;
+    if path.iter().any(|f| f.bits != 0) {
+        c.report(diag::error(&diag::NOT_HERE, &here, format!("`{}` is a bit-field of a kernel struct", last.name)).help("read the bytes around it with `kernel-load`"));
+        return None;
+    }
+    let Some(ty) = kernel::field_ty(btf, last.ty, space) else {
+        c.report(diag::error(&diag::ARGUMENT_TYPE, &here, format!("`{}` has a type that programs can't hold", last.name)));
+        return None;
+    };
+    let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
+    let core = offset_record(c, root, path, CoreKind::FieldByteOffset)?;
+    if matches!(ty, Ty::Kernel(_) | Ty::Array(..)) {
+        let target = if space == Space::User { Space::User } else { Space::Kernel };
+        let sum = address(p, core, local, &here);
+        return Some(Step::Value(Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(target, Some(ty)), here)));
+    }
+    if space == Space::Trusted {
+        let kind = ExprKind::CoreLoad { core, ptr: Box::new(p.e), off: local as i32 };
+        return Some(Step::Value(Val::new(kind, ty, here)));
+    }
+    let helper = if space == Space::User { "probe_read_user" } else { "probe_read_kernel" };
+    let sum = Val::of(address(p, core, local, &here));
+    let v = super::memory::probe_read(c, helper, ty, sum, here);
+    (!v.never()).then_some(Step::Value(v))
+}
+
+/// Pointer plus a field's offset in the running kernel, as a number.
+fn address(p: Val, core: CoreId, local: i64, here: &At) -> Expr {
+    let base = Expr::new(ExprKind::Cast(Box::new(p.e)), Ty::U64, here.clone());
+    let off = Expr::new(ExprKind::CoreValue { core, local }, Ty::U64, here.clone());
+    Expr::new(ExprKind::Bin(BinOp::Add, Box::new(base), Box::new(off)), Ty::U64, here.clone())
+}
+
+fn as_kernel_pointer(c: &mut Checker<'_>, p: Val, ty: &str) -> Val {
+    let here = p.at().clone();
+    match p.ty().as_ptr() {
+        Some(q) if matches!(q.pointee.as_deref(), Some(Ty::Kernel(_))) => p,
+        Some(q) => {
+            let t = Ty::Ptr(PtrTy { pointee: Some(std::rc::Rc::new(Ty::Kernel(ty.into()))), ..q.clone() });
+            Val::new(ExprKind::Cast(Box::new(p.e)), t, here)
+        }
+        None => {
+            let p = c.number(p, "a kernel pointer");
+            if p.never() {
+                return p;
+            }
+            Val::new(ExprKind::Cast(Box::new(p.e)), Ty::ptr(Space::Kernel, Some(Ty::Kernel(ty.into()))), here)
+        }
+    }
+}
+
+fn accessor_step(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field: Symbol) -> Option<(Val, Space, TypeId, Vec<FieldInfo>)> {
+    if call.args.is_empty() {
+        c.malformed(call.form, format!("written as ({} pointer)", call.name));
+        return None;
+    }
+    let p = c.value(&call.args[0]);
+    if p.never() {
+        return None;
+    }
+    let p = as_kernel_pointer(c, p, ty);
+    let q = p.ty().as_ptr()?.clone();
+    if q.nullable {
+        c.readable(p, 0, None, &call.at());
+        return None;
+    }
+    let space = match q.space {
+        Space::Trusted | Space::User => q.space,
+        _ => Space::Kernel,
+    };
+    let root = kernel_type(c, ty, &call.at())?;
+    let path = path(c, root, ty, &[field], &call.at())?;
+    Some((p, space, root, path))
+}
+
+/// `(S-F p [i])` on a kernel struct.
+pub(super) fn field_value(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field: Symbol) -> Val {
+    let Some((p, space, root, path)) = accessor_step(c, call, ty, field) else { return Val::error(call.at()) };
+    let v = match kernel_field(c, p, space, root, &path, call.at()) {
+        Some(Step::Value(v)) => v,
+        Some(Step::Memory(m)) => c.read(Place::Memory(m)),
+        None => return Val::error(call.at()),
+    };
+    let Some(index) = call.args.get(1) else { return v };
+    let Some(PtrTy { pointee: Some(t), space, .. }) = v.ty().as_ptr().cloned() else {
+        return c.malformed(index, "this field is no array");
+    };
+    let Ty::Array(elem, n) = &*t else { return c.malformed(index, "this field is no array") };
+    let Some(i) = c.const_value(index, "an index into a kernel array") else { return Val::error(call.at()) };
+    if !(0..i128::from(*n)).contains(&i) {
+        return c.fail(diag::error(&diag::INDEX_RANGE, &at(index), format!("index {i} of an array of {n}")));
+    }
+    let address = Val::of(c.fit(v, &Ty::U64, Fit::Bits));
+    let address = crate::check::bin(BinOp::Add, address.e, i as i64 * i64::from(elem.size()), &call.at());
+    let helper = if space == Space::User { "probe_read_user" } else { "probe_read_kernel" };
+    super::memory::probe_read(c, helper, (**elem).clone(), Val::of(address), call.at())
+}
+
+/// `(S-F-ptr p)` on a kernel struct: the field's address in the running kernel.
+pub(super) fn field_address(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field: Symbol) -> Val {
+    let Some((p, space, root, path)) = accessor_step(c, call, ty, field) else { return Val::error(call.at()) };
+    let types = c.types.clone();
+    let Some(btf) = types.btf() else { return Val::error(call.at()) };
+    let local = i64::from(path[0].bit_offset) / 8;
+    let pointee = kernel::field_ty(btf, path[0].ty, space);
+    let Some(core) = offset_record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
+    let space = if space == Space::User { Space::User } else { Space::Kernel };
+    let sum = address(p, core, local, &call.at());
+    Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(space, pointee), call.at())
+}
+
+fn exists(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let Some(name) = call.args[0].as_symbol() else { return c.malformed(&call.args[0], "a struct is named by a symbol") };
+    let Some(root) = kernel_type(c, name.name(), &call.at()) else { return Val::error(call.at()) };
+    let types = c.types.clone();
+    let Some(btf) = types.btf() else { return Val::error(call.at()) };
+    let names: Vec<Symbol> = call.args[1..].iter().filter_map(Form::as_symbol).collect();
+    let mut found = Vec::new();
+    let mut id = root;
+    let mut local = 1;
+    for f in names {
+        match kernel::field(btf, id, f.name()) {
+            Some(info) => {
+                id = kernel::strip(btf, info.ty);
+                found.push(info);
+            }
+            None => {
+                local = 0;
+                found.push(FieldInfo { name: f.name().replace('-', "_"), bit_offset: 0, bits: 0, ty: TypeId(0) });
+                break;
+            }
+        }
+    }
+    let Some(core) = offset_record(c, root, &found, CoreKind::FieldExists) else { return Val::error(call.at()) };
+    Val::new(ExprKind::CoreValue { core, local }, Ty::U64, call.at()).within(0, 1)
+}
+
+/// `(sizeof KERNEL-STRUCT)`: as the running kernel has it.
+pub(super) fn size_of(c: &mut Checker<'_>, name: &str, here: At) -> Val {
+    let Some(root) = kernel_type(c, name, &here) else { return Val::error(here) };
+    let types = c.types.clone();
+    let local = types.btf().map_or(0, |b| kernel::size_of(b, root));
+    let Some(core) = offset_record(c, root, &[], CoreKind::TypeSize) else { return Val::error(here) };
+    Val::new(ExprKind::CoreValue { core, local: local.into() }, Ty::U64, here)
+}
+
+/// `(offsetof KERNEL-STRUCT field)`.
+pub(super) fn offset_of(c: &mut Checker<'_>, name: &str, field: Symbol, here: At) -> Val {
+    let Some(root) = kernel_type(c, name, &here) else { return Val::error(here) };
+    let Some(path) = path(c, root, name, &[field], &here) else { return Val::error(here) };
+    let local = i64::from(path[0].bit_offset) / 8;
+    let Some(core) = offset_record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(here) };
+    Val::new(ExprKind::CoreValue { core, local }, Ty::U64, here)
+}
+
+/// `(core-load TYPE p offset STRUCT field)`: the offset written is only a fallback of the original's.
+fn core_load(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let ty = c.type_of(&call.args[0]);
+    let p = c.value(&call.args[1]);
+    c.const_value(&call.args[2], "an offset");
+    core_field(c, call, ty, p, &call.args[3], &call.args[4])
+}
+
+fn core_ctx_load(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let ty = c.type_of(&call.args[0]);
+    c.const_value(&call.args[1], "an offset");
+    let p = Val::of(super::ctx::ctx(c, call.at()));
+    core_field(c, call, ty, p, &call.args[2], &call.args[3])
+}
+
+fn core_field(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<Ty>, p: Val, of: &Form, field: &Form) -> Val {
+    let name = |f: &Form| f.as_symbol().map(|s| s.name().to_string()).or_else(|| f.as_str().map(str::to_string));
+    let (Some(ty), Some(of), Some(field), false) = (ty, name(of), name(field), p.never()) else {
+        return Val::error(call.at());
+    };
+    let direct = p.ty().as_ptr().is_some_and(|p| matches!(p.space, Space::Ctx | Space::Trusted));
+    let Some(root) = kernel_type(c, &of, &call.at()) else { return Val::error(call.at()) };
+    let Some(path) = path(c, root, &of, &[Symbol::intern(&field)], &call.at()) else { return Val::error(call.at()) };
+    let local = i64::from(path[0].bit_offset) / 8;
+    let Some(core) = offset_record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
+    if direct {
+        return Val::new(ExprKind::CoreLoad { core, ptr: Box::new(p.e), off: local as i32 }, ty, call.at());
+    }
+    let sum = Val::of(address(p, core, local, &call.at()));
+    super::memory::probe_read(c, "probe_read_kernel", ty, sum, call.at())
+}

@@ -1,0 +1,273 @@
+//! Comparisons, by type: signed where a side is signed.
+
+use super::{FormDef, MANY, form};
+use crate::check::{Call, Checker, Fact, Mix, Val};
+use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, LocalId, Space, Ty};
+
+pub(super) static FORMS: &[FormDef] = &[
+    form("=", (1, MANY), |c, k| chain(c, k, Order::Eq), "(= x y…)", "1 if all are equal."),
+    form("/=", (1, 2), not_equal, "(/= x y)", "1 if they differ."),
+    form("eql", (2, 2), |c, k| chain(c, k, Order::Eq), "(eql x y)", "1 if they are equal."),
+    form("eq", (2, 2), |c, k| chain(c, k, Order::Eq), "(eq x y)", "1 if they are equal."),
+    form("<", (1, MANY), |c, k| chain(c, k, Order::Lt), "(< x y…)", "1 if they rise."),
+    form("<=", (1, MANY), |c, k| chain(c, k, Order::Le), "(<= x y…)", "1 if they don't fall."),
+    form(">", (1, MANY), |c, k| chain(c, k, Order::Gt), "(> x y…)", "1 if they fall."),
+    form(">=", (1, MANY), |c, k| chain(c, k, Order::Ge), "(>= x y…)", "1 if they don't rise."),
+    form("s<", (2, 2), |c, k| forced(c, k, CmpOp::LtS), "(s< x y)", "Less, as signed numbers."),
+    form("s<=", (2, 2), |c, k| forced(c, k, CmpOp::LeS), "(s<= x y)", "Not greater, as signed numbers."),
+    form("s>", (2, 2), |c, k| forced(c, k, CmpOp::GtS), "(s> x y)", "Greater, as signed numbers."),
+    form("s>=", (2, 2), |c, k| forced(c, k, CmpOp::GeS), "(s>= x y)", "Not less, as signed numbers."),
+    form("zerop", (1, 1), |c, k| zero(c, k, Order::Eq), "(zerop x)", "1 if x is 0."),
+    form("plusp", (1, 1), |c, k| zero(c, k, Order::Gt), "(plusp x)", "1 if x is above 0."),
+    form("minusp", (1, 1), |c, k| zero(c, k, Order::Lt), "(minusp x)", "1 if x is below 0."),
+    form("logtest", (2, 2), logtest, "(logtest x y)", "1 if a bit is set in both."),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Order {
+    fn name(self) -> &'static str {
+        match self {
+            Order::Eq => "=",
+            Order::Ne => "/=",
+            Order::Lt => "<",
+            Order::Le => "<=",
+            Order::Gt => ">",
+            Order::Ge => ">=",
+        }
+    }
+
+    fn machine(self, signed: bool) -> CmpOp {
+        match (self, signed) {
+            (Order::Eq, _) => CmpOp::Eq,
+            (Order::Ne, _) => CmpOp::Ne,
+            (Order::Lt, false) => CmpOp::LtU,
+            (Order::Le, false) => CmpOp::LeU,
+            (Order::Gt, false) => CmpOp::GtU,
+            (Order::Ge, false) => CmpOp::GeU,
+            (Order::Lt, true) => CmpOp::LtS,
+            (Order::Le, true) => CmpOp::LeS,
+            (Order::Gt, true) => CmpOp::GtS,
+            (Order::Ge, true) => CmpOp::GeS,
+        }
+    }
+
+    fn holds(self, x: i128, y: i128) -> bool {
+        match self {
+            Order::Eq => x == y,
+            Order::Ne => x != y,
+            Order::Lt => x < y,
+            Order::Le => x <= y,
+            Order::Gt => x > y,
+            Order::Ge => x >= y,
+        }
+    }
+
+    /// The same with the sides swapped.
+    fn flipped(self) -> Order {
+        match self {
+            Order::Lt => Order::Gt,
+            Order::Le => Order::Ge,
+            Order::Gt => Order::Lt,
+            Order::Ge => Order::Le,
+            o => o,
+        }
+    }
+}
+
+fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
+    match call.args {
+        [x] => {
+            let v = c.value(x);
+            let one = Val::literal(1, call.at());
+            c.seq(vec![v.e], one)
+        }
+        [x, y] => {
+            let (a, b) = (c.value(x), c.value(y));
+            compare(c, order, a, b, call.at())
+        }
+        many => {
+            // Every operand is evaluated once, in order.
+            let mut parts = Vec::new();
+            let mut values = Vec::new();
+            for f in many {
+                let v = c.value(f);
+                let (setup, v) = c.once(v);
+                parts.extend(setup);
+                values.push(v);
+            }
+            let mut all: Option<Expr> = None;
+            for w in values.windows(2) {
+                let test = compare(c, order, w[0].clone(), w[1].clone(), call.at());
+                all = Some(match all {
+                    None => test.e,
+                    Some(e) => {
+                        let none = Expr::new(ExprKind::Const(0), Ty::Bool, call.at());
+                        Expr::new(ExprKind::If(Box::new(e), Box::new(test.e), Box::new(none)), Ty::Bool, call.at())
+                    }
+                });
+            }
+            let v = all.map_or_else(|| Val::literal(1, call.at()), Val::of);
+            c.seq(parts, v)
+        }
+    }
+}
+
+fn not_equal(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    chain(c, call, Order::Ne)
+}
+
+/// Equality of two values, by their bits.
+pub(super) fn equal(c: &mut Checker<'_>, a: Val, b: Val, here: At) -> Val {
+    compare(c, Order::Eq, a, b, here)
+}
+
+fn compare(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val {
+    if a.never() || b.never() {
+        return super::arith::either_never(c, a, b, here);
+    }
+    if matches!(a.ty(), Ty::Ptr(_)) || matches!(b.ty(), Ty::Ptr(_)) {
+        return pointers(c, order, a, b, here);
+    }
+    let a = c.number(a, order.name());
+    let b = c.number(b, order.name());
+    if a.never() || b.never() {
+        return Val::error(here);
+    }
+    let mix = c.mix(&a, &b);
+    if mix == Mix::Mixed && !matches!(order, Order::Eq | Order::Ne) {
+        c.mixed(order.name(), &here, &a, &b);
+        return Val::error(here);
+    }
+    if let (Some(x), Some(y)) = (a.as_lit(), b.as_lit()) {
+        return Val::literal(i128::from(order.holds(x, y)), here);
+    }
+    let (yes, no) = bounds(c, order, &a, &b);
+    let kind = ExprKind::Cmp(order.machine(mix == Mix::Signed), Box::new(a.e), Box::new(b.e));
+    Val::new(kind, Ty::Bool, here).telling(yes, no)
+}
+
+/// Upper bounds of variables that a comparison of unsigned numbers tells.
+fn bounds(c: &Checker<'_>, order: Order, a: &Val, b: &Val) -> (Vec<Fact>, Vec<Fact>) {
+    let (v, n, order) = match (variable(c, a), variable(c, b)) {
+        (Some(v), _) if b.hi == b.lo || b.lit => (v, b.hi, order),
+        (_, Some(v)) if a.lit => (v, a.hi, order.flipped()),
+        (Some(v), _) => (v, b.hi, order),
+        _ => return Default::default(),
+    };
+    let at_most = |n: i128| u64::try_from(n).ok().map(|n| vec![Fact::AtMost(v, n)]).unwrap_or_default();
+    match order {
+        Order::Eq => (at_most(n), Vec::new()),
+        Order::Ne => (Vec::new(), at_most(n)),
+        Order::Lt => (at_most(n - 1), Vec::new()),
+        Order::Le => (at_most(n), Vec::new()),
+        Order::Gt => (Vec::new(), at_most(n)),
+        Order::Ge => (Vec::new(), at_most(n - 1)),
+    }
+}
+
+fn variable(c: &Checker<'_>, v: &Val) -> Option<LocalId> {
+    match v.e.kind {
+        ExprKind::Local(l) if v.int().is_some_and(|i| !i.signed) && !c.f.vars[l.0 as usize].addressed => Some(l),
+        _ => None,
+    }
+}
+
+fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val {
+    let space = |v: &Val| v.ty().as_ptr().map(|p| p.space);
+    if let (Some(sa), Some(sb)) = (space(&a), space(&b)) {
+        if sa == Space::Packet && sb == Space::PacketEnd {
+            if let Some(v) = packet_end(c, order, &a, &b, &here) {
+                return v;
+            }
+        } else if sa == Space::PacketEnd && sb == Space::Packet
+            && let Some(v) = packet_end(c, order.flipped(), &b, &a, &here)
+        {
+            return v;
+        }
+    }
+    // Comparing with zero is a null test.
+    for (p, z) in [(&a, &b), (&b, &a)] {
+        if z.is_zero() && matches!(order, Order::Eq | Order::Ne) {
+            let zero = Expr::new(ExprKind::Const(0), p.ty().clone(), z.at().clone());
+            let facts = p.facts.clone().unwrap_or_default();
+            let v = Val::new(ExprKind::Cmp(order.machine(false), Box::new(p.e.clone()), Box::new(zero)), Ty::Bool, here);
+            return if order == Order::Ne { v.telling(facts.yes, facts.no) } else { v.telling(facts.no, facts.yes) };
+        }
+    }
+    for v in [&a, &b] {
+        if !matches!(v.ty(), Ty::Ptr(_)) && v.int().is_none() {
+            let v = v.clone();
+            return c.number(v, order.name());
+        }
+    }
+    Val::new(ExprKind::Cmp(order.machine(false), Box::new(a.e), Box::new(b.e)), Ty::Bool, here)
+}
+
+/// A comparison of a packet pointer with the packet's end: how many bytes it covers.
+fn packet_end(c: &mut Checker<'_>, order: Order, p: &Val, end: &Val, here: &At) -> Option<Val> {
+    let (root, off) = p.base.or_else(|| c.packet_base(&p.e))?;
+    let len = u32::try_from(off).ok()?;
+    // p + len <= end, or p + len < end, which covers a byte more than it must.
+    let (covered_when_true, len) = match order {
+        Order::Le => (true, len),
+        Order::Gt => (false, len),
+        Order::Lt => (true, len + 1),
+        Order::Ge => (false, len + 1),
+        Order::Eq | Order::Ne => return None,
+    };
+    let ptr = Expr::new(ExprKind::Local(root), c.f.locals[root.0 as usize].ty.clone(), here.clone());
+    let fact = vec![Fact::Covers(root, len)];
+    let test = ExprKind::InBounds { ptr: Box::new(ptr), len, end: Box::new(end.e.clone()) };
+    let inside = Expr::new(test, Ty::Bool, here.clone());
+    Some(if covered_when_true {
+        Val::of(inside).telling(fact, Vec::new())
+    } else {
+        let zero = Expr::new(ExprKind::Const(0), Ty::Bool, here.clone());
+        Val::new(ExprKind::Cmp(CmpOp::Eq, Box::new(inside), Box::new(zero)), Ty::Bool, here.clone())
+            .telling(Vec::new(), fact)
+    })
+}
+
+fn forced(c: &mut Checker<'_>, call: &Call<'_>, op: CmpOp) -> Val {
+    let (a, b) = (c.value(&call.args[0]), c.value(&call.args[1]));
+    let name = call.name.name();
+    let (a, b) = (c.number(a, name), c.number(b, name));
+    if a.never() || b.never() {
+        return Val::error(call.at());
+    }
+    Val::new(ExprKind::Cmp(op, Box::new(a.e), Box::new(b.e)), Ty::Bool, call.at())
+}
+
+fn zero(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
+    let v = c.value(&call.args[0]);
+    compare(c, order, v, Val::literal(0, call.at()), call.at())
+}
+
+fn logtest(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let (a, b) = (c.value(&call.args[0]), c.value(&call.args[1]));
+    let (a, b) = (c.number(a, "logtest"), c.number(b, "logtest"));
+    if a.never() || b.never() {
+        return Val::error(call.at());
+    }
+    if let (Some(x), Some(y)) = (a.as_lit(), b.as_lit()) {
+        return Val::literal(i128::from(x & y != 0), call.at());
+    }
+    let both = Expr::new(ExprKind::Bin(BinOp::And, Box::new(a.e), Box::new(b.e)), Ty::U64, call.at());
+    let zero = Expr::new(ExprKind::Const(0), Ty::U64, call.at());
+    Val::new(ExprKind::Cmp(CmpOp::Ne, Box::new(both), Box::new(zero)), Ty::Bool, call.at())
+}
+
+
+/// `a <= b`.
+pub(super) fn not_above(c: &mut Checker<'_>, a: Val, b: Val, here: At) -> Val {
+    compare(c, Order::Le, a, b, here)
+}

@@ -1,0 +1,312 @@
+//! The context: what the program was called with.
+
+use whistler_isa::ctx::{self as table, Field, FieldKind};
+use whistler_isa::{ContextKind, ProgType};
+use whistler_lisp::{Form, Symbol};
+use whistler_btf::TracepointFieldKind as Kind;
+
+use super::{FormDef, form, place};
+use crate::check::{Call, Checker, MemPlace, Place, Val, at};
+use crate::diagnostics as diag;
+use crate::hir::{At, BinOp, Expr, ExprKind, IntTy, Space, Ty};
+use crate::names::nearest;
+
+pub(super) static FORMS: &[FormDef] = &[
+    place("ctx", (1, 2), ctx_place, "(ctx FIELD [index])", "A field of the context, or (ctx TYPE offset)."),
+    place("ctx-load", (2, 2), ctx_raw, "(ctx-load TYPE offset)", "The context's bytes at an offset."),
+    form("ctx-ptr", (0, 0), ctx_ptr, "(ctx-ptr)", "The context."),
+    form("xdp-data", (0, 0), |c, k| packet(c, k, "data"), "(xdp-data)", "The packet's first byte."),
+    form("xdp-data-end", (0, 0), |c, k| packet(c, k, "data_end"), "(xdp-data-end)", "The packet's end."),
+    form("tc-data", (0, 0), |c, k| packet(c, k, "data"), "(tc-data)", "The packet's first byte."),
+    form("tc-data-end", (0, 0), |c, k| packet(c, k, "data_end"), "(tc-data-end)", "The packet's end."),
+    form("packet-data", (0, 0), |c, k| packet(c, k, "data"), "(packet-data)", "The packet's first byte."),
+    form("packet-data-end", (0, 0), |c, k| packet(c, k, "data_end"), "(packet-data-end)", "The packet's end."),
+    form("packet-pass", (0, 0), pass, "(packet-pass)", "What lets a packet pass in this type of program."),
+    form("in-bounds", (3, 3), in_bounds, "(in-bounds pointer n end)", "1 if n bytes at a packet pointer lie before the end."),
+    form("pt-regs-parm1", (0, 0), |c, k| register(c, k, 112), "(pt-regs-parm1)", "The function's first argument."),
+    form("pt-regs-parm2", (0, 0), |c, k| register(c, k, 104), "(pt-regs-parm2)", "The function's second argument."),
+    form("pt-regs-parm3", (0, 0), |c, k| register(c, k, 96), "(pt-regs-parm3)", "The function's third argument."),
+    form("pt-regs-parm4", (0, 0), |c, k| register(c, k, 88), "(pt-regs-parm4)", "The function's fourth argument."),
+    form("pt-regs-parm5", (0, 0), |c, k| register(c, k, 72), "(pt-regs-parm5)", "The function's fifth argument."),
+    form("pt-regs-parm6", (0, 0), |c, k| register(c, k, 64), "(pt-regs-parm6)", "The function's sixth argument."),
+    form("pt-regs-parm7", (0, 0), |c, k| on_stack(c, k, 8), "(pt-regs-parm7)", "The function's seventh argument."),
+    form("pt-regs-parm8", (0, 0), |c, k| on_stack(c, k, 16), "(pt-regs-parm8)", "The function's eighth argument."),
+    form("pt-regs-ret", (0, 0), |c, k| register(c, k, 80), "(pt-regs-ret)", "The function's result, in a return probe."),
+    form("pt-regs-ip", (0, 0), |c, k| register(c, k, 128), "(pt-regs-ip)", "The instruction pointer."),
+    form("pt-regs-sp", (0, 0), |c, k| register(c, k, 152), "(pt-regs-sp)", "The stack pointer."),
+];
+
+/// The context as an expression.
+pub(super) fn ctx(c: &mut Checker<'_>, here: At) -> Expr {
+    c.f.uses_ctx = true;
+    Expr::new(ExprKind::Ctx, Ty::ptr(Space::Ctx, None), here)
+}
+
+fn ctx_ptr(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    Val::of(ctx(c, call.at()))
+}
+
+/// The type that a field of the context reads as.
+fn field_type(f: &Field) -> Ty {
+    let nullable = |name: &str| Ty::nullable_ptr(Space::Trusted, Some(Ty::Kernel(name.into())));
+    match f.kind {
+        FieldKind::Int => Ty::Int(IntTy { size: f.size.min(8) as u8, signed: false }),
+        FieldKind::Signed => Ty::Int(IntTy { size: f.size.min(8) as u8, signed: true }),
+        FieldKind::Array(elem, n) => {
+            Ty::Array(std::rc::Rc::new(Ty::Int(IntTy { size: elem.min(8) as u8, signed: false })), n)
+        }
+        FieldKind::PacketStart | FieldKind::PacketMeta => Ty::ptr(Space::Packet, None),
+        FieldKind::PacketEnd => Ty::ptr(Space::PacketEnd, None),
+        FieldKind::Socket | FieldKind::SockCommon => nullable("bpf_sock"),
+        FieldKind::FlowKeys => Ty::ptr(Space::Trusted, Some(Ty::Kernel("bpf_flow_keys".into()))),
+        FieldKind::Btf(name) => Ty::ptr(Space::Trusted, Some(Ty::Kernel(name.into()))),
+    }
+}
+
+fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
+    // `(ctx TYPE offset)` and `(ctx FIELD [index])` share a head.
+    if call.args.len() == 2 && crate::types::is_type(c.env, &call.args[0]) && field_of(c, &call.args[0]).is_none() {
+        return ctx_raw(c, call);
+    }
+    let Some(name) = call.args[0].as_symbol() else {
+        c.malformed(&call.args[0], "a field of the context is named by a symbol");
+        return None;
+    };
+    let Some(prog) = c.prog_type() else {
+        c.report(diag::error(&diag::NOT_HERE, &call.at(), "there is no context here"));
+        return None;
+    };
+    let Some(f) = field_of(c, &call.args[0]) else {
+        if prog == ProgType::Tracepoint && c.f.tracepoint.is_some() {
+            let v = tracepoint_memory(c, name, &call.at());
+            return v.map(Place::Memory);
+        }
+        return unknown(c, prog, name, &at(&call.args[0]));
+    };
+    if !f.read.contains(prog) {
+        return unknown(c, prog, name, &at(&call.args[0]));
+    }
+    if !c.target.has(f.since) {
+        let text = format!("field `{}` came with kernel {}, and the target is {}", f.name, f.since, c.target.kernel);
+        c.report(diag::error(&diag::CONTEXT_FIELD, &at(&call.args[0]), text));
+        return None;
+    }
+    let read_only = (!f.write.contains(prog))
+        .then(|| format!("`{}` of the context can only be read in this type of program", f.name));
+    let ptr = ctx(c, call.at());
+    let mut off = f.offset as i32;
+    let mut ty = field_type(f);
+    if let Ty::Array(elem, n) = &ty {
+        let (elem, n) = ((**elem).clone(), *n);
+        let Some(index) = call.args.get(1) else {
+            c.malformed(call.form, format!("`{}` is an array of {n}: (ctx {} index)", f.name, f.name));
+            return None;
+        };
+        let i = c.const_value(index, "an index into the context")?;
+        if !(0..i128::from(n)).contains(&i) {
+            c.report(diag::error(&diag::INDEX_RANGE, &at(index), format!("index {i} of an array of {n}")));
+            return None;
+        }
+        off += i as i32 * elem.size() as i32;
+        ty = elem;
+    } else if let Some(extra) = call.args.get(1) {
+        c.malformed(extra, format!("`{}` is no array", f.name));
+        return None;
+    }
+    Some(Place::Memory(raw(ptr, off, ty, read_only, call.at())))
+}
+
+fn raw(ptr: Expr, off: i32, ty: Ty, read_only: Option<String>, at: At) -> MemPlace {
+    MemPlace { ptr, off, ty, big_endian: false, bits: None, read_only, core: None, before: Vec::new(), at }
+}
+
+fn field_of(c: &Checker<'_>, form: &Form) -> Option<&'static Field> {
+    let name = form.as_symbol()?;
+    let ctx = table::of(c.prog_type()?)?;
+    ctx.field(name.name()).or_else(|| ctx.field(&crate::names::norm_str(name.name())))
+}
+
+fn unknown(c: &mut Checker<'_>, prog: ProgType, name: Symbol, here: &At) -> Option<Place> {
+    let ctx = table::of(prog);
+    let what = match prog.info().ctx {
+        ContextKind::Struct(s) => s,
+        _ => "the context",
+    };
+    let known = ctx.into_iter().flat_map(|x| x.fields.iter()).filter(|f| f.read.contains(prog)).map(|f| f.name);
+    let mut d = diag::error(
+        &diag::CONTEXT_FIELD,
+        here,
+        format!("{what} has no field `{name}` that programs of type :{} can read", prog.keyword()),
+    );
+    if let Some(near) = nearest(name.name(), known.clone()) {
+        d = d.help(format!("did you mean `{near}`?"));
+    } else {
+        let all: Vec<_> = known.take(24).collect();
+        if !all.is_empty() {
+            d = d.note(format!("its fields: {}", all.join(" ")));
+        }
+    }
+    c.report(d);
+    None
+}
+
+fn ctx_raw(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
+    let ty = c.type_of(&call.args[0])?;
+    let off = c.const_value(&call.args[1], "an offset into the context")?;
+    let Ok(off) = i32::try_from(off) else {
+        c.malformed(&call.args[1], format!("an offset of {off} bytes"));
+        return None;
+    };
+    let prog = c.prog_type();
+    let ptr = ctx(c, call.at());
+    let mut ty = ty;
+    let mut read_only = None;
+    if let Some(known) = prog.and_then(table::of) {
+        let f = u32::try_from(off).ok().and_then(|o| known.field_at(o));
+        let Some(f) = f else {
+            let text = format!("{} has nothing to read at offset {off}", known.name);
+            c.report(diag::error(&diag::CONTEXT_FIELD, &at(&call.args[1]), text));
+            return None;
+        };
+        if f.is_pointer() {
+            ty = field_type(f);
+        } else if ty.size() > f.elem_size() {
+            let text = format!("`{}` is {} bytes wide, and this reads {}", f.name, f.elem_size(), ty.size());
+            c.report(diag::error(&diag::CONTEXT_WIDTH, &call.at(), text).help(format!("read it as (ctx {})", f.name)));
+            return None;
+        }
+        if prog.is_some_and(|p| !f.write.contains(p)) {
+            read_only = Some(format!("`{}` of the context can only be read in this type of program", f.name));
+        }
+    }
+    Some(Place::Memory(raw(ptr, off, ty, read_only, call.at())))
+}
+
+fn packet(c: &mut Checker<'_>, call: &Call<'_>, field: &str) -> Val {
+    let known = c.prog_type().and_then(table::of);
+    let Some(f) = known.and_then(|k| k.field(field)).filter(|f| c.prog_type().is_some_and(|p| f.read.contains(p)) && f.is_pointer()) else {
+        return c.fail(diag::error(&diag::NOT_HERE, &call.at(), "this type of program can't read the packet directly"));
+    };
+    let ptr = ctx(c, call.at());
+    Val::new(ExprKind::Load { ptr: Box::new(ptr), off: f.offset as i32 }, field_type(f), call.at())
+}
+
+fn pass(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let n = match c.prog_type() {
+        Some(ProgType::Xdp) => 2,
+        Some(ProgType::CgroupSkb | ProgType::SkSkb | ProgType::SkMsg | ProgType::SkReuseport | ProgType::Netfilter) => 1,
+        Some(ProgType::SocketFilter) => -1,
+        _ => 0,
+    };
+    Val::literal(n, call.at())
+}
+
+fn in_bounds(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let p = c.value(&call.args[0]);
+    let n = c.const_value(&call.args[1], "the number of bytes");
+    let end = c.value(&call.args[2]);
+    let (Some(n), false, false) = (n, p.never(), end.never()) else { return Val::error(call.at()) };
+    let n = Val::literal(n, at(&call.args[1]));
+    let moved = super::arith::arith(c, super::arith::Op::Add, p, n, call.at());
+    super::compare::not_above(c, moved, end, call.at())
+}
+
+fn register(c: &mut Checker<'_>, call: &Call<'_>, off: i32) -> Val {
+    // Offsets in `struct pt_regs` of x86-64 (arch/x86/include/asm/ptrace.h).
+    if !matches!(c.prog_type(), Some(ProgType::Kprobe | ProgType::PerfEvent)) {
+        return c.fail(diag::error(&diag::NOT_HERE, &call.at(), "only probes (kprobe, uprobe …) see registers"));
+    }
+    let ptr = ctx(c, call.at());
+    Val::new(ExprKind::Load { ptr: Box::new(ptr), off }, Ty::U64, call.at())
+}
+
+fn on_stack(c: &mut Checker<'_>, call: &Call<'_>, off: i64) -> Val {
+    let sp = register(c, call, 152);
+    if sp.never() {
+        return sp;
+    }
+    let address = Val::of(crate::check::bin(BinOp::Add, sp.e, off, &call.at()));
+    super::memory::probe_read(c, "probe_read_kernel", Ty::U64, address, call.at())
+}
+
+// ---- tracepoints ----
+
+fn tracepoint_memory(c: &mut Checker<'_>, field: Symbol, here: &At) -> Option<MemPlace> {
+    let decl = c.f.tracepoint.and_then(|t| c.env.tracepoints.get(t)).cloned();
+    let Some(decl) = decl.filter(|_| c.prog_type() == Some(ProgType::Tracepoint)) else {
+        c.report(
+            diag::error(&diag::NOT_HERE, here, "this isn't a program on a declared tracepoint")
+                .help("declare it with (deftracepoint category/event), and give the program :type :tracepoint"),
+        );
+        return None;
+    };
+    let Some(f) = decl.format.field(field.name()) else {
+        let near = nearest(field.name(), decl.format.fields.iter().map(|f| f.name.as_str())).map(str::to_string);
+        let mut d = diag::error(&diag::CONTEXT_FIELD, here, format!("{} has no field `{field}`", decl.name));
+        if let Some(near) = near {
+            d = d.help(format!("did you mean `{near}`?"));
+        }
+        c.report(d);
+        return None;
+    };
+    let int = |size: u32| Ty::Int(IntTy { size: size.clamp(1, 8) as u8, signed: f.signed });
+    let ty = match f.kind {
+        Kind::Scalar => int(f.size),
+        Kind::Array { len, elem_size: 1 } if f.c_type.contains("char") => Ty::Array(std::rc::Rc::new(Ty::Char), len),
+        Kind::Array { len, elem_size } => Ty::Array(std::rc::Rc::new(int(elem_size)), len),
+        Kind::DataLoc => Ty::U32,
+    };
+    let ptr = ctx(c, here.clone());
+    let read_only = Some("the record of a tracepoint can't be written".to_string());
+    Some(raw(ptr, f.offset as i32, ty, read_only, here.clone()))
+}
+
+fn is_data_loc(c: &Checker<'_>, field: Symbol) -> bool {
+    let decl = c.f.tracepoint.and_then(|t| c.env.tracepoints.get(t));
+    decl.and_then(|d| d.format.field(field.name())).is_some_and(|f| f.kind == Kind::DataLoc)
+}
+
+/// `(tp-F [i])`: a number, an element, or for a `__data_loc` string its address.
+pub(super) fn tracepoint_field(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+    let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
+    if is_data_loc(c, field) {
+        return data_address(c, m, call.at());
+    }
+    if let (Ty::Array(elem, n), Some(index)) = (&m.ty, call.args.first()) {
+        let base = Val::of(m.ptr.clone());
+        return match super::memory::element(c, base, m.off, &elem.clone(), Some(*n), index, call.at()) {
+            Some(m) => c.read(Place::Memory(m)),
+            None => Val::error(call.at()),
+        };
+    }
+    c.read(Place::Memory(m))
+}
+
+/// The address of a `__data_loc` string: the low half of its word counts from the record's start.
+/// The verifier doesn't let the context be read at a computed offset, so the string is read by a probe.
+fn data_address(c: &mut Checker<'_>, m: MemPlace, here: At) -> Val {
+    let word = c.read(Place::Memory(m));
+    let off = crate::check::bin(BinOp::And, word.e, 0xffff, &here);
+    let base = ctx(c, here.clone());
+    let base = Expr::new(ExprKind::Cast(Box::new(base)), Ty::U64, here.clone());
+    let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(base), Box::new(off)), Ty::U64, here.clone());
+    Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(Space::Kernel, Some(Ty::Char)), here)
+}
+
+/// `(tp-F-ptr)`: the address of an array in the record, or of a `__data_loc` string.
+pub(super) fn tracepoint_pointer(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+    let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
+    if is_data_loc(c, field) { data_address(c, m, call.at()) } else { c.address(m) }
+}
+
+/// `(tp-F-str dst size)`: copies a `__data_loc` string into memory; yields its length with the final 0.
+pub(super) fn tracepoint_string(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+    let [dst, size] = call.args else {
+        return c.malformed(call.form, format!("written as ({} pointer size)", call.name));
+    };
+    let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
+    let src = if is_data_loc(c, field) { data_address(c, m, call.at()) } else { c.address(m) };
+    let dst = c.value(dst);
+    let size = c.value(size);
+    super::calls::checked_helper(c, "probe_read_kernel_str", vec![dst, size, src], call.at())
+}

@@ -1,0 +1,445 @@
+//! Maps: lookups, updates, entries as places.
+
+use std::rc::Rc;
+
+use whistler_isa::{MapType, MapValueKind};
+use whistler_lisp::Form;
+
+use super::arith::{self, Op};
+use super::binding::zeroed;
+use super::{FormDef, form, place};
+use crate::check::{Call, Checker, Fit, Place, Val, Want, at};
+use crate::diagnostics as diag;
+use crate::hir::{
+    At, AtomicOp, BinOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, MapOp, PtrTy, Space, Ty,
+};
+
+pub(super) static FORMS: &[FormDef] = &[
+    form("map-lookup", (2, 2), |c, k| lookup_form(c, k, Given::Value), "(map-lookup map key)", "Pointer to the value, or null."),
+    form("map-lookup-ptr", (2, 2), |c, k| lookup_form(c, k, Given::Pointer), "(map-lookup-ptr map key-pointer)", "Pointer to the value, or null."),
+    form("map-update", (3, 4), |c, k| update_form(c, k, Given::Value), "(map-update map key value [flags])", "Writes an entry; 0 or an error."),
+    form("map-update-ptr", (3, 4), |c, k| update_form(c, k, Given::Pointer), "(map-update-ptr map key-pointer value-pointer [flags])", "Writes an entry; 0 or an error."),
+    form("setmap", (3, 4), |c, k| update_form(c, k, Given::Value), "(setmap map key value [flags])", "Writes an entry; 0 or an error."),
+    form("map-delete", (2, 2), |c, k| delete_form(c, k, Given::Value), "(map-delete map key)", "Removes an entry; 0 or an error."),
+    form("map-delete-ptr", (2, 2), |c, k| delete_form(c, k, Given::Pointer), "(map-delete-ptr map key-pointer)", "Removes an entry; 0 or an error."),
+    form("remmap", (2, 2), |c, k| delete_form(c, k, Given::Value), "(remmap map key)", "Removes an entry; 0 or an error."),
+    form("delmap", (2, 2), |c, k| delete_form(c, k, Given::Value), "(delmap map key)", "Removes an entry; 0 or an error."),
+    place("getmap", (2, 2), getmap, "(getmap map key)", "The value under a key; 0 where there is none."),
+    form("incf-map", (2, 3), incf_map, "(incf-map map key [delta])", "Adds to the value under a key."),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Given {
+    Value,
+    Pointer,
+}
+
+/// The map that a form names.
+pub(super) fn map_arg(c: &mut Checker<'_>, form: &Form) -> Option<(MapId, Rc<MapDef>)> {
+    let v = c.value(form);
+    if v.never() {
+        return None;
+    }
+    match v.e.kind {
+        ExprKind::Map(id) => Some((id, Rc::new(c.unit.maps[id.0 as usize].clone()))),
+        _ => {
+            c.report(diag::error(&diag::ARGUMENT_TYPE, &at(form), "this is no map"));
+            None
+        }
+    }
+}
+
+/// Whether programs can look entries of such a map up by key.
+fn keyed(c: &mut Checker<'_>, def: &MapDef, here: &At, op: &str) -> bool {
+    let info = def.map_type.info();
+    let ok = def.key_size > 0
+        && !matches!(info.holds, MapValueKind::None | MapValueKind::Program | MapValueKind::PerfEvent | MapValueKind::Cgroup);
+    if !ok {
+        let text = format!("`{op}` on `{}`, a map of type :{}", def.name, def.map_type.keyword());
+        c.report(diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here"));
+    }
+    ok
+}
+
+/// A key or value as a pointer to its bytes: what sets it up, and the pointer.
+fn bytes_of(
+    c: &mut Checker<'_>,
+    v: Val,
+    size: u32,
+    ty: Option<&Ty>,
+    what: &'static str,
+    def: &MapDef,
+) -> Option<(Vec<Expr>, Expr)> {
+    if v.never() {
+        return None;
+    }
+    let here = v.at().clone();
+    if let Some(p) = v.ty().as_ptr()
+        && takes_bytes(p, size, ty)
+    {
+        return pointer_to(c, v, size, ty, what, def).map(|p| (Vec::new(), p));
+    }
+    let scalar = match ty {
+        Some(t @ (Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Ptr(_))) => Some((t.clone(), Fit::Exact(what))),
+        Some(_) => None,
+        None if matches!(size, 1 | 2 | 4 | 8) => {
+            Some((Ty::Int(IntTy { size: size as u8, signed: false }), Fit::Bits))
+        }
+        None => None,
+    };
+    let number = v.int().is_some() || matches!(v.ty(), Ty::Ptr(_));
+    if !number {
+        c.number(v, what);
+        return None;
+    }
+    if let Some((t, how)) = scalar {
+        let e = c.fit(v, &t, how);
+        let id = c.temp(t.clone(), LocalKind::Memory);
+        let ptr = Expr::new(ExprKind::AddrOf(id), Ty::ptr(Space::Stack, Some(t.clone())), here.clone());
+        let store = ExprKind::Store { mem: t.clone(), ptr: Box::new(ptr.clone()), off: 0, value: Box::new(e) };
+        return Some((vec![Expr::new(store, t, here)], ptr));
+    }
+    if ty.is_some() && !v.is_zero() {
+        let t = ty.map(ToString::to_string).unwrap_or_default();
+        c.report(
+            diag::error(&diag::KEY_VALUE, &here, format!("the {what} of `{}` is a {t}, and this is a number", def.name))
+                .also(def.span, "declared here")
+                .help(format!("make one with (make-{t}), and give the pointer")),
+        );
+        return None;
+    }
+    // A number for an object of another size: its bytes, then zeros.
+    let t = ty.cloned().unwrap_or_else(|| Ty::Array(Rc::new(Ty::Int(IntTy::U8)), size.max(8)));
+    let id = c.temp(t.clone(), LocalKind::Memory);
+    let zero = zeroed(id, t.clone(), t.size(), &here);
+    let ptr = Expr::new(ExprKind::AddrOf(id), Ty::ptr(Space::Stack, Some(t)), here.clone());
+    if v.is_zero() {
+        return Some((vec![zero], ptr));
+    }
+    let e = c.fit(v, &Ty::U64, Fit::Bits);
+    let store = ExprKind::Store { mem: Ty::U64, ptr: Box::new(ptr.clone()), off: 0, value: Box::new(e) };
+    Some((vec![zero, Expr::new(store, Ty::U64, here)], ptr))
+}
+
+/// Whether a pointer given for a key or value means the bytes it points to.
+fn takes_bytes(p: &PtrTy, size: u32, ty: Option<&Ty>) -> bool {
+    if matches!(p.space, Space::Kernel | Space::Trusted | Space::User | Space::Unknown | Space::Map) {
+        return false;
+    }
+    match (ty, &p.pointee) {
+        (Some(Ty::Struct(_) | Ty::Array(..)), _) => true,
+        (Some(_), _) => false,
+        (None, Some(t)) => matches!(**t, Ty::Struct(_) | Ty::Array(..)) || size > 8 || t.size() == size && size < 8,
+        (None, None) => size > 8,
+    }
+}
+
+/// A pointer to a key's or value's bytes, checked against the declaration.
+fn pointer_to(
+    c: &mut Checker<'_>,
+    v: Val,
+    size: u32,
+    ty: Option<&Ty>,
+    what: &'static str,
+    def: &MapDef,
+) -> Option<Expr> {
+    let here = v.at().clone();
+    let v = c.readable(v, 0, Some(size), &here)?;
+    if let Some(PtrTy { pointee: Some(t), .. }) = v.ty().as_ptr() {
+        let other = match (ty, &**t) {
+            (Some(Ty::Struct(a)), Ty::Struct(b)) => a.name != b.name,
+            _ => false,
+        };
+        let short = t.size() != 0 && t.size() < size && matches!(**t, Ty::Struct(_) | Ty::Array(..));
+        if other || short {
+            let wanted = ty.map_or_else(|| format!("{size} bytes"), |t| format!("a {t} of {size} bytes"));
+            let text = format!("the {what} of `{}` is {wanted}, and this points to a {t} of {} bytes", def.name, t.size());
+            c.report(diag::error(&diag::KEY_VALUE, &here, text).also(def.span, "declared here"));
+            return None;
+        }
+    }
+    Some(v.e)
+}
+
+/// A key as a form gives it.
+fn key_of(c: &mut Checker<'_>, form: &Form, def: &MapDef, given: Given) -> Option<(Vec<Expr>, Expr)> {
+    let v = c.value(form);
+    if v.never() {
+        return None;
+    }
+    if given == Given::Pointer {
+        return pointer_to(c, v, def.key_size, def.key.as_ref(), "key", def).map(|p| (Vec::new(), p));
+    }
+    if is_array(def.map_type)
+        && let Some(k) = v.as_lit()
+        && (k < 0 || k >= i128::from(def.max_entries))
+    {
+        let text = format!("index {k} of `{}`, which has {} entries", def.name, def.max_entries);
+        c.report(diag::error(&diag::INDEX_RANGE, &at(form), text).also(def.span, "declared here"));
+        return None;
+    }
+    bytes_of(c, v, def.key_size, def.key.as_ref(), "key", def)
+}
+
+fn is_array(t: MapType) -> bool {
+    matches!(t, MapType::Array | MapType::PercpuArray | MapType::ProgArray | MapType::ArrayOfMaps)
+}
+
+/// The type that a lookup in a map yields.
+pub(crate) fn lookup_type(def: &MapDef) -> Ty {
+    match def.map_type.info().holds {
+        MapValueKind::Map => Ty::nullable_ptr(Space::Map, None),
+        MapValueKind::Socket => Ty::nullable_ptr(Space::Trusted, Some(Ty::Kernel("bpf_sock".into()))),
+        _ => Ty::nullable_ptr(Space::MapValue, Some(value_type(def))),
+    }
+}
+
+/// The type of a map's values: as declared, else by size.
+pub(crate) fn value_type(def: &MapDef) -> Ty {
+    match &def.value {
+        Some(t) => t.clone(),
+        None if matches!(def.value_size, 1 | 2 | 4 | 8) => {
+            Ty::Int(IntTy { size: def.value_size as u8, signed: false })
+        }
+        None => Ty::Array(Rc::new(Ty::Int(IntTy::U8)), def.value_size),
+    }
+}
+
+fn map_op(op: MapOp, map: MapId, args: Vec<Expr>, ty: Ty, here: &At) -> Expr {
+    Expr::new(ExprKind::MapOp { op, map, args }, ty, here.clone())
+}
+
+fn lookup_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
+    let Some((map, def)) = map_arg(c, &call.args[0]) else {
+        c.value(&call.args[1]);
+        return Val::error(call.at());
+    };
+    if !keyed(c, &def, &call.at(), call.name.name()) {
+        return Val::error(call.at());
+    }
+    let Some((setup, key)) = key_of(c, &call.args[1], &def, given) else { return Val::error(call.at()) };
+    let v = Val::of(map_op(MapOp::Lookup, map, vec![key], lookup_type(&def), &call.at()));
+    c.seq(setup, v)
+}
+
+fn flags(c: &mut Checker<'_>, form: Option<&Form>, here: &At) -> Expr {
+    match form {
+        Some(f) => {
+            let v = c.value(f);
+            let v = c.number(v, "flags");
+            c.fit(v, &Ty::U64, Fit::Bits)
+        }
+        None => Expr::new(ExprKind::Const(0), Ty::U64, here.clone()),
+    }
+}
+
+fn update_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
+    let Some((map, def)) = map_arg(c, &call.args[0]) else {
+        for f in &call.args[1..] {
+            c.value(f);
+        }
+        return Val::error(call.at());
+    };
+    if !keyed(c, &def, &call.at(), call.name.name()) {
+        return Val::error(call.at());
+    }
+    let key = key_of(c, &call.args[1], &def, given);
+    let v = c.value(&call.args[2]);
+    let value = if v.never() {
+        None
+    } else if given == Given::Pointer {
+        pointer_to(c, v, def.value_size, def.value.as_ref(), "value", &def).map(|p| (Vec::new(), p))
+    } else {
+        bytes_of(c, v, def.value_size, def.value.as_ref(), "value", &def)
+    };
+    let flags = flags(c, call.args.get(3), &call.at());
+    let (Some((mut setup, key)), Some((more, value))) = (key, value) else { return Val::error(call.at()) };
+    setup.extend(more);
+    let v = Val::of(map_op(MapOp::Update, map, vec![key, value, flags], Ty::I64, &call.at()));
+    c.seq(setup, v)
+}
+
+fn delete_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
+    let Some((map, def)) = map_arg(c, &call.args[0]) else {
+        c.value(&call.args[1]);
+        return Val::error(call.at());
+    };
+    if !keyed(c, &def, &call.at(), call.name.name()) {
+        return Val::error(call.at());
+    }
+    if matches!(def.map_type, MapType::Array | MapType::PercpuArray) {
+        let text = format!("entries of `{}`, an array, can't be removed", def.name);
+        return c.fail(diag::error(&diag::MAP_OPERATION, &call.at(), text).also(def.span, "declared here"));
+    }
+    let Some((setup, key)) = key_of(c, &call.args[1], &def, given) else { return Val::error(call.at()) };
+    let v = Val::of(map_op(MapOp::Delete, map, vec![key], Ty::I64, &call.at()));
+    c.seq(setup, v)
+}
+
+fn getmap(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
+    let Some((map, def)) = map_arg(c, &call.args[0]) else {
+        c.value(&call.args[1]);
+        return None;
+    };
+    if !keyed(c, &def, &call.at(), "getmap") {
+        return None;
+    }
+    let (setup, mut key) = key_of(c, &call.args[1], &def, Given::Value)?;
+    key.at = call.at();
+    Some(Place::Map { map, key: Box::new(key), setup })
+}
+
+/// Reads an entry: its number, or 0 where there is none; for objects the pointer, or null.
+pub fn read_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>, here: At) -> Val {
+    let def = c.unit.maps[map.0 as usize].clone();
+    let ty = lookup_type(&def);
+    let found = Val::of(map_op(MapOp::Lookup, map, vec![key], ty, &here));
+    let value = value_type(&def);
+    if def.map_type.info().holds != MapValueKind::Data || matches!(value, Ty::Struct(_) | Ty::Array(..)) {
+        return c.seq(setup, found);
+    }
+    let mut parts = setup;
+    let (set, p) = c.once(found);
+    parts.extend(set);
+    let load = Expr::new(ExprKind::Load { ptr: Box::new(p.e.clone()), off: 0 }, value.clone(), here.clone());
+    let zero = Expr::new(ExprKind::Const(0), value.clone(), here.clone());
+    let v = Val::new(ExprKind::If(Box::new(p.e), Box::new(load), Box::new(zero)), value, here);
+    c.seq(parts, v)
+}
+
+/// Writes an entry; yields the value.
+pub fn write_entry(
+    c: &mut Checker<'_>,
+    map: MapId,
+    key: Expr,
+    setup: Vec<Expr>,
+    v: Val,
+    want: Want,
+    here: At,
+) -> Val {
+    let def = c.unit.maps[map.0 as usize].clone();
+    let mut parts = setup;
+    let v = if want == Want::Effect {
+        v
+    } else {
+        let (set, v) = c.once(v);
+        parts.extend(set);
+        v
+    };
+    let result = v.clone();
+    let Some((more, value)) = bytes_of(c, v, def.value_size, def.value.as_ref(), "value", &def) else {
+        return Val::error(here);
+    };
+    parts.extend(more);
+    let flags = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+    let update = map_op(MapOp::Update, map, vec![key, value, flags], Ty::I64, &here);
+    if want == Want::Effect {
+        return c.seq(parts, Val::of(update));
+    }
+    parts.push(update);
+    let ty = value_type(&def);
+    let held = if matches!(ty, Ty::Int(_) | Ty::Bool | Ty::Char) {
+        Val::of(c.fit(result, &ty, Fit::Bits))
+    } else {
+        result
+    };
+    c.seq(parts, held)
+}
+
+fn incf_map(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let place = getmap(c, call);
+    let delta = match call.args.get(2) {
+        Some(d) => c.value(d),
+        None => Val::literal(1, call.at()),
+    };
+    match place {
+        Some(Place::Map { map, key, setup }) => {
+            step_entry(c, map, *key, setup, Op::Add, delta, call.want, call.at())
+        }
+        _ => Val::error(call.at()),
+    }
+}
+
+/// `(incf (getmap m k) delta)`: atomic, except on per-CPU maps; creates the entry in hash maps.
+#[allow(clippy::too_many_arguments)]
+pub fn step_entry(
+    c: &mut Checker<'_>,
+    map: MapId,
+    key: Expr,
+    setup: Vec<Expr>,
+    op: Op,
+    delta: Val,
+    want: Want,
+    here: At,
+) -> Val {
+    let def = c.unit.maps[map.0 as usize].clone();
+    let ty = value_type(&def);
+    let int = match &ty {
+        Ty::Int(i) if i.size >= 4 => *i,
+        t => {
+            let text = format!("`{}` holds values of type {t}: eBPF can't add to that atomically", def.name);
+            let d = diag::error(&diag::ATOMIC_SIZE, &here, text).also(def.span, "declared here");
+            return c.fail(d.help("look the value up and change its fields: (when-let ((p (map-lookup …))) (incf …))"));
+        }
+    };
+    let delta = c.number(delta, "incf");
+    if delta.never() {
+        return Val::error(here);
+    }
+    let mut parts = setup;
+    let delta = match op {
+        Op::Sub => arith::arith(c, Op::Sub, Val::literal(0, here.clone()), delta, here.clone()),
+        _ => delta,
+    };
+    let (set, delta) = c.once(delta);
+    parts.extend(set);
+    let delta_e = c.fit(delta, &ty, Fit::Bits);
+    let lookup = Val::of(map_op(MapOp::Lookup, map, vec![key.clone()], lookup_type(&def), &here));
+    let (set, p) = c.once(lookup);
+    parts.extend(set);
+    let per_cpu = def.map_type.info().per_cpu;
+    let value_wanted = want != Want::Effect;
+    let present = if per_cpu {
+        let old = Expr::new(ExprKind::Load { ptr: Box::new(p.e.clone()), off: 0 }, ty.clone(), here.clone());
+        let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(delta_e.clone())), wide(int), here.clone());
+        let store = ExprKind::Store { mem: ty.clone(), ptr: Box::new(p.e.clone()), off: 0, value: Box::new(sum) };
+        Val::new(store, ty.clone(), here.clone())
+    } else {
+        let atomic = ExprKind::Atomic {
+            op: AtomicOp::Add,
+            mem: int,
+            fetch: value_wanted,
+            ptr: Box::new(p.e.clone()),
+            off: 0,
+            value: Box::new(delta_e.clone()),
+        };
+        if value_wanted {
+            let old = Expr::new(atomic, ty.clone(), here.clone());
+            let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(delta_e.clone())), wide(int), here.clone());
+            Val::new(ExprKind::Cast(Box::new(sum)), ty.clone(), here.clone())
+        } else {
+            Val::new(atomic, Ty::Void, here.clone())
+        }
+    };
+    let absent = if is_array(def.map_type) {
+        Val::constant(0, ty.clone(), here.clone())
+    } else {
+        let id = c.temp(ty.clone(), LocalKind::Memory);
+        let ptr = Expr::new(ExprKind::AddrOf(id), Ty::ptr(Space::Stack, Some(ty.clone())), here.clone());
+        let store =
+            ExprKind::Store { mem: ty.clone(), ptr: Box::new(ptr.clone()), off: 0, value: Box::new(delta_e.clone()) };
+        let store = Expr::new(store, ty.clone(), here.clone());
+        // BPF_NOEXIST: an entry that another CPU has just made is not overwritten.
+        let flags = Expr::new(ExprKind::Const(1), Ty::U64, here.clone());
+        let update = map_op(MapOp::Update, map, vec![key, ptr, flags], Ty::I64, &here);
+        c.seq(vec![store, update], Val::of(delta_e))
+    };
+    let out = if value_wanted { ty } else { Ty::Void };
+    let (a, b) = (c.join_arm(present, &out), c.join_arm(absent, &out));
+    let v = Val::new(ExprKind::If(Box::new(p.e), Box::new(a), Box::new(b)), out, here);
+    c.seq(parts, v)
+}
+
+fn wide(i: IntTy) -> Ty {
+    if i.signed { Ty::I64 } else { Ty::U64 }
+}

@@ -1,0 +1,238 @@
+//! The kernel's structs as programs see them. Invariant: our own BTF gets a view of a kernel struct
+//! that holds just the fields that are used, with the kernel's names; the running kernel tells the rest.
+
+use rustc_hash::FxHashMap;
+use whistler_btf::{Btf, BtfBuilder, CoreKind, CoreReloc, Kind, MemberDef, TypeId, TypeKind, access_string, int_encoding};
+
+use crate::hir::{CoreId, IntTy, Space, Ty, Unit};
+
+/// The views made so far.
+#[derive(Default)]
+pub struct KernelViews {
+    /// By the kernel's type id.
+    views: FxHashMap<TypeId, usize>,
+    list: Vec<View>,
+    records: FxHashMap<(TypeId, String, u8), CoreId>,
+}
+
+struct View {
+    local: TypeId,
+    size: u32,
+    members: Vec<ViewMember>,
+}
+
+struct ViewMember {
+    name: String,
+    ty: TypeId,
+    bit_offset: u32,
+}
+
+/// A field found in the kernel's types.
+#[derive(Clone, Debug)]
+pub struct FieldInfo {
+    /// The kernel's spelling.
+    pub name: String,
+    /// Offset in its struct, anonymous members included.
+    pub bit_offset: u32,
+    /// Width of a bit-field; 0 otherwise.
+    pub bits: u8,
+    /// The kernel's type of it.
+    pub ty: TypeId,
+}
+
+/// The type behind names and qualifiers.
+pub fn strip(btf: &Btf, mut id: TypeId) -> TypeId {
+    for _ in 0..32 {
+        let Ok(t) = btf.ty(id) else { return id };
+        match t.get() {
+            Kind::Typedef(of) | Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => id = of,
+            _ => return id,
+        }
+    }
+    id
+}
+
+/// The struct or union of this name; `-` and `_` are the same.
+pub fn find(btf: &Btf, name: &str) -> Option<TypeId> {
+    let look = |n: &str| btf.find_any(n, &[TypeKind::Struct, TypeKind::Union]).ok().flatten();
+    look(name).or_else(|| if name.contains('-') { look(&name.replace('-', "_")) } else { None })
+}
+
+/// A field of a struct, searched through anonymous members.
+pub fn field(btf: &Btf, id: TypeId, name: &str) -> Option<FieldInfo> {
+    search(btf, id, name, 0, 0)
+}
+
+fn search(btf: &Btf, id: TypeId, name: &str, base: u32, depth: u32) -> Option<FieldInfo> {
+    if depth > 8 {
+        return None;
+    }
+    let t = btf.ty(id).ok()?;
+    let members = t.composite()?;
+    for m in members.members() {
+        if m.name.is_empty() {
+            let inner = strip(btf, m.ty);
+            if let Some(f) = search(btf, inner, name, base + m.bit_offset, depth + 1) {
+                return Some(f);
+            }
+        } else if whistler_isa::same_name(m.name, name) {
+            return Some(FieldInfo { name: m.name.to_string(), bit_offset: base + m.bit_offset, bits: m.bits, ty: m.ty });
+        }
+    }
+    None
+}
+
+/// The names of a struct's fields, those of anonymous members included.
+pub fn field_names(btf: &Btf, id: TypeId, out: &mut Vec<String>) {
+    let Ok(t) = btf.ty(id) else { return };
+    let Some(c) = t.composite() else { return };
+    for m in c.members() {
+        if out.len() > 2000 {
+            return;
+        }
+        if m.name.is_empty() {
+            field_names(btf, strip(btf, m.ty), out);
+        } else {
+            out.push(m.name.to_string());
+        }
+    }
+}
+
+/// What a field of a kernel type is to a program. `space` is where the struct lies.
+pub fn field_ty(btf: &Btf, id: TypeId, space: Space) -> Option<Ty> {
+    let id = strip(btf, id);
+    let t = btf.ty(id).ok()?;
+    Some(match t.get() {
+        Kind::Int(i) if i.bool => Ty::Bool,
+        Kind::Int(i) if i.char && i.size == 1 => Ty::Char,
+        // C's plain `char` has no mark of its own in BTF but its name.
+        Kind::Int(i) if i.size == 1 && t.name == "char" => Ty::Char,
+        Kind::Int(i) if matches!(i.size, 1 | 2 | 4 | 8) => Ty::Int(IntTy { size: i.size as u8, signed: i.signed }),
+        Kind::Enum(e) => Ty::Int(IntTy { size: e.size.clamp(1, 8) as u8, signed: e.signed }),
+        Kind::Ptr(to) => {
+            let to_ty = btf.ty(strip(btf, to)).ok();
+            let pointee = match to_ty.map(|t| (t.name, t.get())) {
+                Some((name, Kind::Struct(_) | Kind::Union(_))) if !name.is_empty() => Some(Ty::Kernel(name.into())),
+                _ => None,
+            };
+            let space = match (&pointee, space) {
+                (Some(_), Space::Trusted) => Space::Trusted,
+                (_, Space::User) => Space::User,
+                _ => Space::Kernel,
+            };
+            Ty::ptr(space, pointee)
+        }
+        Kind::Struct(_) | Kind::Union(_) => Ty::Kernel(t.name.into()),
+        Kind::Array { elem, len } => Ty::Array(std::rc::Rc::new(field_ty(btf, elem, space)?), len),
+        _ => return None,
+    })
+}
+
+/// Bytes of a kernel type.
+pub fn size_of(btf: &Btf, id: TypeId) -> u32 {
+    let Ok(t) = btf.ty(strip(btf, id)) else { return 0 };
+    match t.get() {
+        Kind::Int(i) => i.size,
+        Kind::Enum(e) => e.size,
+        Kind::Ptr(_) => 8,
+        Kind::Struct(c) | Kind::Union(c) => c.size,
+        Kind::Array { elem, len } => size_of(btf, elem).saturating_mul(len),
+        Kind::Float { size } => size,
+        _ => 0,
+    }
+}
+
+impl KernelViews {
+    /// The view of a kernel struct.
+    fn view(&mut self, btf: &Btf, out: &mut BtfBuilder, id: TypeId) -> usize {
+        if let Some(v) = self.views.get(&id) {
+            return *v;
+        }
+        let (name, size, union) = match btf.ty(id) {
+            Ok(t) => match t.get() {
+                Kind::Union(c) => (t.name, c.size, true),
+                Kind::Struct(c) => (t.name, c.size, false),
+                _ => (t.name, 0, false),
+            },
+            Err(_) => ("", 0, false),
+        };
+        let local = if union { out.reserve_union(name) } else { out.reserve_struct(name) };
+        self.list.push(View { local, size, members: Vec::new() });
+        self.views.insert(id, self.list.len() - 1);
+        self.list.len() - 1
+    }
+
+    /// The local type of a member, of the kernel's kind.
+    fn local_type(&mut self, btf: &Btf, out: &mut BtfBuilder, id: TypeId) -> TypeId {
+        let id = strip(btf, id);
+        let Ok(t) = btf.ty(id) else { return TypeId(0) };
+        match t.get() {
+            Kind::Int(i) => {
+                let mut encoding = 0;
+                if i.signed {
+                    encoding |= int_encoding::SIGNED;
+                }
+                if i.bool {
+                    encoding |= int_encoding::BOOL;
+                }
+                out.int(t.name, i.size, encoding)
+            }
+            Kind::Enum(e) => out.enumeration(t.name, e.size, e.signed, &[]),
+            Kind::Ptr(_) => out.ptr(TypeId(0)),
+            Kind::Array { elem, len } => {
+                let elem = self.local_type(btf, out, elem);
+                out.array(elem, len)
+            }
+            Kind::Struct(_) | Kind::Union(_) => {
+                let v = self.view(btf, out, id);
+                self.list[v].local
+            }
+            _ => TypeId(0),
+        }
+    }
+
+    /// The record that asks something about a path of fields from a kernel struct on.
+    pub fn record(&mut self, btf: &Btf, unit: &mut Unit, root: TypeId, path: &[FieldInfo], kind: CoreKind) -> CoreId {
+        let root_view = self.view(btf, &mut unit.btf, root);
+        let mut indices = vec![0];
+        let mut at = root_view;
+        for f in path {
+            let found = self.list[at].members.iter().position(|m| m.name == f.name);
+            let i = match found {
+                Some(i) => i,
+                None => {
+                    let ty = self.local_type(btf, &mut unit.btf, f.ty);
+                    self.list[at].members.push(ViewMember { name: f.name.clone(), ty, bit_offset: f.bit_offset });
+                    self.list[at].members.len() - 1
+                }
+            };
+            indices.push(i as u32);
+            let inner = strip(btf, f.ty);
+            if matches!(btf.ty(inner).map(|t| t.kind()), Ok(TypeKind::Struct | TypeKind::Union)) {
+                at = self.view(btf, &mut unit.btf, inner);
+            }
+        }
+        let type_id = self.list[root_view].local;
+        let access = access_string(&indices);
+        let key = (type_id, access.clone(), kind as u8);
+        if let Some(id) = self.records.get(&key) {
+            return *id;
+        }
+        let id = CoreId(unit.core.len() as u32);
+        unit.core.push(CoreReloc { insn_off: 0, type_id, access, kind });
+        self.records.insert(key, id);
+        id
+    }
+
+    /// Gives the views their members; after this no more are added.
+    pub fn finish(&mut self, out: &mut BtfBuilder) {
+        for v in &self.list {
+            let members: Vec<MemberDef<'_>> = v
+                .members
+                .iter()
+                .map(|m| MemberDef { name: &m.name, ty: m.ty, bit_offset: m.bit_offset, bits: 0 })
+                .collect();
+            out.define(v.local, v.size, &members);
+        }
+    }
+}

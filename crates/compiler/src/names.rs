@@ -1,0 +1,143 @@
+//! Names of kernel things. Invariant: a name is found exactly as written, else without
+//! regard to case and to `-`/`_` when that is unambiguous.
+
+use rustc_hash::FxHashMap;
+use whistler_lisp::{Package, Symbol};
+
+/// The symbol under which all spellings of a kernel name meet: lower case, `-` for `_`, no package.
+pub fn norm(symbol: Symbol) -> Symbol {
+    match symbol.package_kind() {
+        Package::Uninterned => return symbol,
+        Package::None => {}
+        Package::Keyword | Package::Cl | Package::Bpf => return norm(Symbol::intern(symbol.name())),
+    }
+    let name = symbol.name();
+    if name.bytes().any(|b| b == b'_' || b.is_ascii_uppercase()) { Symbol::intern(&norm_str(name)) } else { symbol }
+}
+
+/// The spelling that all spellings of a kernel name share.
+pub fn norm_str(name: &str) -> String {
+    name.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+/// A table of declared things by name.
+#[derive(Clone, Debug)]
+pub struct Names<T> {
+    exact: FxHashMap<Symbol, T>,
+    /// Spellings that differ only in case and `-`/`_`; `None` when there are several.
+    folded: FxHashMap<Symbol, Option<Symbol>>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Names<T> {
+        Names { exact: FxHashMap::default(), folded: FxHashMap::default() }
+    }
+}
+
+impl<T> Names<T> {
+    /// What the name stands for.
+    pub fn get(&self, name: Symbol) -> Option<&T> {
+        if self.exact.is_empty() {
+            return None;
+        }
+        if let Some(t) = self.exact.get(&name) {
+            return Some(t);
+        }
+        let only = (*self.folded.get(&norm(name))?)?;
+        self.exact.get(&only)
+    }
+
+    /// The spelling under which `name` is declared.
+    pub fn spelled(&self, name: Symbol) -> Option<Symbol> {
+        if self.exact.contains_key(&name) {
+            return Some(name);
+        }
+        *self.folded.get(&norm(name))?
+    }
+
+    /// Declares or redefines.
+    pub fn insert(&mut self, name: Symbol, thing: T) {
+        if self.exact.insert(name, thing).is_none() {
+            self.folded.entry(norm(name)).and_modify(|n| *n = None).or_insert(Some(name));
+        }
+    }
+
+    /// Takes a name out.
+    pub fn remove(&mut self, name: Symbol) -> Option<T> {
+        let thing = self.exact.remove(&name)?;
+        let key = norm(name);
+        let mut rest = self.exact.keys().copied().filter(|n| norm(*n) == key);
+        match (rest.next(), rest.next()) {
+            (None, _) => drop(self.folded.remove(&key)),
+            (Some(only), None) => drop(self.folded.insert(key, Some(only))),
+            (Some(_), Some(_)) => {}
+        }
+        Some(thing)
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.exact.keys().copied()
+    }
+
+    /// All things.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.exact.values()
+    }
+}
+
+/// The candidate nearest to `wanted`, if one is near enough to be what was meant.
+pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = norm_str(wanted);
+    let limit = (wanted.chars().count() / 3).clamp(1, 4);
+    candidates
+        .filter(|c| c.len().abs_diff(wanted.len()) <= limit)
+        .map(|c| (distance(&wanted, &norm_str(c)), c))
+        .filter(|(d, _)| *d <= limit)
+        .min()
+        .map(|(_, c)| c)
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut next = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            next[j] = (row[j] + 1).min(next[j - 1] + 1).min(row[j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                next[j] = next[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fold_unless_ambiguous() {
+        let mut n = Names::default();
+        n.insert(Symbol::intern("Task_Struct"), 1);
+        assert_eq!(n.get(Symbol::intern("task-struct")), Some(&1));
+        n.insert(Symbol::intern("task_struct"), 2);
+        assert_eq!(n.get(Symbol::intern("task-struct")), None);
+        assert_eq!(n.get(Symbol::intern("task_struct")), Some(&2));
+        n.remove(Symbol::intern("Task_Struct"));
+        assert_eq!(n.get(Symbol::intern("TASK-STRUCT")), Some(&2));
+    }
+
+    #[test]
+    fn near_names() {
+        let known = ["map-lookup", "map-update", "ktime-get-ns"];
+        assert_eq!(nearest("map-lokup", known.into_iter()), Some("map-lookup"));
+        assert_eq!(nearest("ktime_get_sn", known.into_iter()), Some("ktime-get-ns"));
+        assert_eq!(nearest("zebra", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! A session: declarations, and the unit that is checked and compiled from them. Invariant: declaring
+//! has no effect outside of the session, and checking none at all.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use whistler_btf::TypeSource;
+use whistler_codegen::OptLevel;
+use whistler_diag::{Diagnostic, FileId, Severity, SourceMap};
+use whistler_isa::Target;
+use whistler_lisp::{Form, Symbol, Value};
+use whistler_object::Object;
+
+use crate::check::{Checker, at};
+use crate::decl::{self, Declared, Mode};
+use crate::diagnostics as diag;
+use crate::env::{DeclKind, Env};
+use crate::hir::{Space, Ty, Unit};
+use crate::host::{self, Interp};
+use crate::names::norm;
+
+/// Forms that declare something for programs.
+const DECLARATIONS: &[&str] = &[
+    "defstruct",
+    "defunion",
+    "defenum",
+    "defmap",
+    "defglobal",
+    "defparam",
+    "defsubprog",
+    "defprog",
+    "deftracepoint",
+    "import-kernel-struct",
+    "defheader",
+];
+
+/// Host forms that need a kernel or a loader; without one they are skipped.
+const LIVE_FORMS: &[&str] = &[
+    "attach", "detach", "follow", "watch", "hist", "links", "compile-to-elf", "load-object", "with-bpf-session",
+    "with-bpf-object", "ring-poll", "ring-consume", "open-ring-consumer", "open-decoding-ring-consumer",
+    "with-decoding-ring-consumer", "close-ring-consumer", "do-map-entries", "map-ref", "map-keys", "map-entries",
+    "disasm", "stats", "verifier-log", "deftest", "run-prog", "asdf:load-system", "load-system",
+];
+
+/// How deep macros may expand into declarations.
+const EXPANSIONS: usize = 100;
+
+/// What compiling yields.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The object.
+    pub object: Object,
+    /// Programs and subprograms with the number of their instructions.
+    pub functions: Vec<(String, usize)>,
+}
+
+/// Declarations and what is needed to compile them.
+pub struct Session {
+    /// What is declared.
+    pub env: Env,
+    /// What is compiled for.
+    pub target: Target,
+    types: Rc<dyn TypeSource>,
+    /// Declarations that host code came to while it ran.
+    queue: Rc<RefCell<Vec<Form>>>,
+    registered: bool,
+}
+
+/// Whether a name is that of a declaring form.
+pub fn is_declaration_name(name: Symbol) -> bool {
+    DECLARATIONS.iter().any(|d| name.is(d))
+}
+
+impl Session {
+    /// A session with nothing declared.
+    pub fn new(target: Target, types: Rc<dyn TypeSource>) -> Session {
+        let source = types.clone();
+        let env = Env {
+            kernel_names: Some(Rc::new(move |n: &str| source.btf().is_some_and(|b| crate::kernel::find(b, n).is_some()))),
+            ..Env::default()
+        };
+        Session { env, target, types, queue: Rc::default(), registered: false }
+    }
+
+    /// Whether a form declares something for programs.
+    pub fn is_declaration(&self, form: &Form) -> bool {
+        form.head().is_some_and(|h| is_declaration_name(h) || h.is("defconstant"))
+    }
+
+    /// Makes the library and the declaring forms known to the host, so that they work inside of
+    /// other host forms, too.
+    pub fn register(&mut self, interp: &mut Interp) {
+        if std::mem::replace(&mut self.registered, true) {
+            return;
+        }
+        crate::library::register(&mut self.env, interp);
+        for name in DECLARATIONS {
+            let queue = self.queue.clone();
+            interp.define_special(
+                name,
+                Rc::new(move |_: &mut Interp, form: &Form| {
+                    queue.borrow_mut().push(form.clone());
+                    Ok(form.as_list().and_then(|l| l.get(1)?.as_symbol()).map_or(Value::NIL, Value::Symbol))
+                }),
+            );
+        }
+    }
+
+    /// Declares something. Program bodies are kept, and checked by [`Session::check`].
+    pub fn declare(&mut self, interp: &mut Interp, form: &Form, mode: Mode) -> (Option<Declared>, Vec<Diagnostic>) {
+        self.register(interp);
+        let mut diags = Vec::new();
+        let declared = self.declare_into(interp, form, mode, &mut diags);
+        (declared, diags)
+    }
+
+    fn declare_into(
+        &mut self,
+        interp: &mut Interp,
+        form: &Form,
+        mode: Mode,
+        diags: &mut Vec<Diagnostic>,
+    ) -> Option<Declared> {
+        let head = form.head()?;
+        let env = &mut self.env;
+        let types = &*self.types;
+        match norm(head).name() {
+            "defstruct" => decl::structs::structure(env, interp, diags, form, mode),
+            "defunion" => decl::structs::union(env, interp, diags, form, mode),
+            "defenum" => decl::structs::enumeration(env, interp, diags, form, mode),
+            "defmap" => decl::maps::map(env, interp, &self.target, diags, form, mode),
+            "defglobal" | "defparam" => decl::maps::global(env, interp, diags, form, mode),
+            "defsubprog" => decl::programs::subprogram(env, interp, diags, form, mode),
+            "defprog" => decl::programs::program(env, interp, &self.target, diags, form, mode),
+            "deftracepoint" => decl::kernel_types::tracepoint(env, types, diags, form),
+            "import-kernel-struct" => decl::kernel_types::kernel_struct(env, types, diags, form),
+            "defheader" => decl::header::declare(env, interp, diags, form),
+            "defconstant" => {
+                let name = decl::name_of(diags, form)?;
+                match interp.eval(form) {
+                    Ok(_) => Some(Declared { name, kind: DeclKind::Constant, summary: name.to_string() }),
+                    Err(e) => {
+                        diags.push(e.to_diagnostic());
+                        None
+                    }
+                }
+            }
+            _ => {
+                diags.push(diag::error(&diag::MALFORMED, &at(form), format!("`{head}` declares nothing")));
+                None
+            }
+        }
+    }
+
+    /// Takes one top-level form: declares it, or evaluates it in the host.
+    pub fn top_level(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>) {
+        self.register(interp);
+        self.top_level_within(interp, form, mode, diags, 0);
+    }
+
+    fn top_level_within(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>, depth: usize) {
+        let Some(head) = form.head() else {
+            self.evaluate(interp, form, mode, diags);
+            return;
+        };
+        if is_declaration_name(head) {
+            self.declare_into(interp, form, mode, diags);
+            return;
+        }
+        let items = form.as_list().unwrap_or(&[]);
+        let nested = if head.is("progn") {
+            Some(1)
+        } else if head.is("eval-when") {
+            Some(2)
+        } else {
+            None
+        };
+        if let Some(skip) = nested {
+            if depth >= EXPANSIONS {
+                diags.push(diag::error(&diag::TOO_DEEP, &at(form), "forms are nested too deeply here"));
+                return;
+            }
+            for f in items.iter().skip(skip) {
+                self.top_level_within(interp, f, mode, diags, depth + 1);
+            }
+            return;
+        }
+        if let Some(m) = host::user_macro(interp, head) {
+            if depth >= EXPANSIONS {
+                diags.push(diag::error(&diag::EXPANSION, &at(form), format!("`{head}` expands without end")));
+                return;
+            }
+            match host::expand(interp, &m, form) {
+                Ok(f) => self.top_level_within(interp, &f, mode, diags, depth + 1),
+                Err(d) => diags.push(d),
+            }
+            return;
+        }
+        self.evaluate(interp, form, mode, diags);
+    }
+
+    fn evaluate(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>) {
+        let head = form.head();
+        let live = head.is_some_and(|h| LIVE_FORMS.iter().any(|l| h.is(l)));
+        if live && head.is_some_and(|h| interp.function(h).is_none() && !interp.is_defined(h)) {
+            skipped(form, diags);
+            return;
+        }
+        let result = interp.eval(form).map(|_| ());
+        let queued: Vec<Form> = self.queue.borrow_mut().drain(..).collect();
+        for f in &queued {
+            self.declare_into(interp, f, mode, diags);
+        }
+        if let Err(e) = result {
+            if e.needs_host {
+                skipped(form, diags);
+            } else {
+                diags.push(e.to_diagnostic());
+            }
+        }
+    }
+
+    /// Reads a file's forms and takes them in order; programs are declared, not checked yet.
+    pub fn load_source(&mut self, interp: &mut Interp, sources: &SourceMap, file: FileId) -> Vec<Diagnostic> {
+        self.register(interp);
+        let (forms, mut diags) = whistler_lisp::read(sources, file);
+        for f in &forms {
+            self.top_level(interp, f, Mode::File, &mut diags);
+        }
+        diags
+    }
+
+    /// Checks programs and all that they use: the named ones, or all.
+    pub fn check(&mut self, interp: &mut Interp, names: Option<&[Symbol]>) -> (Unit, Vec<Diagnostic>) {
+        self.register(interp);
+        let programs: Vec<Symbol> = match names {
+            Some(names) => names.iter().filter_map(|n| self.env.programs.spelled(*n)).collect(),
+            None => self.env.order.iter().filter(|d| d.1 == DeclKind::Program).map(|d| d.0).collect(),
+        };
+        let maps: Vec<Symbol> = match names {
+            Some(_) => Vec::new(),
+            None => self.env.order.iter().filter(|d| d.1 == DeclKind::Map).map(|d| d.0).collect(),
+        };
+        let subprograms: Vec<Symbol> = match names {
+            Some(_) => Vec::new(),
+            None => self.env.order.iter().filter(|d| d.1 == DeclKind::Subprogram).map(|d| d.0).collect(),
+        };
+        let mut c = Checker::new(&mut self.env, interp, self.target, self.types.clone());
+        for m in maps {
+            // User space may want a map that no program mentions.
+            c.map_id(m);
+        }
+        for name in programs {
+            if let Some(decl) = c.env.programs.get(name).cloned() {
+                c.program(&decl);
+            }
+        }
+        for name in subprograms {
+            c.uncalled(name);
+        }
+        let mut unit = std::mem::take(&mut c.unit);
+        c.kernel.finish(&mut unit.btf);
+        let diags = std::mem::take(&mut c.diags);
+        (unit, diags)
+    }
+
+    /// Checks and compiles.
+    pub fn compile(
+        &mut self,
+        interp: &mut Interp,
+        sources: &SourceMap,
+        names: Option<&[Symbol]>,
+        opt: OptLevel,
+    ) -> (Option<Compiled>, Vec<Diagnostic>) {
+        let (unit, mut diags) = self.check(interp, names);
+        if diags.iter().any(Diagnostic::is_error) {
+            return (None, diags);
+        }
+        match crate::assemble::assemble(&unit, sources, &self.target, opt) {
+            Ok(object) => {
+                let functions = object
+                    .programs
+                    .iter()
+                    .map(|p| &p.function)
+                    .chain(&object.subprograms)
+                    .map(|f| (f.name.clone(), f.insns.len()))
+                    .collect();
+                (Some(Compiled { object, functions }), diags)
+            }
+            Err(more) => {
+                diags.extend(more);
+                (None, diags)
+            }
+        }
+    }
+
+    /// Loads a file's forms, then checks and compiles all programs. Everything wrong is reported in one run.
+    pub fn compile_source(
+        &mut self,
+        interp: &mut Interp,
+        sources: &SourceMap,
+        file: FileId,
+        opt: OptLevel,
+    ) -> (Option<Compiled>, Vec<Diagnostic>) {
+        let mut diags = self.load_source(interp, sources, file);
+        let failed = diags.iter().any(Diagnostic::is_error);
+        let (compiled, more) = if failed {
+            (None, self.check(interp, None).1)
+        } else {
+            self.compile(interp, sources, None, opt)
+        };
+        for d in more {
+            if !diags.contains(&d) {
+                diags.push(d);
+            }
+        }
+        sort(&mut diags);
+        (compiled, diags)
+    }
+
+    /// The programs and subprograms that mention a name (a map, struct, constant, macro, subprogram),
+    /// as of their last check.
+    pub fn dependants(&self, name: Symbol) -> Vec<Symbol> {
+        let key = norm(name);
+        let mut found: Vec<Symbol> = self
+            .env
+            .uses
+            .iter()
+            .filter(|(_, uses)| uses.iter().any(|u| *u == name || norm(*u) == key))
+            .map(|(n, _)| *n)
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// The kernel's types.
+    pub fn types(&self) -> &Rc<dyn TypeSource> {
+        &self.types
+    }
+}
+
+/// In the order of the text, errors and warnings alike.
+fn sort(diags: &mut [Diagnostic]) {
+    diags.sort_by_key(|d| (d.severity == Severity::Note, d.primary.span.file, d.primary.span.lo));
+}
+
+fn skipped(form: &Form, diags: &mut Vec<Diagnostic>) {
+    let head = form.head().map_or_else(String::new, |h| h.to_string());
+    let mut d = diag::error(&diag::SKIPPED, &at(form), format!("`{head}` needs a running session; it is left out here"));
+    d.severity = Severity::Note;
+    diags.push(d);
+}
+
+impl Checker<'_> {
+    /// Checks a subprogram that no program calls, for its mistakes alone.
+    fn uncalled(&mut self, name: Symbol) {
+        if self.was_instanced(name) {
+            return;
+        }
+        let Some(decl) = self.env.subprograms.get(name).cloned() else { return };
+        let types = decl
+            .params
+            .iter()
+            .map(|p| match &p.ty {
+                Ty::Ptr(t) => Ty::ptr(Space::Mem, t.pointee.as_deref().cloned()),
+                Ty::Struct(_) | Ty::Array(..) => Ty::ptr(Space::Mem, Some(p.ty.clone())),
+                Ty::Kernel(_) => Ty::ptr(Space::Kernel, Some(p.ty.clone())),
+                t => t.clone(),
+            })
+            .collect();
+        let before = self.unit.functions.len();
+        self.f = Default::default();
+        self.instance(name, &decl, types, &at(&decl.form));
+        self.unit.functions.truncate(before);
+    }
+}

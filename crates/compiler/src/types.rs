@@ -1,0 +1,124 @@
+//! Types as written.
+
+use std::rc::Rc;
+
+use whistler_diag::Diagnostic;
+use whistler_lisp::{Form, Symbol};
+
+use crate::check::at;
+use crate::diagnostics as diag;
+use crate::env::Env;
+use crate::hir::{IntTy, PtrTy, Space, Ty};
+use crate::host::Interp;
+use crate::names::{nearest, norm};
+
+/// The scalar types by name.
+const SCALARS: &[(&str, Ty)] = &[
+    ("u8", Ty::Int(IntTy::U8)),
+    ("u16", Ty::Int(IntTy::U16)),
+    ("u32", Ty::Int(IntTy::U32)),
+    ("u64", Ty::Int(IntTy::U64)),
+    ("i8", Ty::Int(IntTy::I8)),
+    ("i16", Ty::Int(IntTy::I16)),
+    ("i32", Ty::Int(IntTy::I32)),
+    ("i64", Ty::Int(IntTy::I64)),
+    ("s8", Ty::Int(IntTy::I8)),
+    ("s16", Ty::Int(IntTy::I16)),
+    ("s32", Ty::Int(IntTy::I32)),
+    ("s64", Ty::Int(IntTy::I64)),
+    ("bool", Ty::Bool),
+    ("char", Ty::Char),
+    ("void", Ty::Void),
+];
+
+thread_local! {
+    static SCALAR_SYMBOLS: Vec<(Symbol, Ty)> =
+        SCALARS.iter().map(|(n, t)| (Symbol::intern_static(n), t.clone())).collect();
+}
+
+/// The scalar type of a name.
+pub fn scalar(name: Symbol) -> Option<Ty> {
+    let key = norm(name);
+    SCALAR_SYMBOLS.with(|s| s.iter().find(|(n, _)| *n == key).map(|(_, t)| t.clone()))
+}
+
+/// Whether a form is a type as written.
+pub fn is_type(env: &Env, form: &Form) -> bool {
+    match form.as_symbol() {
+        Some(s) => !s.is_keyword() && named(env, s).is_some(),
+        None => ["array", "ptr", "nullable", "be"].iter().any(|h| form.is_call(h)),
+    }
+}
+
+/// The type of a name.
+pub fn named(env: &Env, s: Symbol) -> Option<Ty> {
+    if let Some(t) = scalar(s) {
+        return Some(t);
+    }
+    if let Some(d) = env.structs.get(s) {
+        return Some(Ty::Struct(d.clone()));
+    }
+    if let Some(e) = env.enums.get(s) {
+        return Some(e.ty.clone());
+    }
+    env.kernel_structs.get(&norm(s)).map(|n| Ty::Kernel(n.clone()))
+}
+
+/// The type that a form says.
+pub fn parse(env: &mut Env, host: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form) -> Result<Ty, Box<Diagnostic>> {
+    if let Some(s) = form.as_symbol() {
+        if let Some(t) = named(env, s) {
+            return Ok(t);
+        }
+        // A struct of the kernel may be named without being imported; whether it is there shows on use.
+        if env.kernel_names.as_ref().is_some_and(|k| k(s.name())) {
+            let name: Rc<str> = s.name().replace('-', "_").into();
+            env.kernel_structs.insert(norm(s), name.clone());
+            return Ok(Ty::Kernel(name));
+        }
+        let near = {
+            let own = env.structs.names().chain(env.enums.names()).map(Symbol::name);
+            nearest(s.name(), SCALARS.iter().map(|(n, _)| *n).chain(own)).map(str::to_string)
+        };
+        let mut d = diag::error(&diag::UNKNOWN_TYPE, &at(form), format!("there is no type `{s}`"));
+        if let Some(near) = near {
+            d = d.help(format!("did you mean `{near}`?"));
+        }
+        return Err(Box::new(d));
+    }
+    let bad = |text: &str| Err(Box::new(diag::error(&diag::UNKNOWN_TYPE, &at(form), text.to_string())));
+    let Some([head, rest @ ..]) = form.as_list() else { return bad("this is no type") };
+    let Some(head) = head.as_symbol() else { return bad("this is no type") };
+    if head.is("array") {
+        let [elem, n] = rest else { return bad("an array type is written (array TYPE n)") };
+        let elem = parse(env, host, diags, elem)?;
+        if matches!(elem, Ty::Void | Ty::Kernel(_)) {
+            return bad("an array needs elements of a known size");
+        }
+        let count = crate::host::eval_number(host, n).map_err(Box::new)?;
+        return match count.and_then(|n| u32::try_from(n).ok()) {
+            Some(n) if u64::from(n) * u64::from(elem.size()) < 1 << 31 => Ok(Ty::Array(Rc::new(elem), n)),
+            _ => bad("the length of an array is a number from 0 to 2³¹ bytes"),
+        };
+    }
+    if head.is("ptr") {
+        let [to] = rest else { return bad("a pointer type is written (ptr TYPE)") };
+        let to = match parse(env, host, diags, to)? {
+            Ty::Void => None,
+            t => Some(t),
+        };
+        return Ok(Ty::ptr(Space::Unknown, to));
+    }
+    if head.is("nullable") {
+        let [of] = rest else { return bad("written as (nullable (ptr TYPE))") };
+        return match parse(env, host, diags, of)? {
+            Ty::Ptr(p) => Ok(Ty::Ptr(PtrTy { nullable: true, ..p })),
+            _ => bad("only a pointer can be nullable"),
+        };
+    }
+    if head.is("struct") || head.is("union") {
+        let [name] = rest else { return bad("written as (struct NAME)") };
+        return parse(env, host, diags, name);
+    }
+    bad("this is no type: there are (array TYPE n), (ptr TYPE) and (nullable (ptr TYPE))")
+}
