@@ -12,7 +12,7 @@ cargo xtask vm [--kernel 6.1|6.12|all] [--put FILE:GUEST_PATH]… [--timeout SEC
     loader's own tests, built statically
 
 cargo xtask vm [--kernel 6.12] --shell [--bin WHISTLER] [--put FILE:GUEST_PATH]… [-- ARGS…]
-    boots a kernel with `whistler` on the terminal
+    boots a kernel with `whistler` on the terminal, the examples in /examples
 ";
 
 fn main() -> ExitCode {

@@ -22,6 +22,15 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Ample: a boot takes two seconds.
 const DEFAULT_TIMEOUT: u64 = 600;
 
+/// What programs of the host find in the machine as well, where the host has it: enough for dynamic ones, and
+/// for uprobes in the C library.
+const LIBRARIES: &[&str] = &[
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/x86_64-linux-gnu/libc.so.6",
+    "/lib/x86_64-linux-gnu/libm.so.6",
+    "/lib/x86_64-linux-gnu/libgcc_s.so.1",
+];
+
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
@@ -97,6 +106,9 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let init = build(&root, &["build", "--release", "-p", "xtask", "--bin", "vm-init"])?;
     let init = init.into_iter().next_back().ok_or("vm-init was not built")?;
     let mut guest = Guest::new(&init)?;
+    for library in LIBRARIES.iter().filter(|l| Path::new(l).exists()) {
+        guest.put(Path::new(library), library)?;
+    }
     for (from, to) in &options.put {
         guest.put(from, to)?;
     }
@@ -108,6 +120,9 @@ pub fn run(options: &Options) -> Result<bool, String> {
                 .ok_or("whistler was not built")?,
         };
         guest.put(&bin, "/bin/whistler")?;
+        if root.join("examples").is_dir() {
+            guest.put(&root.join("examples"), "/examples")?;
+        }
         let mut words = vec!["/bin/whistler".to_string()];
         words.extend(options.command.iter().cloned());
         guest.files.insert("/shell".into(), words.join("\0").into_bytes());
