@@ -9,11 +9,13 @@
 //! - Evaluation is left to right, once each.
 //! - Accesses are checked: what can be null has been tested, as far as the checker sees.
 
+mod dump;
 mod expr;
 mod types;
 mod unit;
 mod walk;
 
+pub use dump::dump;
 pub use expr::{AtomicOp, BinOp, CmpOp, Expr, ExprKind, LabelId, LocalId, MapOp, UnOp};
 pub use types::{Field, IntTy, PtrTy, Space, StructDef, Ty};
 pub use unit::{
