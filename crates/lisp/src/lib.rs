@@ -6,18 +6,38 @@
 //! input, output, files and time go through [`HostIo`].
 #![forbid(unsafe_code)]
 
+mod arith;
 mod chars;
+mod code;
+mod compile;
+mod equality;
+pub mod error;
 mod form;
+mod hash;
 mod heap;
+mod interp;
+mod io;
 pub mod lexer;
+mod macros;
+mod natives;
+mod nearest;
 mod number;
 pub mod printer;
 pub mod reader;
 mod symbol;
 mod value;
+mod vm;
 
+pub(crate) use compile::split_body as compile_split;
+pub use equality::Test;
+pub use error::{LispError, LispResult};
 pub use form::{Expansion, Form, FormKind, NESTING_LIMIT};
-pub use heap::Root;
+pub use hash::HashTable;
+pub use heap::{CellSpans, Foreign, Heap, Object, Record, RecordLayout, Root, Stream};
+pub use interp::{CALL_DEPTH_LIMIT, DocKind, HostMacroFn, Interp, LibraryItem, Macro, SpecialFn};
+pub use io::{CapturedIo, HostIo, NoIo};
+pub use nearest::nearest;
+pub use printer::pretty;
 pub use reader::{is_complete, read, read_text};
 pub use symbol::{Package, Symbol};
 pub use value::{ConsRef, ObjRef, Value};

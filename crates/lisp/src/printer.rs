@@ -1,6 +1,11 @@
 //! Forms and values as text. Invariant: what [`form_text`] writes, the reader
 //! reads back as an equal form (uninterned symbols and live values apart).
 
+mod pretty;
+mod values;
+
+pub use pretty::pretty;
+
 use crate::{Form, FormKind, Package, Symbol, chars, number};
 
 /// A symbol as the reader takes it, with prefix, and bars where needed.
@@ -127,4 +132,14 @@ fn write_form(form: &Form, out: &mut String) {
         }
         FormKind::Foreign(root) => out.push_str(&format!("#<{:?}>", root.get())),
     }
+}
+
+/// Text cut to a length fit for messages.
+pub(crate) fn cut(mut s: String) -> String {
+    const MOST: usize = 80;
+    if let Some((at, _)) = s.char_indices().nth(MOST) {
+        s.truncate(at);
+        s.push('…');
+    }
+    s
 }
