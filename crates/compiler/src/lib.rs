@@ -19,7 +19,7 @@ mod host;
 mod kernel;
 pub mod library;
 pub mod names;
-mod session;
+pub mod session;
 mod types;
 
 pub use decl::{Declared, Mode};

@@ -20,7 +20,7 @@ use crate::host::{self, Interp};
 use crate::names::norm;
 
 /// Forms that declare something for programs.
-const DECLARATIONS: &[&str] = &[
+pub const DECLARATIONS: &[&str] = &[
     "defstruct",
     "defunion",
     "defenum",

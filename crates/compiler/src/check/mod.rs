@@ -32,7 +32,7 @@ use crate::names::{nearest, norm};
 /// How deep expressions may nest.
 pub const DEPTH_LIMIT: usize = 160;
 /// How many expansions may lead to one form.
-const EXPANSION_LIMIT: usize = 200;
+const EXPANSION_LIMIT: usize = 100;
 
 /// Whether a form's value is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -326,7 +326,9 @@ impl Checker<'_> {
 
     fn write_memory(&mut self, m: MemPlace, v: Val, want: Want, here: At) -> Val {
         if let Some(why) = &m.read_only {
-            return self.fail(diag::error(&diag::READ_ONLY, &here, why.clone()));
+            let in_context = m.ptr.ty.as_ptr().is_some_and(|p| p.space == Space::Ctx);
+            let code = if in_context { &diag::CONTEXT_READ_ONLY } else { &diag::READ_ONLY };
+            return self.fail(diag::error(code, &here, why.clone()));
         }
         if matches!(m.ty, Ty::Struct(_) | Ty::Array(..)) {
             return self.copy_object(m, v, here);

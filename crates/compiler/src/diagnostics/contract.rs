@@ -36,8 +36,8 @@ code! {
 code! {
     /// The kernel doesn't offer this helper to this type of program.
     HELPER_PROGRAM, "E0404", "helper not allowed in this type of program",
-    "(defprog p (:type :xdp)\n  (get-current-task))",
-    "(defprog p (:type :kprobe)\n  (get-current-task))"
+    "(defprog p (:type :kprobe)\n  (xdp-adjust-head 4))",
+    "(defprog p (:type :xdp)\n  (xdp-adjust-head 4))"
 }
 code! {
     /// The helper came with a later kernel than the target. `--target` says what kernel is meant.

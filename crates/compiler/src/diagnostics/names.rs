@@ -36,7 +36,7 @@ code! {
     /// needed, a pointer where a number is, a map where none is.
     ARGUMENT_TYPE, "E0003", "wrong kind of value",
     "(defprog p (:type :xdp)\n  (* (ctx-ptr) 2))",
-    "(defprog p (:type :xdp)\n  (* 3 2))"
+    "(defprog p (:type :xdp)\n  (* 1 2))"
 }
 code! {
     /// The form isn't of the shape that its operator takes.
@@ -54,7 +54,7 @@ code! {
     /// `setf`, `incf` and the like need a place: a variable, a field, memory, a map entry.
     NOT_A_PLACE, "E0006", "not a place",
     "(defprog p (:type :xdp)\n  (setf (+ 1 2) 3))",
-    "(defprog p (:type :xdp)\n  (let ((x 0)) (setf x 3)))"
+    "(defprog p (:type :xdp)\n  (let ((x 0)) (setf x 3) x))"
 }
 code! {
     /// A macro failed or expands without end.

@@ -35,8 +35,8 @@ code! {
 code! {
     /// The address lies in the kernel or in a process: the verifier allows only probe reads from there.
     KERNEL_ADDRESS, "E0305", "direct access to a kernel or user address",
-    "(defprog p (:type :kprobe)\n  (load u64 (pt-regs-parm1) 0))",
-    "(defprog p (:type :kprobe)\n  (kernel-load u64 (pt-regs-parm1) 0))"
+    "(defprog p (:type :kprobe)\n  (load u64 (get-current-task) 0))",
+    "(defprog p (:type :kprobe)\n  (kernel-load u64 (get-current-task) 0))"
 }
 code! {
     /// More bytes are touched than the object behind the pointer has.
