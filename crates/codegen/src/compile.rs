@@ -1,12 +1,13 @@
 //! From a module to code: the passes, then the back end, function by function.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use whistler_isa::Target;
 
 use crate::code::{Code, CodegenError, OptLevel};
 use crate::ir::Module;
 use crate::mach;
+use crate::passes;
 
 /// What compiling took.
 #[derive(Clone, Debug, Default)]
@@ -30,22 +31,15 @@ pub fn compile(module: &mut Module, target: &Target, opt: OptLevel) -> Result<Ve
 pub fn compile_with_report(
     module: &mut Module,
     target: &Target,
-    _opt: OptLevel,
+    opt: OptLevel,
 ) -> Result<(Vec<Code>, Report), CodegenError> {
-    let start = Instant::now();
-    let passes = start.elapsed();
+    let mut stages = passes::run_pipeline(module, target, opt)?;
     let mut times = mach::Times::default();
     let mut codes = Vec::with_capacity(module.functions.len());
     for f in &module.functions {
         codes.push(mach::generate(f, &module.syms, target, &mut times)?);
     }
     let mach::Times { select, allocate, finish, emit } = times;
-    let stages = vec![
-        ("passes", passes),
-        ("selection", select),
-        ("allocation", allocate),
-        ("finishing", finish),
-        ("encoding", emit),
-    ];
+    stages.extend([("selection", select), ("allocation", allocate), ("finishing", finish), ("encoding", emit)]);
     Ok((codes, Report { stages }))
 }

@@ -8,6 +8,7 @@
 mod code;
 mod compile;
 pub mod ir;
+pub mod passes;
 mod mach;
 
 pub use compile::{Report, compile, compile_with_report};

@@ -7,11 +7,17 @@
 //! parameters are the function's, and nothing jumps to it.
 
 mod builder;
+pub mod cfg;
 mod entity;
 mod function;
 mod op;
+mod parse;
+mod text;
+mod validate;
 
 pub use builder::{FunctionBuilder, Variable};
 pub use entity::{Block, CoreId, Inst, Slot, SrcLoc, Sym, Value};
 pub use function::{BlockData, Function, InstData, MapFacts, Module, SlotData, SymData, SymKind, ValueData, ValueDef};
 pub use op::{AtomicOp, BinOp, Callee, Cc, Op, Size, Space, Target, Terminator, Ty, UnOp, Width};
+pub use parse::{ParseError, parse};
+pub use validate::{Violation, validate, validate_with};
