@@ -4,6 +4,7 @@
 use regalloc2::{Algorithm, Allocation, Edit, InstOrEdit, MachineEnv, Output, PRegSet, RegallocOptions};
 use whistler_isa::{Insn, Reg, op};
 
+use super::emit::EDIT;
 use super::inst::{Cond, Field, MFunc, MInst, MOp, Rhs, preg};
 use super::phys::{PBlock, PFunc, PInst, PTerm};
 use crate::ir::SrcLoc;
@@ -48,7 +49,7 @@ pub(crate) fn apply(f: &MFunc, output: &Output) -> Result<PFunc, String> {
     for n in 0..f.blocks.len() {
         b.block(regalloc2::Block::new(n), &first)?;
     }
-    Ok(PFunc { blocks: b.blocks, lost: Vec::new(), frame: f.frame, spills: output.num_spillslots as u32 })
+    Ok(PFunc { blocks: b.blocks, lost_slots: Vec::new(), frame: f.frame, spills: output.num_spillslots as u32 })
 }
 
 /// The offset from r10 of a spill slot.
@@ -119,7 +120,7 @@ impl Builder<'_> {
 
     fn end(&mut self, term: PTerm, at: u32) {
         let insts = std::mem::take(&mut self.current);
-        self.blocks.push(PBlock { insts, term, term_loc: self.loc, term_at: at });
+        self.blocks.push(PBlock { insts, term, term_loc: self.loc, term_at: at, stale: 0 });
     }
 
     fn branch(&self, cond: Cond, i: regalloc2::Inst, then: usize, els: usize) -> Result<PTerm, String> {
@@ -169,7 +170,8 @@ impl Builder<'_> {
                 let term = self.branch(cond, i, succ(0), succ(1))?;
                 self.end(term, at);
             }
-            MOp::Jump => self.end(PTerm::Jump(succ(0)), at),
+            // The moves into the next block's parameters come before it: nothing is where it was.
+            MOp::Jump => self.end(PTerm::Jump(succ(0)), EDIT),
             MOp::Ret => self.end(PTerm::Exit, at),
         }
         Ok(())

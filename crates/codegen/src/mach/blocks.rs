@@ -3,6 +3,7 @@
 
 use whistler_isa::op;
 
+use super::emit::EDIT;
 use super::phys::{PBlock, PFunc, PInst, PTerm};
 use super::tidy::live_out;
 
@@ -28,16 +29,18 @@ pub(crate) fn simplify(f: &mut PFunc) {
 fn thread(f: &mut PFunc) {
     let mut to: Vec<usize> = (0..f.blocks.len()).collect();
     for start in 0..f.blocks.len() {
-        let (mut at, mut hops) = (start, 0);
+        let (mut at, mut hops, mut stale) = (start, 0, 0);
         while let PBlock { insts, term: PTerm::Jump(next), .. } = &f.blocks[at]
             && insts.is_empty()
             // A loop of empty blocks stays one.
             && hops < f.blocks.len()
         {
+            stale |= f.blocks[at].stale;
             (at, hops) = (*next, hops + 1);
         }
         if hops < f.blocks.len() {
             to[start] = at;
+            f.blocks[at].make_stale(stale);
         }
     }
     for n in 0..f.blocks.len() {
@@ -62,9 +65,14 @@ fn join_chains(f: &mut PFunc) {
             && preds[t] == 1
             && t != 0
         {
-            let insts = std::mem::take(&mut f.blocks[t].insts);
-            let PBlock { term, term_loc, term_at, .. } = f.blocks[t];
+            let mut insts = std::mem::take(&mut f.blocks[t].insts);
+            let PBlock { term, term_loc, term_at, stale, .. } = f.blocks[t];
             let block = &mut f.blocks[n];
+            let before = std::mem::replace(&mut block.stale, stale);
+            match insts.first_mut() {
+                Some(first) => first.stale |= before,
+                None => block.stale |= before,
+            }
             block.insts.extend(insts);
             (block.term, block.term_loc, block.term_at) = (term, term_loc, term_at);
             // What is left of it is an unreachable block that leaves.
@@ -125,6 +133,8 @@ fn hoist_constants(f: &mut PFunc) -> bool {
                 continue;
             }
             f.blocks[n].insts.push(only);
+            // At the branch the register does not hold what the allocator says yet.
+            f.blocks[n].term_at = EDIT;
             f.blocks[n].term.retarget(|t| if t == arm { join } else { t });
             f.blocks[arm].insts.clear();
             changed = true;
@@ -152,6 +162,7 @@ fn merge_same(f: &mut PFunc) -> bool {
         });
         if let Some(a) = same {
             // The later one stays: jumps go forward, which old kernels insist on.
+            forget(&mut f.blocks[b]);
             for block in &mut f.blocks {
                 block.term.retarget(|t| if t == a { b } else { t });
             }
@@ -162,6 +173,12 @@ fn merge_same(f: &mut PFunc) -> bool {
         remove_unreachable(f);
     }
     changed | merge_exits(f)
+}
+
+/// Other ways lead here now, on which other variables have these registers.
+fn forget(block: &mut PBlock) {
+    block.insts.iter_mut().for_each(|i| i.edit = true);
+    block.term_at = EDIT;
 }
 
 fn does_same(x: &PInst, y: &PInst) -> bool {
@@ -188,13 +205,14 @@ fn merge_exits(f: &mut PFunc) -> bool {
                 continue;
             }
             let tail = f.blocks[b].insts.split_off(at);
-            let PBlock { term, term_loc, term_at, .. } = f.blocks[b];
+            let PBlock { term, term_loc, term_at, stale, .. } = f.blocks[b];
             let new = f.blocks.len();
-            f.blocks.push(PBlock { insts: tail, term, term_loc, term_at });
+            f.blocks.push(PBlock { insts: tail, term, term_loc, term_at, stale });
             f.blocks[b].term = PTerm::Jump(new);
             let keep = f.blocks[a].insts.len() - len;
             f.blocks[a].insts.truncate(keep);
             f.blocks[a].term = PTerm::Jump(new);
+            forget(&mut f.blocks[new]);
             return true;
         }
         if b == 0 {
@@ -203,6 +221,7 @@ fn merge_exits(f: &mut PFunc) -> bool {
         let keep = f.blocks[a].insts.len() - len;
         f.blocks[a].insts.truncate(keep);
         f.blocks[a].term = PTerm::Jump(b);
+        forget(&mut f.blocks[b]);
         changed = true;
     }
     changed

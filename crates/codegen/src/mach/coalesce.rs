@@ -21,15 +21,18 @@ pub(crate) fn coalesce(f: &mut PFunc) {
             {
                 for i in &mut block.insts[start..n] {
                     rename(i, src, dst);
+                    i.taken |= bit(dst);
                 }
-                f.lost.push((block.insts[start].at, src));
-                f.lost.push((block.insts[n].at, src));
-                block.insts.remove(n);
+                let gone = block.insts.remove(n).stale;
+                match block.insts.get_mut(n) {
+                    Some(next) => next.stale |= gone,
+                    None => block.stale |= gone,
+                }
             } else {
                 n += 1;
             }
         }
-        block.insts.retain(|i| i.as_move().is_none_or(|(d, s)| d != s));
+        block.retain(|i, _| i.as_move().is_none_or(|(d, s)| d != s));
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn drop_known(f: &mut PFunc) {
     let entry = at_entry(f);
     for (b, block) in f.blocks.iter_mut().enumerate() {
         let Some(mut known) = entry[b] else { continue };
-        block.insts.retain_mut(|i| {
+        block.retain(|i, _| {
             // A copy of a number is a load of it, and the number may then be dead where it was.
             if let Some((dst, src)) = i.as_move()
                 && let Some(n) = known.get(src as usize).copied().flatten()

@@ -4,12 +4,22 @@
 use whistler_isa::{Insn, IsaLevel, Reg, Target, op};
 
 use super::inst::Rhs;
-use super::phys::{PFunc, PInst, PTerm};
+use super::phys::{PFunc, PInst, PTerm, RegSet};
+use super::tidy::{live_out, stale_in};
 use crate::code::{Code, CodegenError, SymUse};
 use crate::ir::{Cc, SrcLoc, Width};
 
 /// The origin of what the allocator put in.
 pub(crate) const EDIT: u32 = u32::MAX;
+
+/// What a slot comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The instruction before allocation, or [`EDIT`].
+    pub at: u32,
+    /// The registers whose content it or a later one reads.
+    pub live: RegSet,
+}
 
 /// What a slot, or a few, will hold once the distances are known.
 #[derive(Clone, Copy, Debug)]
@@ -61,19 +71,32 @@ fn encode_cond(isa: IsaLevel, cc: Cc, width: Width, lhs: Reg, rhs: Rhs<Reg>) -> 
     })
 }
 
-/// Writes a function out. `origins` gets, for each slot, the instruction before allocation it is of.
+/// Writes a function out, with what each slot comes from.
 pub(crate) fn emit(
     name: &str,
     f: &PFunc,
     target: &Target,
-    origins: &mut Vec<u32>,
-) -> Result<Code, CodegenError> {
+) -> Result<(Code, Vec<Origin>), CodegenError> {
     let too_large = |what: String| CodegenError::TooLarge { function: name.into(), what };
     let (mut items, mut starts) = (Vec::new(), Vec::with_capacity(f.blocks.len()));
+    let (out, stale) = (live_out(f), stale_in(f));
     for (n, block) in f.blocks.iter().enumerate() {
         starts.push(items.len());
-        items.extend(block.insts.iter().map(|i| (Item::Inst(*i), i.loc, if i.edit { EDIT } else { i.at })));
-        let mut put = |item| items.push((item, block.term_loc, block.term_at));
+        let mut live = out[n] | block.term.uses();
+        let last = Origin { at: block.term_at, live };
+        items.extend(block.insts.iter().rev().map(|i| {
+            live = (live & !i.defs()) | i.uses();
+            (Item::Inst(*i), i.loc, Origin { at: if i.edit { EDIT } else { i.at }, live: live & !i.taken })
+        }));
+        items[starts[n]..].reverse();
+        let mut stale = stale[n];
+        for ((_, _, origin), i) in items[starts[n]..].iter_mut().zip(&block.insts) {
+            stale |= i.stale;
+            origin.live &= !stale;
+            stale &= !i.defs();
+        }
+        let last = Origin { live: last.live & !(stale | block.stale), ..last };
+        let mut put = |item| items.push((item, block.term_loc, last));
         match block.term {
             PTerm::Exit => put(Item::Exit),
             PTerm::Jump(t) if t == n + 1 => {}
@@ -120,6 +143,7 @@ pub(crate) fn emit(
         }
     }
 
+    let mut origins = Vec::new();
     let mut code = Code { name: name.into(), ..Code::default() };
     for (i, (item, loc, origin)) in items.iter().enumerate() {
         let here = code.insns.len() as u32;
@@ -149,7 +173,7 @@ pub(crate) fn emit(
         origins.resize(code.insns.len(), *origin);
     }
     fill_locs(&mut code.locs);
-    Ok(code)
+    Ok((code, origins))
 }
 
 /// A slot without a source location gets that of the slot before it, the first ones that of the

@@ -62,8 +62,7 @@ pub(crate) fn generate(
     let mut phys = alloc::apply(&machine, &output).map_err(invalid("register allocation"))?;
     finish(&mut phys);
     let finished = Instant::now();
-    let mut origins = Vec::new();
-    let mut code = emit::emit(&f.name, &phys, target, &mut origins)?;
+    let (mut code, origins) = emit::emit(&f.name, &phys, target)?;
     code.stack_size = stack;
     code.vars = vars::locate(f, &machine, &output, &phys, &origins);
     times.select += selected - start;

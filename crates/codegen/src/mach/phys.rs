@@ -27,6 +27,11 @@ pub(crate) struct PInst {
     pub at: u32,
     /// Whether the allocator put it in.
     pub edit: bool,
+    /// Registers that hold something else here than the allocator thinks.
+    pub taken: RegSet,
+    /// Registers whose write right before it was removed: until the next one, they don't hold what
+    /// the allocator says.
+    pub stale: RegSet,
     /// How many argument registers a call reads.
     pub args: u8,
 }
@@ -46,14 +51,16 @@ pub(crate) struct PBlock {
     pub term: PTerm,
     pub term_loc: SrcLoc,
     pub term_at: u32,
+    /// [`PInst::stale`] of the end.
+    pub stale: RegSet,
 }
 
 /// A function. Spill slots are the 8-byte pieces below `frame` bytes of IR slots.
 #[derive(Clone, Debug)]
 pub(crate) struct PFunc {
     pub blocks: Vec<PBlock>,
-    /// Writes of registers that were removed: before which instruction, and of which register.
-    pub lost: Vec<(u32, Reg)>,
+    /// Spill slots (by offset from r10) that nothing is stored to any more.
+    pub lost_slots: Vec<i16>,
     pub frame: u32,
     pub spills: u32,
 }
@@ -61,7 +68,7 @@ pub(crate) struct PFunc {
 impl PInst {
     /// A slot without anything attached.
     pub fn plain(insn: Insn, loc: SrcLoc, at: u32) -> PInst {
-        PInst { insn, high: 0, sym: None, core: None, loc, at, edit: false, args: 0 }
+        PInst { insn, high: 0, sym: None, core: None, loc, at, edit: false, taken: 0, stale: 0, args: 0 }
     }
 
     /// Slots it takes.
@@ -116,6 +123,32 @@ impl PInst {
     /// Whether it does nothing but write its register.
     pub fn is_pure(&self) -> bool {
         matches!(self.insn.class(), op::ALU | op::ALU64 | op::LD | op::LDX)
+    }
+}
+
+impl PBlock {
+    /// The registers are stale from its beginning on.
+    pub fn make_stale(&mut self, stale: RegSet) {
+        match self.insts.first_mut() {
+            Some(first) => first.stale |= stale,
+            None => self.stale |= stale,
+        }
+    }
+
+    /// Keeps the instructions that `keep` says yes to. What it adds to the set is stale after one
+    /// that goes.
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut PInst, &mut RegSet) -> bool) {
+        let mut stale = 0;
+        self.insts.retain_mut(|i| {
+            i.stale |= stale;
+            stale = i.stale;
+            let kept = keep(i, &mut stale);
+            if kept {
+                stale = 0;
+            }
+            kept
+        });
+        self.stale |= stale;
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn forward_copies(f: &mut PFunc) {
             }
         }
         // Moves from what holds the same already.
-        block.insts.retain(|i| i.as_move().is_none_or(|(d, s)| d != s));
+        block.retain(|i, _| i.as_move().is_none_or(|(d, s)| d != s));
         if let PTerm::Branch { lhs, rhs, .. } = &mut block.term {
             *lhs = copies.get(*lhs);
             if let Rhs::Reg(r) = rhs {
@@ -175,22 +175,28 @@ pub(crate) fn remove_dead(f: &mut PFunc) {
             for (n, i) in block.insts.iter().enumerate().rev() {
                 if i.is_pure() && i.core.is_none() && i.defs() & live == 0 {
                     keep[n] = false;
-                    f.lost.push((i.at, i.insn.dst));
                     removed = true;
                     continue;
                 }
                 live = (live & !i.defs()) | i.uses();
             }
             let mut keep = keep.iter();
-            block.insts.retain(|_| keep.next().copied().unwrap_or(true));
+            block.retain(|i, stale| {
+                let kept = keep.next().copied().unwrap_or(true);
+                if !kept {
+                    *stale |= i.defs();
+                }
+                kept
+            });
         }
         let mut loaded: Vec<i16> =
             f.blocks.iter().flat_map(|b| &b.insts).filter_map(|i| spill_load(i, &spills)).collect();
         loaded.sort_unstable();
         for block in &mut f.blocks {
-            block.insts.retain(|i| match spill_store(i, &spills) {
+            block.retain(|i, _| match spill_store(i, &spills) {
                 Some(slot) if loaded.binary_search(&slot).is_err() => {
                     removed = true;
+                    f.lost_slots.push(slot);
                     false
                 }
                 _ => true,
@@ -198,6 +204,24 @@ pub(crate) fn remove_dead(f: &mut PFunc) {
         }
         if !removed {
             return;
+        }
+    }
+}
+
+/// Registers that do not hold what the allocator says, where each block begins ([`PInst::stale`]).
+pub(crate) fn stale_in(f: &PFunc) -> Vec<RegSet> {
+    let mut stale = vec![0; f.blocks.len()];
+    loop {
+        let mut changed = false;
+        for (n, b) in f.blocks.iter().enumerate() {
+            let out = b.insts.iter().fold(stale[n], |s, i| (s | i.stale) & !i.defs()) | b.stale;
+            for s in b.term.succs() {
+                changed |= stale[s] | out != stale[s];
+                stale[s] |= out;
+            }
+        }
+        if !changed {
+            return stale;
         }
     }
 }

@@ -4,53 +4,57 @@ use regalloc2::{Allocation, Output, ProgPoint};
 use whistler_isa::Reg;
 
 use super::inst::MFunc;
-use super::emit::EDIT;
-use super::phys::PFunc;
+use super::emit::{EDIT, Origin};
+use super::phys::{PFunc, bit};
 use crate::code::{VarLoc, VarPlace};
 use crate::ir::Function;
 
-/// The variables' places, in order of their first slots. `origins` says for each slot which
-/// instruction before allocation it is of.
+/// The variables' places, in order of their first slots. `origins` has an entry per slot.
 pub(crate) fn locate(
     f: &Function,
     machine: &MFunc,
     output: &Output,
     phys: &PFunc,
-    origins: &[u32],
+    origins: &[Origin],
 ) -> Vec<VarLoc> {
     // The slots of each instruction lie together.
     let mut slots: Vec<Option<(u32, u32)>> = vec![None; machine.insts.len()];
-    for (slot, &origin) in origins.iter().enumerate() {
-        if origin != EDIT {
+    for (slot, origin) in origins.iter().enumerate() {
+        if origin.at != EDIT {
             let slot = slot as u32;
-            let range = slots[origin as usize].get_or_insert((slot, slot));
+            let range = slots[origin.at as usize].get_or_insert((slot, slot));
             range.1 = slot + 1;
         }
     }
     let mut vars: Vec<VarLoc> = Vec::new();
     for &(label, from, to, alloc) in &output.debug_locations {
-        let Some(name) = machine.named.get(label as usize).and_then(|(_, v)| f.values[v.index()].name.clone()) else {
-            continue;
-        };
+        let Some((reg, value)) = machine.named.get(label as usize) else { continue };
+        let Some(name) = f.values[value.index()].name.clone() else { continue };
         let Some(place) = place(alloc, machine.frame) else { continue };
-        // The value never gets there when the write was removed.
-        let lost = |(at, r): &(u32, Reg)| {
-            place == VarPlace::Reg(*r) && from.inst().index() as u32 <= *at + 1 && *at <= to.inst().index() as u32
-        };
-        if phys.lost.iter().any(lost) {
+        let lost_slot = |off: &i16| place == VarPlace::Stack(i32::from(*off));
+        if phys.lost_slots.iter().any(lost_slot) {
             continue;
         }
         for inst in from.inst().index()..=to.inst().index().min(machine.insts.len().saturating_sub(1)) {
             let before = ProgPoint::before(regalloc2::Inst::new(inst));
-            if before < from || before >= to {
+            // An instruction that writes the register early does not find the value there.
+            let defines = |o: &regalloc2::Operand| o.vreg() == *reg && o.kind() == regalloc2::OperandKind::Def;
+            if before < from || before >= to || machine.ops(&machine.insts[inst]).iter().any(defines) {
                 continue;
             }
-            if let Some((start, end)) = slots[inst] {
+            let Some((start, end)) = slots[inst] else { continue };
+            // What made the allocated code better may have removed the write of a register, but
+            // only when nobody reads that any more.
+            let alive = match place {
+                VarPlace::Reg(r) => origins[start as usize..end as usize].iter().all(|o| o.live & bit(r) != 0),
+                VarPlace::Stack(_) => true,
+            };
+            if alive {
                 vars.push(VarLoc { name: name.clone(), start, end, place });
             }
         }
     }
-    join(vars, origins)
+    join(vars)
 }
 
 fn place(alloc: Allocation, frame: u32) -> Option<VarPlace> {
@@ -60,8 +64,8 @@ fn place(alloc: Allocation, frame: u32) -> Option<VarPlace> {
     alloc.as_stack().map(|s| VarPlace::Stack(-(frame as i32) - 8 * (s.index() as i32 + 1)))
 }
 
-/// Makes one stay of those that touch, or have only the allocator's own moves between them.
-fn join(mut vars: Vec<VarLoc>, origins: &[u32]) -> Vec<VarLoc> {
+/// Makes one stay of those that touch.
+fn join(mut vars: Vec<VarLoc>) -> Vec<VarLoc> {
     let key = |v: &VarLoc| match v.place {
         VarPlace::Reg(r) => i32::from(r),
         VarPlace::Stack(off) => off,
@@ -72,7 +76,7 @@ fn join(mut vars: Vec<VarLoc>, origins: &[u32]) -> Vec<VarLoc> {
         if let Some(last) = joined.last_mut()
             && last.name == v.name
             && last.place == v.place
-            && (last.end >= v.start || origins[last.end as usize..v.start as usize].iter().all(|o| *o == EDIT))
+            && last.end >= v.start
         {
             last.end = last.end.max(v.end);
         } else {

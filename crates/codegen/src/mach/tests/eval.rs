@@ -1,7 +1,7 @@
 //! What an IR function means, computed directly from the words of `ir/op.rs`: the judge of the
 //! generated code.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ir::{AtomicOp, BinOp, Callee, Cc, Function, Module, Op, Size, Terminator, UnOp, Value, Width};
 
@@ -11,6 +11,8 @@ pub(crate) struct Eval<'a> {
     pub bytes: HashMap<u64, u8>,
     pub next_frame: u64,
     pub steps: usize,
+    /// Every content that a named value of `main` had.
+    pub named: HashMap<String, HashSet<u64>>,
 }
 
 pub(crate) const FRAMES: u64 = 0x5000_0000;
@@ -40,6 +42,7 @@ impl Eval<'_> {
                 let r = self.inst(&data.op, &values, &slots)?;
                 if let Some(v) = data.result {
                     values.insert(v, r);
+                    self.note(f, v, r);
                 }
             }
             self.steps += 1;
@@ -57,7 +60,14 @@ impl Eval<'_> {
             block = &f.blocks[target.block.index()];
             for (p, a) in block.params.iter().zip(args) {
                 values.insert(*p, a);
+                self.note(f, *p, a);
             }
+        }
+    }
+
+    fn note(&mut self, f: &Function, v: Value, content: u64) {
+        if let (Some(name), "main") = (&f.values[v.index()].name, f.name.as_str()) {
+            self.named.entry(name.to_string()).or_default().insert(content);
         }
     }
 

@@ -1,17 +1,18 @@
 //! Tests of the back end by running what it makes.
 
 mod asm;
+mod errors;
 mod eval;
 mod kernel;
 mod random;
 mod shape;
 mod vm;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use whistler_isa::{Insn, IsaLevel, KernelVersion, Target, op};
 
-use crate::code::{Code, OptLevel};
+use crate::code::{Code, OptLevel, VarPlace};
 use crate::ir::Module;
 use eval::{Eval, FRAMES};
 use random::{CTX, INPUTS, Rng};
@@ -71,17 +72,22 @@ fn helper(id: i32, args: [u64; 5], mem: &mut Vec<(u64, Vec<u8>)>) -> u64 {
 
 /// The context afterwards, by the meaning of the IR.
 fn expected(module: &Module, ctx: &[u8]) -> Result<Vec<u8>, String> {
-    let mut eval = Eval { module, bytes: HashMap::new(), next_frame: FRAMES, steps: 0 };
+    evaluate(module, ctx).map(|(out, _)| out)
+}
+
+/// The same, with all contents that each variable had.
+fn evaluate(module: &Module, ctx: &[u8]) -> Result<(Vec<u8>, HashMap<String, HashSet<u64>>), String> {
+    let mut eval = Eval { module, bytes: HashMap::new(), next_frame: FRAMES, steps: 0, named: HashMap::new() };
     for (n, b) in ctx.iter().enumerate() {
         eval.bytes.insert(CTX_AT + n as u64, *b);
     }
     eval.call(module.functions.last().ok_or("no function")?, &[CTX_AT])?;
-    Ok((0..ctx.len() as u64).map(|n| eval.bytes[&(CTX_AT + n)]).collect())
+    Ok(((0..ctx.len() as u64).map(|n| eval.bytes[&(CTX_AT + n)]).collect(), eval.named))
 }
 
 fn on_vm(code: &[Insn], ctx: &[u8]) -> Result<Vec<u8>, String> {
     let mut helper = helper;
-    let mut vm = Vm { regions: vec![(CTX_AT, ctx.to_vec())], helper: &mut helper, steps: 0 };
+    let mut vm = Vm { regions: vec![(CTX_AT, ctx.to_vec())], helper: &mut helper, steps: 0, watch: None };
     vm.run(code, 0, &[CTX_AT])?;
     Ok(vm.regions.swap_remove(0).1)
 }
@@ -122,6 +128,51 @@ fn random_functions_do_what_the_ir_says() {
             }
         }
     }
+}
+
+/// Wherever a variable is said to be, a content of that variable is there when the slot runs.
+#[test]
+fn variables_are_where_they_are_said_to_be() {
+    let mut places = 0;
+    for seed in 1..=cases(150) {
+        for target in &TARGETS[2..] {
+            let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+            let original = random::module(&mut rng, true);
+            let mut module = original.clone();
+            // Passes may make values that the variable never had in the original.
+            let codes = crate::compile(&mut module, target, OptLevel::None).expect("compiles");
+            let code = link(&module, &codes);
+            let vars = &codes.last().expect("one").vars;
+            let ctx = context(&mut rng);
+            let (_, named) = evaluate(&original, &ctx).expect("runs");
+            let mut watch = |pc: usize, regs: &[Option<u64>; 11], depth: u64, stack: &[u8]| {
+                for v in vars.iter().filter(|v| depth == 0 && (v.start as usize..v.end as usize).contains(&pc)) {
+                    let there = match v.place {
+                        VarPlace::Reg(r) => regs[r as usize],
+                        VarPlace::Stack(off) => {
+                            let at = (512 + off) as usize;
+                            stack[at..at + 8].try_into().ok().map(u64::from_le_bytes)
+                        }
+                    };
+                    places += 1;
+                    assert!(
+                        there.is_some_and(|t| named.get(&*v.name).is_some_and(|n| n.contains(&t))),
+                        "seed {seed}, {target:?}: slot {pc} {v:?} holds {there:x?}\n{}",
+                        asm::asm(&code)
+                    );
+                }
+            };
+            let mut helper = helper;
+            let mut vm = Vm {
+                regions: vec![(CTX_AT, ctx.clone())],
+                helper: &mut helper,
+                steps: 0,
+                watch: Some(&mut watch),
+            };
+            vm.run(&code, 0, &[CTX_AT]).expect("runs");
+        }
+    }
+    assert!(places > 1000, "{places}");
 }
 
 /// Prints how long and how large: `cargo test --release -p whistler-codegen measure -- --ignored --nocapture`.

@@ -40,6 +40,12 @@ const SCHED_CLS: Option<u32> = Some(3);
 const XDP: Option<u32> = Some(6);
 const RAW_TP: Option<u32> = Some(17);
 
+/// Whether a pointer is one.
+fn not_null(b: &mut FunctionBuilder, pointer: Value) -> Value {
+    let null = b.iconst(0);
+    b.cmp(Cc::Ne, pointer, null)
+}
+
 fn ctx_field(b: &mut FunctionBuilder, ctx: Value, off: i32, space: Space) -> Value {
     b.load_as(Ty::Ptr(space), Size::B4, false, ctx, off)
 }
@@ -54,7 +60,8 @@ fn count_packets() {
     b.store(Size::B4, addr, 0, zero);
     let v = b.ins(Op::MapLookup { map, key: addr }, Ty::Ptr(Space::MapValue));
     let (hit, done) = (b.create_block(), b.create_block());
-    b.branch(v, hit, done);
+    let found = not_null(&mut b, v);
+    b.branch(found, hit, done);
     b.switch_to(hit);
     let one = b.iconst(1);
     b.atomic(AtomicOp::Add, Size::B8, false, v, 0, one);
@@ -111,7 +118,8 @@ fn packet_header() {
     let addr = b.stack_addr(key, 0);
     b.store(Size::B4, addr, 0, port);
     let hit = b.ins(Op::MapLookup { map, key: addr }, Ty::Ptr(Space::MapValue));
-    b.branch(hit, drop, pass);
+    let found = not_null(&mut b, hit);
+    b.branch(found, drop, pass);
     b.switch_to(drop);
     let n = b.iconst(1);
     b.ret(n);
@@ -123,30 +131,29 @@ fn packet_header() {
         1: r1 = *(u32 *)(r1 +4)
         2: r2 = r0
         3: r2 += 34
-        4: if r2 > r1 goto 27
+        4: if r2 > r1 goto 26
         5: r2 = *(u16 *)(r0 +12)
-        6: r2 = be16 r2
-        7: if r2 != 2048 goto 27
-        8: r2 = *(u8 *)(r0 +14)
-        9: r2 &= 15
-        10: r2 <<= 2
-        11: r0 += 14
-        12: r0 += r2
-        13: r2 = r0
-        14: r2 += 20
-        15: if r2 > r1 goto 27
-        16: r0 = *(u16 *)(r0 +2)
-        17: r0 = be16 r0
-        18: *(u32 *)(r10 -8) = r0
-        19: r2 = r10
-        20: r2 += -8
-        21: r1 = 0x0 ll map
-        23: call 1
-        24: if r0 == 0 goto 27
-        25: r0 = 1
-        26: exit
-        27: r0 = 2
-        28: exit
+        6: if r2 != 8 goto 26
+        7: r2 = *(u8 *)(r0 +14)
+        8: r2 &= 15
+        9: r2 <<= 2
+        10: r0 += 14
+        11: r0 += r2
+        12: r2 = r0
+        13: r2 += 20
+        14: if r2 > r1 goto 26
+        15: r0 = *(u16 *)(r0 +2)
+        16: r0 = be16 r0
+        17: *(u32 *)(r10 -8) = r0
+        18: r2 = r10
+        19: r2 += -8
+        20: r1 = 0x0 ll map
+        22: call 1
+        23: if r0 == 0 goto 26
+        24: r0 = 1
+        25: exit
+        26: r0 = 2
+        27: exit
     "#]]);
 }
 
@@ -252,7 +259,8 @@ fn ring_buffer_record() {
     let (n, z) = (b.iconst(32), b.iconst(0));
     let rec = b.call(Callee::Helper(131), &[r, n, z], Ty::Ptr(Space::Mem));
     let (full, done) = (b.create_block(), b.create_block());
-    b.branch(rec, full, done);
+    let found = not_null(&mut b, rec);
+    b.branch(found, full, done);
     b.switch_to(full);
     let pt = b.call(Callee::Helper(14), &[], Ty::Int);
     let n = b.iconst(32);
@@ -315,7 +323,8 @@ fn a_checked_index_into_a_map_value() {
     b.branch(ok, small, miss);
     b.switch_to(small);
     let v = b.ins(Op::MapLookup { map: table, key: at }, Ty::Ptr(Space::MapValue));
-    b.branch(v, hit, miss);
+    let found = not_null(&mut b, v);
+    b.branch(found, hit, miss);
     b.switch_to(hit);
     let n = b.iconst(3);
     let off = b.bin(BinOp::Shl, Width::W64, index, n);
@@ -385,7 +394,8 @@ fn many_pointers_over_calls() {
         b.store(Size::B4, at, 0, n);
         let v = b.ins(Op::MapLookup { map: table, key: at }, Ty::Ptr(Space::MapValue));
         let hit = b.create_block();
-        b.branch(v, hit, miss);
+        let is = not_null(&mut b, v);
+        b.branch(is, hit, miss);
         b.switch_to(hit);
         found.push(v);
     }

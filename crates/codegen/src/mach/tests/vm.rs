@@ -12,7 +12,13 @@ pub(crate) struct Vm<'a> {
     pub helper: &'a mut dyn FnMut(i32, [u64; 5], &mut Vec<(u64, Vec<u8>)>) -> u64,
     /// Instructions run.
     pub steps: usize,
+    /// Is shown every slot before it runs: its number, the registers, the depth of calls and the
+    /// first frame's stack.
+    pub watch: Option<&'a mut Watch<'a>>,
 }
+
+/// What looks on.
+pub(crate) type Watch<'a> = dyn FnMut(usize, &[Option<u64>; 11], u64, &[u8]) + 'a;
 
 pub(crate) const STACK_TOP: u64 = 0x7000_0000_0000;
 const MAX_STEPS: usize = 2_000_000;
@@ -42,6 +48,10 @@ impl Vm<'_> {
                 return Err("does not end".into());
             }
             let at = pc;
+            if let Some(watch) = &mut self.watch {
+                let stack = self.regions.iter().find(|(at, _)| *at == STACK_TOP - 512).map_or(&[][..], |(_, b)| &b[..]);
+                watch(at, &regs, depth, stack);
+            }
             let i = *code.get(pc).ok_or_else(|| format!("{pc}: outside of the code"))?;
             pc += 1;
             let read = |r: u8| regs[r as usize].ok_or_else(|| format!("{at}: {i:?} reads r{r}, which nobody wrote"));

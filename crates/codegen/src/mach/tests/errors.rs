@@ -1,0 +1,103 @@
+//! What can't be compiled, and what only just can.
+
+use whistler_isa::{IsaLevel, KernelVersion, Target};
+
+use super::vm::Vm;
+use super::{TARGETS, helper};
+use crate::ir::{AtomicOp, BinOp, Cc, FunctionBuilder, Module, Size, Space, Terminator, Ty, Width};
+use crate::{CodegenError, OptLevel};
+
+fn compile(b: FunctionBuilder, target: &Target) -> Result<Vec<crate::Code>, CodegenError> {
+    let mut m = Module { functions: vec![b.finish()], syms: Vec::new() };
+    crate::compile(&mut m, target, OptLevel::None)
+}
+
+#[test]
+fn too_much_stack_names_the_biggest_users() {
+    let (mut b, _) = FunctionBuilder::new("big", &[]);
+    let (small, big) = (b.slot(12, Some("key".into())), b.slot(500, Some("path".into())));
+    let v = b.iconst(1);
+    for s in [small, big] {
+        let at = b.stack_addr(s, 0);
+        b.store(Size::B8, at, 0, v);
+    }
+    b.ret(v);
+    match compile(b, &TARGETS[2]) {
+        Err(CodegenError::StackOverflow { function, needed: 520, limit: 512, users }) => {
+            assert_eq!(function, "big");
+            assert_eq!(users, [("path".to_string(), 500), ("key".to_string(), 12)]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_slot_nobody_uses_costs_nothing() {
+    let (mut b, _) = FunctionBuilder::new("f", &[]);
+    b.slot(5000, None);
+    let v = b.iconst(1);
+    b.ret(v);
+    assert_eq!(compile(b, &TARGETS[2]).unwrap()[0].stack_size, 0);
+}
+
+#[test]
+fn old_instruction_sets_lack_atomics() {
+    for (op, fetch) in [(AtomicOp::Or, false), (AtomicOp::Add, true), (AtomicOp::Xchg, true)] {
+        let (mut b, p) = FunctionBuilder::new("f", &[Ty::Ptr(Space::Mem)]);
+        let v = b.iconst(1);
+        let old = b.atomic(op, Size::B8, fetch, p[0], 0, v);
+        b.ret(old.unwrap_or(v));
+        assert!(matches!(compile(b, &TARGETS[1]), Err(CodegenError::NeedsTarget { .. })), "{op:?}");
+    }
+}
+
+#[test]
+fn broken_functions_are_errors_and_no_panics() {
+    let (b, _) = FunctionBuilder::new("open", &[]);
+    assert!(matches!(compile(b, &TARGETS[2]), Err(CodegenError::Invalid { .. })));
+    let mut m = Module::default();
+    let mut f = crate::ir::Function::new("nowhere");
+    f.add_block();
+    f.blocks[0].term = Terminator::Return(crate::ir::Value(7));
+    m.functions.push(f);
+    assert!(matches!(crate::compile(&mut m, &TARGETS[2], OptLevel::None), Err(CodegenError::Invalid { .. })));
+}
+
+/// `if p0 > 5 { x = x * 3 + …, so many times } return x`.
+fn long(steps: usize) -> FunctionBuilder {
+    let (mut b, p) = FunctionBuilder::new("long", &[Ty::Int, Ty::Int]);
+    let x = b.declare_var(Ty::Int, None);
+    b.def_var(x, p[1]);
+    let (then, done) = (b.create_block(), b.create_block());
+    let five = b.iconst(5);
+    let c = b.cmp(Cc::Ugt, p[0], five);
+    b.branch(c, then, done);
+    b.switch_to(then);
+    let mut v = p[1];
+    for n in 0..steps {
+        let k = b.iconst(n as i64 | 1);
+        v = b.bin(if n % 2 == 0 { BinOp::Mul } else { BinOp::Add }, Width::W64, v, k);
+    }
+    b.def_var(x, v);
+    b.jump(done, &[]);
+    b.seal(then);
+    b.seal(done);
+    b.switch_to(done);
+    let mut r = b.use_var(x);
+    for _ in 0..3 {
+        r = b.bin(BinOp::Add, Width::W64, r, p[0]);
+    }
+    b.ret(r);
+    b
+}
+
+#[test]
+fn far_jumps_are_of_level_4() {
+    assert!(matches!(compile(long(40_000), &TARGETS[2]), Err(CodegenError::TooLarge { .. })));
+    let code = compile(long(40_000), &Target { kernel: KernelVersion::new(6, 12), isa: IsaLevel::V4 }).unwrap();
+    let mut helper = helper;
+    let mut vm = Vm { regions: Vec::new(), helper: &mut helper, steps: 0, watch: None };
+    assert_eq!(vm.run(&code[0].insns, 0, &[5, 77]), Ok(77 + 15));
+    let want = (0..40_000u64).fold(77u64, |v, n| if n % 2 == 0 { v.wrapping_mul(n | 1) } else { v.wrapping_add(n | 1) });
+    assert_eq!(vm.run(&code[0].insns, 0, &[6, 77]), Ok(want.wrapping_add(18)));
+}
