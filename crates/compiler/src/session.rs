@@ -370,7 +370,9 @@ impl Checker<'_> {
             .collect();
         let before = self.unit.functions.len();
         self.f = Default::default();
+        self.caller_unknown = true;
         self.instance(name, &decl, types, &at(&decl.form));
+        self.caller_unknown = false;
         self.unit.functions.truncate(before);
     }
 }

@@ -92,6 +92,8 @@ pub struct Checker<'a> {
     pub(crate) calling: Vec<Symbol>,
     pub(crate) depth: usize,
     pub(crate) uses: FxHashSet<Symbol>,
+    /// A subprogram that nothing calls is under check: what its place in a program would tell is not known.
+    pub(crate) caller_unknown: bool,
     pub(crate) kernel: crate::kernel::KernelViews,
 }
 
@@ -122,12 +124,16 @@ impl<'a> Checker<'a> {
             calling: Vec::new(),
             depth: 0,
             uses: FxHashSet::default(),
+            caller_unknown: false,
             kernel: Default::default(),
         }
     }
 
     /// Reports.
     pub fn report(&mut self, d: Diagnostic) {
+        if self.caller_unknown && d.code == diag::NOT_HERE.code {
+            return;
+        }
         if !self.diags.contains(&d) {
             self.diags.push(d);
         }
