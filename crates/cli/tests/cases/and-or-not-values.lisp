@@ -1,0 +1,23 @@
+;;; `and` and `or` yield values, not just 0 and 1, and stop as soon as they know.
+;;; packet: 00 05 09
+;;; out: 5 9 0 5 0 1 0 1 0 5 2
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((z (load u8 d 0)) (a (load u8 d 1)) (b (load u8 d 2)) (seen 0))
+      (setf (getmap out 0) (or z a)
+            (getmap out 1) (and a b)
+            (getmap out 2) (and a z b)
+            (getmap out 3) (or z z a b)
+            (getmap out 4) (or z z)
+            (getmap out 5) (and)
+            (getmap out 6) (or)
+            (getmap out 7) (not z)
+            (getmap out 8) (not a)
+            (getmap out 9) (or z (and b a)))
+      (and z (incf seen))
+      (or a (incf seen))
+      (and a (incf seen))
+      (or z (incf seen))
+      (setf (getmap out 10) seen)))
+  XDP_PASS)

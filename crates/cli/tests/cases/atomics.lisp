@@ -1,0 +1,21 @@
+;;; Atomics, with and without the old value.
+;;; packet: 00
+;;; out: 15 10 3 7 7 1 1 9 0x1e
+(defstruct counters (n u64) (small u32) (flags u32))
+(defmap m :type :array :key u32 :value counters :max-entries 1)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (when-let ((p (map-lookup m 0)))
+    (atomic-add p 0 10)
+    (setf (getmap out 1) (atomic-fetch-add p 0 5))
+    (setf (getmap out 0) (counters-n p))
+    (atomic-incf (counters-small p) 3)
+    (setf (getmap out 2) (counters-small p)
+          (getmap out 3) (progn (atomic-or p 12 7 u32) (counters-flags p))
+          (getmap out 4) (atomic-fetch-and p 12 1 u32)
+          (getmap out 5) (counters-flags p)
+          (getmap out 6) (atomic-xchg p 12 9 u32)
+          (getmap out 7) (atomic-cmpxchg p 12 9 #x1f u32))
+    (atomic-xor p 12 1 u32)
+    (setf (getmap out 8) (counters-flags p)))
+  XDP_PASS)

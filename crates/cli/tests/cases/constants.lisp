@@ -1,0 +1,20 @@
+;;; Numbers in every notation, computed constants, functions that run when the program is compiled.
+;;; packet: 01
+;;; out: 255 5 15 -1 0x123456789abcdef0 4294967296 55 100
+(defconstant +page+ (ash 1 32))
+(defun triangle (n) (loop for i from 1 to n sum i))
+(defconstant +triangle+ (triangle 10))
+(defmacro now (form) (eval form))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((one (load u8 d 0)))
+      (setf (getmap out 0) (* one #xff)
+            (getmap out 1) (* one #b101)
+            (getmap out 2) (* one #o17)
+            (getmap out 3) (* one -1)
+            (getmap out 4) (* one #x123456789abcdef0)
+            (getmap out 5) (* one +page+)
+            (getmap out 6) (* one +triangle+)
+            (getmap out 7) (* one (now (expt 10 2))))))
+  XDP_PASS)

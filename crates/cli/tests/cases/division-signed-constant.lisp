@@ -1,0 +1,21 @@
+;;; Signed division by constants, powers of two among them, of negative and positive numbers.
+;;; packet: f3ffffff 0d000000
+;;; out: -6 -3 4 3 -5 -5 -13 0  6 3 -4 5 5
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((x (load i32 d 0)) (y (load i32 d 4)))
+      (setf (getmap out 0) (/ x 2)
+            (getmap out 1) (/ x 4)
+            (getmap out 2) (/ x -3)
+            (getmap out 3) (mod x 8)
+            (getmap out 4) (rem x 8)
+            (getmap out 5) (mod x -8)
+            (getmap out 6) (/ x 1)
+            (getmap out 7) (mod x 1)
+            (getmap out 8) (/ y 2)
+            (getmap out 9) (/ y 4)
+            (getmap out 10) (/ y -3)
+            (getmap out 11) (mod y 8)
+            (getmap out 12) (rem y 8))))
+  XDP_PASS)

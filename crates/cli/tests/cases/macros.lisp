@@ -1,0 +1,22 @@
+;;; Macros of one's own: backquote, optional and rest parameters, fresh names that don't capture.
+;;; packet: 03 04
+;;; out: 25 7 12 6 4 3
+(defmacro square-sum (&rest xs)
+  `(+ ,@(mapcar (lambda (x) (let ((v (gensym))) `(let ((,v ,x)) (* ,v ,v)))) xs)))
+(defmacro swap (a b)
+  (let ((old (gensym "OLD")))
+    `(let ((,old ,a)) (setf ,a ,b ,b ,old))))
+(defmacro plus (a &optional (b 3)) `(+ ,a ,b))
+(defmacro out! (&rest values)
+  `(progn ,@(loop for v in values for i from 0 collect `(setf (getmap out ,i) ,v))))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((a (load u8 d 0)) (b (load u8 d 1)) (old 0))
+      (out! (square-sum a b)
+            (plus a b)
+            (* a b)
+            (plus a))
+      (swap a b)
+      (setf (getmap out 4) a (getmap out 5) (+ old b))))
+  XDP_PASS)

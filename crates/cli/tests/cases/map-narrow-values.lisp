@@ -1,0 +1,25 @@
+;;; Values of one, two and four bytes, signed ones too: what is read back is what fits.
+;;; packet: ff80 0300
+;;; out: 0xff -1 0x80ff -32513 -1 7
+(defmap b :type :hash :key u16 :value u8 :max-entries 4)
+(defmap sb :type :hash :key u16 :value i8 :max-entries 4)
+(defmap h :type :array :key u32 :value u16 :max-entries 4)
+(defmap sh :type :array :key u32 :value i16 :max-entries 4)
+(defmap w :type :array :key u32 :value i32 :max-entries 4)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((x (load u16 d 0)) (k (load u16 d 2)))
+      (setf (getmap b k) (cast u8 x)
+            (getmap sb k) (cast i8 x)
+            (getmap h 3) x
+            (getmap sh 3) (cast i16 x)
+            (getmap w 3) -1)
+      (setf (getmap out 0) (getmap b k)
+            (getmap out 1) (getmap sb k)
+            (getmap out 2) (getmap h 3)
+            (getmap out 3) (getmap sh 3)
+            (getmap out 4) (getmap w 3))
+      (setf (getmap b k) 7)
+      (setf (getmap out 5) (getmap b k))))
+  XDP_PASS)

@@ -1,0 +1,26 @@
+;;; Structs as keys and values: made on the stack, put, looked up, changed in place.
+;;; packet: 01020304 05000000 0600
+;;; out: 1 41 8 0
+;;; map: flows[01020304050006000000000000000000] = 080000000000000029000000
+(defstruct flow (src u32) (port u16) (vlan u16) (id u64))
+(defstruct (stat :packed) (bytes u64) (hits u32))
+(defmap flows :type :hash :key flow :value stat :max-entries 16)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((k (make-flow)) (s (make-stat)))
+      (setf (flow-src k) (load u32 d 0)
+            (flow-port k) (load u16 d 4)
+            (flow-vlan k) (load u16 d 8)
+            (stat-hits s) 1)
+      (map-update flows k s BPF_ANY)
+      (when-let ((v (map-lookup flows k)))
+        (setf (getmap out 0) (stat-hits v))
+        (incf (stat-hits v) 40)
+        (setf (stat-bytes v) 8))
+      (when-let ((v (map-lookup flows k)))
+        (setf (getmap out 1) (stat-hits v)
+              (getmap out 2) (stat-bytes v)))
+      (setf (flow-id k) 1)
+      (setf (getmap out 3) (if (map-lookup flows k) 1 0))))
+  XDP_PASS)

@@ -1,0 +1,21 @@
+;;; Records of a ring buffer: reserved and submitted, discarded, copied out; what waits can be asked for.
+;;; packet: 00
+;;; out: 0 24 24 48 72 1
+(defstruct event (a u64) (b u32))
+(defmap ring :type :ringbuf :max-entries 4096)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (setf (getmap out 0) (ringbuf-query ring 0))
+  (when-let ((e (ringbuf-reserve ring (sizeof event) 0)))
+    (setf (event-a e) 1 (event-b e) 2)
+    (ringbuf-submit e 0))
+  (setf (getmap out 1) (ringbuf-query ring 0))
+  (let ((s (make-event)))
+    (setf (event-a s) 3)
+    (setf (getmap out 2) (- (+ 24 (ringbuf-output ring s (sizeof event) 0)) 0)))
+  (setf (getmap out 3) (ringbuf-query ring 0))
+  (with-ringbuf (e ring (sizeof event))
+    (setf (event-a e) 5 (event-b e) 6))
+  (setf (getmap out 4) (ringbuf-query ring 0)
+        (getmap out 5) (= (ringbuf-query ring 1) 4096))
+  XDP_PASS)

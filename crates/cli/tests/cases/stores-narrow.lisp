@@ -1,0 +1,21 @@
+;;; A store writes just its width; what stands beside it stays.
+;;; packet: 8877665544332211
+;;; out: 0x11223344556677ff 0x1122334412340055 0x8000000000000000 0xff
+(defstruct q (v u64))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((s (make-q)) (x (load u64 d 0)))
+      (setf (q-v s) x)
+      (store u8 s 0 #xfff)
+      (setf (getmap out 0) (q-v s))
+      (setf (q-v s) x)
+      (store u16 s 0 #x55)
+      (store u16 s 2 (+ #x1230 4))
+      (setf (getmap out 1) (q-v s))
+      (setf (q-v s) 0)
+      (store i8 s 7 -128)
+      (setf (getmap out 2) (q-v s))
+      (setf (load i8 s 0) -1)
+      (setf (getmap out 3) (load u8 s 0))))
+  XDP_PASS)

@@ -1,0 +1,22 @@
+;;; Subprograms: parameters and results cut to their types, pointers, the context by itself.
+;;; packet: 2c01000000000000 ff
+;;; out: 200 44 -1 3 12 64
+(defsubprog clamp ((x u64) (hi u64)) u64 (if (> x hi) hi x))
+(defsubprog low ((x u8)) u64 x)
+(defsubprog as-signed ((x u64)) i8 x)
+(defsubprog twice ((x u64)) u64 (return (* 2 x)) 9)
+(defstruct pair (a u32) (b u32))
+(defsubprog total ((p (ptr pair))) u64 (+ (pair-a p) (pair-b p)))
+(defsubprog size () u64 (- (xdp-data-end) (xdp-data)))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((x (load u64 d 0)) (s (make-pair)))
+      (setf (getmap out 0) (clamp x 200)
+            (getmap out 1) (low x)
+            (getmap out 2) (as-signed (load u8 d 8)))
+      (setf (pair-a s) 1 (pair-b s) 2)
+      (setf (getmap out 3) (total s)
+            (getmap out 4) (twice (twice 3))
+            (getmap out 5) (size))))
+  XDP_PASS)

@@ -1,0 +1,2 @@
+(defprog main (:type :xdp)
+  (if (= (ctx ifindex) 3) XDP_DROP XDP_PASS))

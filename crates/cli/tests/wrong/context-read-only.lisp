@@ -1,0 +1,3 @@
+(defprog main (:type :tc)
+  (setf (ctx len) 3)
+  TC_ACT_OK)

@@ -1,0 +1,2 @@
+(defprog main (:type :xdp)
+  (if (= (ctx u64 8) 3) XDP_DROP XDP_PASS))

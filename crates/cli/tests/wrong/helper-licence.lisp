@@ -1,0 +1,3 @@
+(defprog main (:type :kprobe :section "kprobe/vfs_read" :license "Proprietary")
+  (get-current-task)
+  0)

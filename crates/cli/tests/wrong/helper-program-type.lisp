@@ -1,0 +1,3 @@
+(defprog main (:type :xdp)
+  (get-current-pid-tgid)
+  XDP_PASS)

@@ -1,0 +1,3 @@
+(defprog main (:type :xdp)
+  (format t "dropped~%")
+  XDP_PASS)

@@ -1,0 +1,4 @@
+(defmacro half (n)
+  (/ n 0))
+(defprog main (:type :xdp)
+  (half 3))

@@ -1,0 +1,3 @@
+(defmacro again (x) `(again (+ ,x 1)))
+(defprog main (:type :xdp)
+  (again 1))

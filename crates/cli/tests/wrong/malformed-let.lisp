@@ -1,0 +1,2 @@
+(defprog main (:type :xdp)
+  (let (x 5) x))

@@ -1,0 +1,3 @@
+(defprog main (:type :xdp)
+  (setf (+ 1 2) 5)
+  XDP_PASS)

@@ -1,0 +1,2 @@
+(defprog main (:type :xpd)
+  0)

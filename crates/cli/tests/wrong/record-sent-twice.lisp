@@ -1,0 +1,7 @@
+(defmap ring :type :ringbuf :max-entries 4096)
+(defprog main (:type :xdp)
+  (when-let ((r (ringbuf-reserve ring 8 0)))
+    (store u64 r 0 1)
+    (ringbuf-submit r 0)
+    (ringbuf-submit r 0))
+  XDP_PASS)

@@ -1,0 +1,2 @@
+(defprog main (:type :cgroup-skb :section "cgroup_skb/ingress")
+  3)

@@ -1,0 +1,5 @@
+(defconstant +a+ #xzz)
+)
+(defprog main (:type :xdp)
+  XDP_PASS)
+(defconstant +b+ "never ends)

@@ -1,0 +1,3 @@
+(defprog main (:type :xdp)
+  (let ((x 5))
+    x)

@@ -1,0 +1,2 @@
+(defprog main (:type :xdp :section "kprobe/vfs_read")
+  0)

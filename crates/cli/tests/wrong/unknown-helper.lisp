@@ -1,0 +1,3 @@
+(defprog main (:type :kprobe :section "kprobe/vfs_read")
+  (get-curent-pid-tgid)
+  0)

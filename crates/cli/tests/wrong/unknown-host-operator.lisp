@@ -1,0 +1,1 @@
+(defconstant +n+ (lenght '(1 2 3)))

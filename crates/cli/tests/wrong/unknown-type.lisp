@@ -1,0 +1,1 @@
+(defstruct event (pid uint32))
