@@ -53,8 +53,6 @@ pub(crate) enum Op {
     LoopJump(u32),
     /// Pop; go on elsewhere if it was `nil`.
     JumpIfNil(u32),
-    /// Pop; go on elsewhere if it wasn't.
-    JumpIfTrue(u32),
     /// Go on elsewhere if the top is `nil`, else pop.
     JumpIfNilKeep(u32),
     /// Go on elsewhere if the top isn't `nil`, else pop.

@@ -23,8 +23,11 @@ use crate::{Form, FormKind, Symbol, Value};
 /// A special operator of the language itself.
 pub(crate) type CoreOperator = fn(&mut Cx<'_>, &Form, &[Form]) -> Result<Node, LispError>;
 
-/// Expansions of one form in a row, and in one top-level form.
+/// Expansions of one form in a row.
 const EXPANSIONS_IN_A_ROW: u32 = 1000;
+/// Nested expansions from which on a used up stack is blamed on them.
+const EXPANSIONS_THAT_EXHAUST: u32 = 40;
+/// Expansions in one top-level form.
 const EXPANSIONS_IN_ALL: u32 = 200_000;
 
 impl Interp {
@@ -48,7 +51,11 @@ impl Interp {
 impl Cx<'_> {
     /// Resolves a form.
     pub(crate) fn form(&mut self, form: &Form) -> Result<Node, LispError> {
-        self.i.check_stack().map_err(|e| e.at_form(form))?;
+        if let Err(e) = self.i.check_stack() {
+            // Expansions within expansions this deep are what used the stack up.
+            let name = form.head().filter(|_| self.expanding > EXPANSIONS_THAT_EXHAUST);
+            return Err(name.map_or(e, expansion_limit).at_form(form));
+        }
         match &form.kind {
             FormKind::Symbol(s) => self.symbol(*s, form),
             FormKind::List(items) => match items.split_first() {

@@ -331,11 +331,6 @@ impl Interp {
                             pc = t as usize;
                         }
                     }
-                    Op::JumpIfTrue(t) => {
-                        if self.pop().is_true() {
-                            pc = t as usize;
-                        }
-                    }
                     Op::JumpIfNilKeep(t) => {
                         if self.top().is_nil() {
                             pc = t as usize;

@@ -116,7 +116,6 @@ impl Emit {
             Op::Jump(t)
             | Op::LoopJump(t)
             | Op::JumpIfNil(t)
-            | Op::JumpIfTrue(t)
             | Op::JumpIfNilKeep(t)
             | Op::JumpIfTrueKeep(t)
             | Op::JumpIfBound(_, t)

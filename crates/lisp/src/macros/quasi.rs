@@ -21,10 +21,9 @@ fn prefixed(form: &Form, head: Symbol) -> Option<&Form> {
 fn has_unquote(form: &Form) -> bool {
     match &form.kind {
         FormKind::List(items) | FormKind::Vector(items) => {
-            items
-                .first()
-                .and_then(Form::as_symbol)
-                .is_some_and(|s| matches!(s, Symbol::UNQUOTE | Symbol::UNQUOTE_SPLICING | Symbol::QUASIQUOTE))
+            // The head of `,x`, or of the end of `(a . ,x)`.
+            let at = items.len().checked_sub(2).and_then(|n| items.get(n)).and_then(Form::as_symbol);
+            at.is_some_and(|s| matches!(s, Symbol::UNQUOTE | Symbol::UNQUOTE_SPLICING | Symbol::QUASIQUOTE))
                 || items.iter().any(has_unquote)
         }
         FormKind::Dotted(items, tail) => items.iter().any(has_unquote) || has_unquote(tail),
