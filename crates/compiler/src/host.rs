@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use whistler_diag::Diagnostic;
-pub use whistler_lisp::{Interp, Macro};
 use whistler_lisp::{Form, FormKind, Symbol, Value};
+pub use whistler_lisp::{Interp, Macro};
 
 /// The macro of the user or the library that a name means; never one of the host's own.
 pub fn user_macro(host: &mut Interp, name: Symbol) -> Option<Rc<Macro>> {

@@ -2,7 +2,9 @@
 //! that holds just the fields that are used, with the kernel's names; the running kernel tells the rest.
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{Btf, BtfBuilder, CoreKind, CoreReloc, Kind, MemberDef, TypeId, TypeKind, access_string, int_encoding};
+use whistler_btf::{
+    Btf, BtfBuilder, CoreKind, CoreReloc, Kind, MemberDef, TypeId, TypeKind, access_string, int_encoding,
+};
 
 use crate::hir::{CoreId, IntTy, Space, Ty, Unit};
 
@@ -45,7 +47,9 @@ pub fn strip(btf: &Btf, mut id: TypeId) -> TypeId {
     for _ in 0..32 {
         let Ok(t) = btf.ty(id) else { return id };
         match t.get() {
-            Kind::Typedef(of) | Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => id = of,
+            Kind::Typedef(of) | Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => {
+                id = of
+            }
             _ => return id,
         }
     }
@@ -76,7 +80,12 @@ fn search(btf: &Btf, id: TypeId, name: &str, base: u32, depth: u32) -> Option<Fi
                 return Some(f);
             }
         } else if whistler_isa::same_name(m.name, name) {
-            return Some(FieldInfo { name: m.name.to_string(), bit_offset: base + m.bit_offset, bits: m.bits, ty: m.ty });
+            return Some(FieldInfo {
+                name: m.name.to_string(),
+                bit_offset: base + m.bit_offset,
+                bits: m.bits,
+                ty: m.ty,
+            });
         }
     }
     None

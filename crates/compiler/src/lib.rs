@@ -6,19 +6,19 @@
 //! [`whistler_btf::TypeSource`]. It must *not* know loaders, links, terminals.
 #![forbid(unsafe_code)]
 
+pub mod assemble;
 pub mod check;
 pub mod decl;
 pub mod diagnostics;
 pub mod env;
 pub mod forms;
 pub mod hir;
-pub mod assemble;
-mod lower;
-pub mod refeval;
 mod host;
 mod kernel;
 pub mod library;
+mod lower;
 pub mod names;
+pub mod refeval;
 pub mod session;
 mod types;
 

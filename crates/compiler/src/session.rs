@@ -36,10 +36,33 @@ pub const DECLARATIONS: &[&str] = &[
 
 /// Host forms that need a kernel or a loader; without one they are skipped.
 const LIVE_FORMS: &[&str] = &[
-    "attach", "detach", "follow", "watch", "hist", "links", "compile-to-elf", "load-object", "with-bpf-session",
-    "with-bpf-object", "ring-poll", "ring-consume", "open-ring-consumer", "open-decoding-ring-consumer",
-    "with-decoding-ring-consumer", "close-ring-consumer", "do-map-entries", "map-ref", "map-keys", "map-entries",
-    "disasm", "stats", "verifier-log", "deftest", "run-prog", "asdf:load-system", "load-system",
+    "attach",
+    "detach",
+    "follow",
+    "watch",
+    "hist",
+    "links",
+    "compile-to-elf",
+    "load-object",
+    "with-bpf-session",
+    "with-bpf-object",
+    "ring-poll",
+    "ring-consume",
+    "open-ring-consumer",
+    "open-decoding-ring-consumer",
+    "with-decoding-ring-consumer",
+    "close-ring-consumer",
+    "do-map-entries",
+    "map-ref",
+    "map-keys",
+    "map-entries",
+    "disasm",
+    "stats",
+    "verifier-log",
+    "deftest",
+    "run-prog",
+    "asdf:load-system",
+    "load-system",
 ];
 
 /// How deep macros may expand into declarations.
@@ -76,7 +99,9 @@ impl Session {
     pub fn new(target: Target, types: Rc<dyn TypeSource>) -> Session {
         let source = types.clone();
         let env = Env {
-            kernel_names: Some(Rc::new(move |n: &str| source.btf().is_some_and(|b| crate::kernel::find(b, n).is_some()))),
+            kernel_names: Some(Rc::new(move |n: &str| {
+                source.btf().is_some_and(|b| crate::kernel::find(b, n).is_some())
+            })),
             ..Env::default()
         };
         Session { env, target, types, queue: Rc::default(), registered: false }
@@ -158,7 +183,14 @@ impl Session {
         self.top_level_within(interp, form, mode, diags, 0);
     }
 
-    fn top_level_within(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>, depth: usize) {
+    fn top_level_within(
+        &mut self,
+        interp: &mut Interp,
+        form: &Form,
+        mode: Mode,
+        diags: &mut Vec<Diagnostic>,
+        depth: usize,
+    ) {
         let Some(head) = form.head() else {
             self.evaluate(interp, form, mode, diags);
             return;
@@ -304,11 +336,8 @@ impl Session {
     ) -> (Option<Compiled>, Vec<Diagnostic>) {
         let mut diags = self.load_source(interp, sources, file);
         let failed = diags.iter().any(Diagnostic::is_error);
-        let (compiled, more) = if failed {
-            (None, self.check(interp, None).1)
-        } else {
-            self.compile(interp, sources, None, opt)
-        };
+        let (compiled, more) =
+            if failed { (None, self.check(interp, None).1) } else { self.compile(interp, sources, None, opt) };
         for d in more {
             if !diags.contains(&d) {
                 diags.push(d);
@@ -346,7 +375,8 @@ fn sort(diags: &mut [Diagnostic]) {
 
 fn skipped(form: &Form, diags: &mut Vec<Diagnostic>) {
     let head = form.head().map_or_else(String::new, |h| h.to_string());
-    let mut d = diag::error(&diag::SKIPPED, &at(form), format!("`{head}` needs a running session; it is left out here"));
+    let mut d =
+        diag::error(&diag::SKIPPED, &at(form), format!("`{head}` needs a running session; it is left out here"));
     d.severity = Severity::Note;
     diags.push(d);
 }

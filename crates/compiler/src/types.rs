@@ -65,7 +65,12 @@ pub fn named(env: &Env, s: Symbol) -> Option<Ty> {
 }
 
 /// The type that a form says.
-pub fn parse(env: &mut Env, host: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form) -> Result<Ty, Box<Diagnostic>> {
+pub fn parse(
+    env: &mut Env,
+    host: &mut Interp,
+    diags: &mut Vec<Diagnostic>,
+    form: &Form,
+) -> Result<Ty, Box<Diagnostic>> {
     if let Some(s) = form.as_symbol() {
         if let Some(t) = named(env, s) {
             return Ok(t);

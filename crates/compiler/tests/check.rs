@@ -102,7 +102,8 @@ fn case_file(path: &Path, update: bool) -> Vec<String> {
 fn cases() {
     let update = std::env::var_os("UPDATE").is_some();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check");
-    let mut files: Vec<_> = std::fs::read_dir(dir).expect("the cases are there").filter_map(|e| Some(e.ok()?.path())).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).expect("the cases are there").filter_map(|e| Some(e.ok()?.path())).collect();
     files.sort();
     let failures: Vec<String> = files.iter().flat_map(|f| case_file(f, update)).collect();
     assert!(failures.is_empty(), "{} cases differ:\n\n{}", failures.len(), failures.join("\n\n"));

@@ -17,13 +17,15 @@ const NEEDS_TARGET: Code = Code("E0703");
 const INTERNAL: Code = Code("E0799");
 
 pub(super) fn diagnostic(e: &CodegenError, unit: &Unit, lowered: &Lowered) -> Diagnostic {
-    let span = |name: &str| {
-        unit.functions.iter().find(|f| symbol_name(&f.name) == name).map_or(Span::NONE, |f| f.span)
-    };
+    let span = |name: &str| unit.functions.iter().find(|f| symbol_name(&f.name) == name).map_or(Span::NONE, |f| f.span);
     match e {
         CodegenError::StackOverflow { function, needed, limit, users } => {
-            let mut d = Diagnostic::error(STACK, span(function), format!("`{function}` needs {needed} bytes of stack; there are {limit}"))
-                .help("keep large structs in a one-entry per-CPU array map instead of on the stack");
+            let mut d = Diagnostic::error(
+                STACK,
+                span(function),
+                format!("`{function}` needs {needed} bytes of stack; there are {limit}"),
+            )
+            .help("keep large structs in a one-entry per-CPU array map instead of on the stack");
             for (name, bytes) in users.iter().take(5) {
                 let local = unit
                     .functions

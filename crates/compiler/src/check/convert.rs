@@ -68,9 +68,11 @@ impl Checker<'_> {
                 let canonical = target.canonical(n as i64);
                 let shown = if target.signed { i128::from(canonical) } else { i128::from(canonical as u64) };
                 self.report(match how {
-                    Fit::Exact(what) => {
-                        diag::error(&diag::KEY_VALUE, &here, format!("{n} does not fit the map's {what}, which is {to}"))
-                    }
+                    Fit::Exact(what) => diag::error(
+                        &diag::KEY_VALUE,
+                        &here,
+                        format!("{n} does not fit the map's {what}, which is {to}"),
+                    ),
                     Fit::Place => {
                         diag::warning(&diag::CONSTANT_CUT, &here, format!("{n} does not fit {to}: it becomes {shown}"))
                             .help(format!("write ({shown}) if that is meant, or take a wider type"))
@@ -81,7 +83,11 @@ impl Checker<'_> {
             return Expr::new(ExprKind::Const(target.canonical(n as i64)), to.clone(), here);
         }
         match v.ty() {
-            Ty::Void => Expr::new(ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Const(0), to.clone(), here.clone())]), to.clone(), here),
+            Ty::Void => Expr::new(
+                ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Const(0), to.clone(), here.clone())]),
+                to.clone(),
+                here,
+            ),
             Ty::Int(_) | Ty::Bool | Ty::Char => {
                 let (lo, hi) = type_range(target);
                 let fits = v.lo >= lo && v.hi <= hi;
@@ -298,7 +304,11 @@ impl Checker<'_> {
         match ty {
             Ty::Void => {
                 let here = v.e.at.clone();
-                Expr::new(ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, here.clone())]), Ty::Void, here)
+                Expr::new(
+                    ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, here.clone())]),
+                    Ty::Void,
+                    here,
+                )
             }
             Ty::Bool | Ty::Char if v.lit => Expr::new(v.e.kind, ty.clone(), v.e.at),
             _ => self.fit(v, ty, Fit::Bits),

@@ -76,9 +76,7 @@ impl Flow {
     pub fn lost_in(&self, other: &Flow) -> impl Iterator<Item = LocalId> {
         let mut lost: SmallVec<[LocalId; 8]> = SmallVec::new();
         lost.extend(self.nonnull.iter().copied().filter(|p| !other.nonnull.contains(p)));
-        lost.extend(
-            self.covers.iter().filter(|c| !other.covers.iter().any(|d| d.0 == c.0 && d.1 >= c.1)).map(|c| c.0),
-        );
+        lost.extend(self.covers.iter().filter(|c| !other.covers.iter().any(|d| d.0 == c.0 && d.1 >= c.1)).map(|c| c.0));
         lost.extend(
             self.at_most.iter().filter(|c| !other.at_most.iter().any(|d| d.0 == c.0 && d.1 <= c.1)).map(|c| c.0),
         );

@@ -10,9 +10,7 @@ use super::scope::{FnState, Lessons};
 use super::{Binding, Checker, Fit, Val, Want, at};
 use crate::diagnostics as diag;
 use crate::env::{ProgDecl, SubprogDecl};
-use crate::hir::{
-    At, Expr, ExprKind, Function, FunctionId, GlobalDef, GlobalId, LocalKind, MapId, ProgramInfo, Ty,
-};
+use crate::hir::{At, Expr, ExprKind, Function, FunctionId, GlobalDef, GlobalId, LocalKind, MapId, ProgramInfo, Ty};
 
 /// How often a function is checked again because of what was learnt.
 const ROUNDS: usize = 8;
@@ -151,17 +149,24 @@ impl Checker<'_> {
             self.report(if enforced {
                 diag::error(&diag::RETURN_RANGE, &at, format!("a program of type :{kind} may return {range}, not {n}"))
             } else {
-                diag::warning(&diag::RETURN_ODD, &at, format!("a program of type :{kind} usually returns {range}, not {n}"))
+                diag::warning(
+                    &diag::RETURN_ODD,
+                    &at,
+                    format!("a program of type :{kind} usually returns {range}, not {n}"),
+                )
             });
         }
     }
 
     /// The instance of a subprogram for arguments of these types.
     pub fn instance(&mut self, name: Symbol, decl: &Rc<SubprogDecl>, types: Vec<Ty>, here: &At) -> Option<FunctionId> {
-        let text: Vec<String> = types.iter().map(|t| match t {
-            Ty::Ptr(p) => format!("{t}@{:?}", p.space),
-            t => t.to_string(),
-        }).collect();
+        let text: Vec<String> = types
+            .iter()
+            .map(|t| match t {
+                Ty::Ptr(p) => format!("{t}@{:?}", p.space),
+                t => t.to_string(),
+            })
+            .collect();
         let key = FnKey { name, types: text.join(" "), ctx: self.f.ctx_type, license: self.f.license.clone() };
         if self.calling.contains(&name) {
             self.report(
@@ -199,7 +204,8 @@ impl Checker<'_> {
         self.calling.pop();
         let f = std::mem::replace(&mut self.f, caller);
         let ok = self.diags.iter().filter(|d| d.is_error()).count() == errors;
-        let same = self.unit.functions.iter().filter(|g| g.program.is_none() && own_name(&g.name) == name.name()).count();
+        let same =
+            self.unit.functions.iter().filter(|g| g.program.is_none() && own_name(&g.name) == name.name()).count();
         let shown = if same == 0 { name.name().to_string() } else { format!("{}__{}", name.name(), same + 1) };
         let id = FunctionId(self.unit.functions.len() as u32);
         let (Some(body), true) = (body, ok) else {

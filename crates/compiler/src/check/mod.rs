@@ -24,9 +24,9 @@ pub use val::{Fact, Facts, Val};
 
 use crate::diagnostics as diag;
 use crate::env::Env;
-use crate::host::Interp;
 use crate::forms::{self, FormDef};
 use crate::hir::{At, Expr, ExprKind, FunctionId, GlobalId, LabelId, LocalId, MapId, Ty, Unit};
+use crate::host::Interp;
 use crate::names::{nearest, norm};
 
 /// How deep expressions may nest.
@@ -195,9 +195,7 @@ impl<'a> Checker<'a> {
                     None => self.malformed(form, "the first element of a call must be a name"),
                 },
             },
-            FormKind::Vector(_) | FormKind::Dotted(..) => {
-                self.malformed(form, "this is no expression of a program")
-            }
+            FormKind::Vector(_) | FormKind::Dotted(..) => self.malformed(form, "this is no expression of a program"),
             FormKind::Float(_) | FormKind::Ratio(_) => self.fail(
                 diag::error(&diag::ARGUMENT_TYPE, &at(form), "programs in the kernel have no fractions")
                     .help("use integers, scaled if need be"),
@@ -246,11 +244,7 @@ impl<'a> Checker<'a> {
         }
         if self.env.maps.get(s).is_some() {
             return match self.map_id(s) {
-                Some(id) => Val::new(
-                    ExprKind::Map(id),
-                    Ty::ptr(crate::hir::Space::Map, None),
-                    at(form),
-                ),
+                Some(id) => Val::new(ExprKind::Map(id), Ty::ptr(crate::hir::Space::Map, None), at(form)),
                 None => Val::error(at(form)),
             };
         }
@@ -373,8 +367,12 @@ impl<'a> Checker<'a> {
         let name = call.name;
         if crate::session::is_declaration_name(name) {
             return self.fail(
-                diag::error(&diag::NOT_HERE, &call.at(), format!("`{name}` declares something; it can't stand in a program"))
-                    .help("move it to the top level"),
+                diag::error(
+                    &diag::NOT_HERE,
+                    &call.at(),
+                    format!("`{name}` declares something; it can't stand in a program"),
+                )
+                .help("move it to the top level"),
             );
         }
         let near = {
@@ -385,7 +383,10 @@ impl<'a> Checker<'a> {
             let library = crate::library::names();
             nearest(name.name(), own.chain(accessors).chain(subs).chain(helpers).chain(library)).map(str::to_string)
         };
-        let head_at = At { span: call.form.as_list().and_then(|l| l.first()).map_or(call.form.span, |h| h.span), origin: call.form.origin.clone() };
+        let head_at = At {
+            span: call.form.as_list().and_then(|l| l.first()).map_or(call.form.span, |h| h.span),
+            origin: call.form.origin.clone(),
+        };
         let mut d = diag::error(&diag::UNKNOWN_NAME, &head_at, format!("there is no operator `{name}` in programs"))
             .label("not found");
         if let Some(near) = near {
@@ -410,7 +411,12 @@ impl<'a> Checker<'a> {
         let d = diag::error(
             &diag::ARGUMENT_COUNT,
             &call.at(),
-            format!("`{}` takes {takes} argument{}, not {}", call.name, if takes == "1" { "" } else { "s" }, call.args.len()),
+            format!(
+                "`{}` takes {takes} argument{}, not {}",
+                call.name,
+                if takes == "1" { "" } else { "s" },
+                call.args.len()
+            ),
         )
         .help(format!("written as {}", def.usage));
         self.fail(d)

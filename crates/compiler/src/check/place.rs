@@ -140,7 +140,8 @@ impl Checker<'_> {
             ty: def.ty.clone(),
             big_endian: false,
             bits: None,
-            read_only: (!def.writable).then(|| format!("`{s}` is a parameter: the loader sets it before the program runs")),
+            read_only: (!def.writable)
+                .then(|| format!("`{s}` is a parameter: the loader sets it before the program runs")),
             core: None,
             before: Vec::new(),
             at: at(form),
@@ -290,7 +291,8 @@ impl Checker<'_> {
             // Reported by the conversion below.
         }
         let known = !matches!(v.ty(), Ty::Ptr(p) if p.nullable) && !v.is_zero();
-        let reservation = v.ty().as_ptr().is_some_and(|p| p.space == Space::Ring) && !matches!(v.e.kind, ExprKind::Local(_));
+        let reservation =
+            v.ty().as_ptr().is_some_and(|p| p.space == Space::Ring) && !matches!(v.e.kind, ExprKind::Local(_));
         let e = self.fit(v, &var.ty, Fit::Place);
         self.forget(l);
         let mut facts = Vec::new();
@@ -344,7 +346,8 @@ impl Checker<'_> {
         if m.big_endian && m.ty.size() > 1 {
             let mem = Ty::Int(IntTy { size: m.ty.size() as u8, signed: false });
             let (setup, value) = if want == Want::Value { self.once(fitted) } else { (None, fitted) };
-            let swapped = Expr::new(ExprKind::Bswap(m.ty.size() as u8, Box::new(value.e.clone())), mem.clone(), here.clone());
+            let swapped =
+                Expr::new(ExprKind::Bswap(m.ty.size() as u8, Box::new(value.e.clone())), mem.clone(), here.clone());
             let store = Expr::new(
                 ExprKind::Store { mem: mem.clone(), ptr: Box::new(m.ptr), off: m.off, value: Box::new(swapped) },
                 mem,
@@ -466,7 +469,8 @@ impl Checker<'_> {
         };
         if p.nullable {
             let name = self.pointer_name(&v.e);
-            let mut d = diag::error(&diag::MAYBE_NULL, here, format!("{name} may be null here")).label("read through it");
+            let mut d =
+                diag::error(&diag::MAYBE_NULL, here, format!("{name} may be null here")).label("read through it");
             if let ExprKind::Local(l) = v.e.kind {
                 d = d.also(self.f.locals[l.0 as usize].span, "it can be null from here on");
             }
@@ -484,8 +488,12 @@ impl Checker<'_> {
             Space::Kernel | Space::User => {
                 let form = if p.space == Space::User { "probe-read-user" } else { "kernel-load" };
                 self.report(
-                    diag::error(&diag::KERNEL_ADDRESS, here, "the verifier lets this address be read only by a probe read")
-                        .help(format!("use `{form}`, or a chain of fields: (-> p field …)")),
+                    diag::error(
+                        &diag::KERNEL_ADDRESS,
+                        here,
+                        "the verifier lets this address be read only by a probe read",
+                    )
+                    .help(format!("use `{form}`, or a chain of fields: (-> p field …)")),
                 );
                 return None;
             }
@@ -509,7 +517,10 @@ impl Checker<'_> {
                         let text = format!("byte {} of the packet may not be there", need - 1);
                         let mut d = diag::error(&diag::PACKET_BOUNDS, here, text);
                         d = if have > 0 {
-                            d.note(format!("the checks so far cover {have} bytes from `{}`", self.f.locals[root.0 as usize].name))
+                            d.note(format!(
+                                "the checks so far cover {have} bytes from `{}`",
+                                self.f.locals[root.0 as usize].name
+                            ))
                         } else {
                             d.note("nothing has been compared with the packet's end here")
                         };

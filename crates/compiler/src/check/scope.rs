@@ -224,7 +224,14 @@ impl Checker<'_> {
     }
 
     /// Makes a variable with a value; yields its id and the expression that sets it.
-    pub fn bind(&mut self, name: Symbol, written: Option<Ty>, init: Val, form: &Form, body: &[&[Form]]) -> (LocalId, Expr) {
+    pub fn bind(
+        &mut self,
+        name: Symbol,
+        written: Option<Ty>,
+        init: Val,
+        form: &Form,
+        body: &[&[Form]],
+    ) -> (LocalId, Expr) {
         let here = at(form);
         let ordinal = self.f.ordinals;
         self.f.ordinals += 1;

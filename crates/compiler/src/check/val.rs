@@ -58,7 +58,9 @@ impl Val {
     pub fn of(e: Expr) -> Val {
         let (lo, hi) = match (&e.kind, &e.ty) {
             (_, Ty::Void | Ty::Never) | (ExprKind::Const(0), Ty::Ptr(_)) => (0, 0),
-            (ExprKind::Const(n), Ty::Int(IntTy { signed: false, .. })) => (i128::from(*n as u64), i128::from(*n as u64)),
+            (ExprKind::Const(n), Ty::Int(IntTy { signed: false, .. })) => {
+                (i128::from(*n as u64), i128::from(*n as u64))
+            }
             (ExprKind::Const(n), _) => (i128::from(*n), i128::from(*n)),
             (_, Ty::Bool) => (0, 1),
             (_, ty) => type_range(ty.as_int().unwrap_or(IntTy::U64)),

@@ -25,13 +25,16 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
     let found = types
         .tracepoint(category, event)
         .or_else(|e| if event_name == event { Err(e) } else { types.tracepoint(category, &event_name) })
-        .or_else(|e| if category.contains('-') { types.tracepoint(&category.replace('-', "_"), &event_name) } else { Err(e) });
+        .or_else(|e| {
+            if category.contains('-') { types.tracepoint(&category.replace('-', "_"), &event_name) } else { Err(e) }
+        });
     let format = match found {
         Ok(f) => f,
         Err(e) => {
             let mut d = match &e {
                 TypeSourceError::NoTracepoint { .. } => diag::error(&diag::UNKNOWN_NAME, &at(&items[1]), e.to_string()),
-                _ => diag::error(&diag::NO_TYPES, &at(&items[1]), format!("the format of {name} can't be read")).note(e.to_string()),
+                _ => diag::error(&diag::NO_TYPES, &at(&items[1]), format!("the format of {name} can't be read"))
+                    .note(e.to_string()),
             };
             if let TypeSourceError::NoTracepoint { near, .. } = &e
                 && let Some(n) = near.first()
@@ -66,7 +69,9 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
         let accessor = format!("tp-{}", f.name.replace('_', "-"));
         let kind = match f.kind {
             TracepointFieldKind::DataLoc => "(data-loc string)".to_string(),
-            TracepointFieldKind::Array { len, elem_size } => format!("(array {} {len})", if elem_size == 1 { "char" } else { "u64" }),
+            TracepointFieldKind::Array { len, elem_size } => {
+                format!("(array {} {len})", if elem_size == 1 { "char" } else { "u64" })
+            }
             TracepointFieldKind::Scalar => format!("{}{}", if f.signed { 'i' } else { 'u' }, f.size * 8),
         };
         shown.push(format!("{accessor} {kind}"));
@@ -81,7 +86,12 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
 }
 
 /// `(import-kernel-struct name [field…])`
-pub fn kernel_struct(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnostic>, form: &Form) -> Option<Declared> {
+pub fn kernel_struct(
+    env: &mut Env,
+    types: &dyn TypeSource,
+    diags: &mut Vec<Diagnostic>,
+    form: &Form,
+) -> Option<Declared> {
     let name = name_of(diags, form)?;
     let items = form.as_list()?;
     let Some(btf) = types.btf() else {
@@ -106,7 +116,8 @@ pub fn kernel_struct(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diag
     for (i, f) in wanted.iter().enumerate() {
         if kernel::field(btf, id, f).is_none() {
             let form = items.get(i + 2).unwrap_or(form);
-            let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("{kernel_name} has no field `{f}` in this kernel"));
+            let mut d =
+                diag::error(&diag::UNKNOWN_NAME, &at(form), format!("{kernel_name} has no field `{f}` in this kernel"));
             if let Some(near) = nearest(f, all.iter().map(String::as_str)) {
                 d = d.help(format!("did you mean `{near}`?"));
             }

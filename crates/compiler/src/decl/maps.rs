@@ -64,7 +64,9 @@ pub fn map(
                 Some(t) => ty = Some((t, v)),
                 None => {
                     let mut d = rule(v, format!("there is no map type `{v}`"));
-                    if let Some(near) = nearest(v.as_symbol().map_or("", |s| s.name()), MapType::ALL.iter().map(|t| t.keyword())) {
+                    if let Some(near) =
+                        nearest(v.as_symbol().map_or("", |s| s.name()), MapType::ALL.iter().map(|t| t.keyword()))
+                    {
                         d = d.help(format!("did you mean `:{near}`?"));
                     }
                     diags.push(d);
@@ -103,10 +105,19 @@ pub fn map(
     };
     let info = ty.info();
     if !target.has(info.since) {
-        let text = format!("maps of type :{} came with kernel {}, and the target is {}", ty.keyword(), info.since, target.kernel);
+        let text = format!(
+            "maps of type :{} came with kernel {}, and the target is {}",
+            ty.keyword(),
+            info.since,
+            target.kernel
+        );
         diags.push(diag::error(&diag::MAP_TOO_NEW, &at(ty_form), text));
     }
-    let size = |diags: &mut Vec<Diagnostic>, what: &str, typed: &Option<(Ty, &Form)>, sized: Option<(u32, &Form)>, r: SizeRule| {
+    let size = |diags: &mut Vec<Diagnostic>,
+                what: &str,
+                typed: &Option<(Ty, &Form)>,
+                sized: Option<(u32, &Form)>,
+                r: SizeRule| {
         let (n, f) = match (typed, sized) {
             (Some((t, f)), _) => (t.size(), *f),
             (None, Some((n, f))) => (n, f),
@@ -133,7 +144,9 @@ pub fn map(
                         format!("the size of a ring buffer is a power of two and a multiple of {PAGE}, not {n}")
                     }
                     whistler_isa::EntriesRule::Positive => "a map needs an entry at least".to_string(),
-                    whistler_isa::EntriesRule::Zero => format!("a map of type :{} has no number of entries", ty.keyword()),
+                    whistler_isa::EntriesRule::Zero => {
+                        format!("a map of type :{} has no number of entries", ty.keyword())
+                    }
                     whistler_isa::EntriesRule::One => format!("a map of type :{} has one entry", ty.keyword()),
                     _ => format!("a map of type :{} can't have {n} entries", ty.keyword()),
                 };
@@ -186,7 +199,9 @@ pub fn map(
 fn summary(m: &MapDef) -> String {
     let part = |t: &Option<Ty>, n: u32| t.as_ref().map_or_else(|| format!("{n} bytes"), ToString::to_string);
     match m.map_type {
-        MapType::Ringbuf | MapType::UserRingbuf => format!("{} · {}, {} KiB", m.name, m.map_type.keyword(), m.max_entries / 1024),
+        MapType::Ringbuf | MapType::UserRingbuf => {
+            format!("{} · {}, {} KiB", m.name, m.map_type.keyword(), m.max_entries / 1024)
+        }
         _ => format!(
             "{} · {}, {} → {}, {} entries",
             m.name,
@@ -240,7 +255,11 @@ pub fn global(
     };
     let ty = crate::types::parse(env, interp, diags, ty_form).map_err(|d| diags.push(*d)).ok()?;
     if ty.size() == 0 || ty.size() > 1 << 20 {
-        diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(ty_form), format!("a variable of type {ty}, which has no usable size")));
+        diags.push(diag::error(
+            &diag::UNKNOWN_TYPE,
+            &at(ty_form),
+            format!("a variable of type {ty}, which has no usable size"),
+        ));
         return None;
     }
     let mut init = Vec::new();
@@ -259,7 +278,9 @@ pub fn global(
 fn initial(interp: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form, ty: &Ty, out: &mut Vec<u8>) -> Option<()> {
     let elements = |f: &Form| match &f.kind {
         FormKind::Vector(v) => Some(v.to_vec()),
-        FormKind::List(l) if l.first().is_some_and(|h| h.as_symbol().is_some_and(|s| s.is("vector") || s.is("list"))) => {
+        FormKind::List(l)
+            if l.first().is_some_and(|h| h.as_symbol().is_some_and(|s| s.is("vector") || s.is("list"))) =>
+        {
             Some(l[1..].to_vec())
         }
         _ => None,
@@ -269,7 +290,11 @@ fn initial(interp: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form, ty: &T
             let end = out.len() + ty.size() as usize;
             if let Some(s) = form.as_str().filter(|_| elem.size() == 1) {
                 if s.len() > *n as usize {
-                    diags.push(diag::error(&diag::MALFORMED, &at(form), format!("the string is longer than {n} bytes")));
+                    diags.push(diag::error(
+                        &diag::MALFORMED,
+                        &at(form),
+                        format!("the string is longer than {n} bytes"),
+                    ));
                     return None;
                 }
                 out.extend_from_slice(s.as_bytes());
@@ -282,7 +307,11 @@ fn initial(interp: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form, ty: &T
                     initial(interp, diags, f, elem, out)?;
                 }
             } else if host::eval_number(interp, form).ok().flatten() != Some(0) {
-                diags.push(diag::error(&diag::MALFORMED, &at(form), format!("the value of a {ty} is written #(…), or 0")));
+                diags.push(diag::error(
+                    &diag::MALFORMED,
+                    &at(form),
+                    format!("the value of a {ty} is written #(…), or 0"),
+                ));
                 return None;
             }
             out.resize(end, 0);

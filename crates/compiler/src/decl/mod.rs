@@ -35,7 +35,14 @@ pub struct Declared {
 }
 
 /// Reports a name that is declared already. Whether it was.
-pub(crate) fn duplicate(env: &Env, diags: &mut Vec<Diagnostic>, name: Symbol, kind: DeclKind, form: &Form, mode: Mode) -> bool {
+pub(crate) fn duplicate(
+    env: &Env,
+    diags: &mut Vec<Diagnostic>,
+    name: Symbol,
+    kind: DeclKind,
+    form: &Form,
+    mode: Mode,
+) -> bool {
     if mode == Mode::Prompt || env.in_library {
         return false;
     }

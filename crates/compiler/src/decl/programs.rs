@@ -61,7 +61,10 @@ pub fn program(
             Some(k) => Some((k, f)),
             None => {
                 let mut d = diag::error(&diag::PROGRAM_TYPE, &at(f), format!("there is no program type `{f}`"));
-                let known = ProgType::ALL.iter().map(|p| p.keyword()).chain(whistler_isa::PROGRAM_KINDS.iter().map(|k| k.keyword));
+                let known = ProgType::ALL
+                    .iter()
+                    .map(|p| p.keyword())
+                    .chain(whistler_isa::PROGRAM_KINDS.iter().map(|k| k.keyword));
                 if let Some(near) = nearest(f.as_symbol().map_or("", |s| s.name()), known) {
                     d = d.help(format!("did you mean `:{near}`?"));
                 }
@@ -112,8 +115,12 @@ pub fn program(
             None => {
                 let kind = prog_type.keyword();
                 diags.push(
-                    diag::error(&diag::SECTION, &at(section_form), format!("`{written}` is no section name that libbpf knows"))
-                        .help(format!("for programs of type :{kind}: \"{}\"", prog_type.info().section)),
+                    diag::error(
+                        &diag::SECTION,
+                        &at(section_form),
+                        format!("`{written}` is no section name that libbpf knows"),
+                    )
+                    .help(format!("for programs of type :{kind}: \"{}\"", prog_type.info().section)),
                 );
                 return None;
             }
@@ -226,7 +233,9 @@ pub fn subprogram(
     }
     let mut skip = 3;
     let mut ret = Ty::Int(IntTy::U64);
-    if let Some(t) = items.get(3).filter(|t| crate::types::is_type(env, t) && (items.len() > 4 || t.as_symbol().is_some())) {
+    if let Some(t) =
+        items.get(3).filter(|t| crate::types::is_type(env, t) && (items.len() > 4 || t.as_symbol().is_some()))
+    {
         ret = crate::types::parse(env, interp, diags, t).map_err(|d| diags.push(*d)).ok()?;
         skip = 4;
         if matches!(ret, Ty::Struct(_) | Ty::Array(..)) {
@@ -246,9 +255,15 @@ pub fn subprogram(
     };
     env.subprograms.insert(
         name,
-        Rc::new(SubprogDecl { name, params, ret, body: items.clone(), skip: skip.min(items.len()), form: form.clone() }),
+        Rc::new(SubprogDecl {
+            name,
+            params,
+            ret,
+            body: items.clone(),
+            skip: skip.min(items.len()),
+            form: form.clone(),
+        }),
     );
     env.note(name, DeclKind::Subprogram, form.span);
     Some(Declared { name, kind: DeclKind::Subprogram, summary })
 }
-

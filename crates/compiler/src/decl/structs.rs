@@ -38,7 +38,11 @@ fn field_type(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, f
         let n = host::eval_number(interp, n).map_err(|d| diags.push(d)).ok()?;
         let most = w.ty.as_int().map_or(0, |i| i128::from(i.size) * 8);
         let Some(n) = n.filter(|n| (1..=most).contains(n)) else {
-            diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(form), format!("a bit-field of {} has 1 to {most} bits", w.ty)));
+            diags.push(diag::error(
+                &diag::UNKNOWN_TYPE,
+                &at(form),
+                format!("a bit-field of {} has 1 to {most} bits", w.ty),
+            ));
             return None;
         };
         return Some(Written { bits: Some(n as u8), ..w });
@@ -108,7 +112,8 @@ pub fn structure(
         };
         if let Some(earlier) = fields.iter().find(|g| norm(Symbol::intern(&g.name)) == norm(field)) {
             diags.push(
-                diag::error(&diag::DUPLICATE, &at(f), format!("field `{field}` is there twice")).also(earlier.span, "first here"),
+                diag::error(&diag::DUPLICATE, &at(f), format!("field `{field}` is there twice"))
+                    .also(earlier.span, "first here"),
             );
             errors = true;
             continue;
@@ -136,7 +141,14 @@ pub fn structure(
             diags.push(diag::error(&diag::MALFORMED, &at(form), "the struct is larger than a megabyte"));
             return None;
         }
-        fields.push(Field { name: field.name().into(), ty: w.ty, offset: offset as u32, bits, big_endian: w.big_endian, span: f.span });
+        fields.push(Field {
+            name: field.name().into(),
+            ty: w.ty,
+            offset: offset as u32,
+            bits,
+            big_endian: w.big_endian,
+            span: f.span,
+        });
     }
     if errors {
         return None;
@@ -188,7 +200,14 @@ pub fn union(
         let w = field_type(env, interp, diags, ty)?;
         size = size.max(w.ty.size());
         align = align.max(w.ty.align());
-        fields.push(Field { name: field.name().into(), ty: w.ty, offset: 0, bits: None, big_endian: w.big_endian, span: f.span });
+        fields.push(Field {
+            name: field.name().into(),
+            ty: w.ty,
+            offset: 0,
+            bits: None,
+            big_endian: w.big_endian,
+            span: f.span,
+        });
     }
     if fields.is_empty() {
         diags.push(diag::error(&diag::MALFORMED, &at(form), "a union needs a member"));
@@ -227,7 +246,10 @@ pub fn enumeration(
         };
         if let Some(v) = value {
             let n = host::eval_number(interp, v).map_err(|d| diags.push(d)).ok()?;
-            let Some(n) = n.and_then(|n| i64::try_from(n).ok()).filter(|n| (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(n)) else {
+            let Some(n) = n
+                .and_then(|n| i64::try_from(n).ok())
+                .filter(|n| (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(n))
+            else {
                 diags.push(diag::error(&diag::MALFORMED, &at(v), "a member's value is a number of 4 bytes"));
                 return None;
             };

@@ -142,7 +142,8 @@ fn minus(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         Some(i) if i.signed => (Ty::I64, -v.hi, -v.lo),
         _ => (Ty::U64, 0, i128::from(u64::MAX)),
     };
-    let (lo, hi) = if hi > i128::from(i64::MAX) { type_range(IntTy { size: 8, signed: ty == Ty::I64 }) } else { (lo, hi) };
+    let (lo, hi) =
+        if hi > i128::from(i64::MAX) { type_range(IntTy { size: 8, signed: ty == Ty::I64 }) } else { (lo, hi) };
     Val::new(ExprKind::Un(UnOp::Neg, Box::new(v.e)), ty, call.at()).within(lo, hi)
 }
 
@@ -450,7 +451,11 @@ fn byte_spec(c: &mut Checker<'_>, form: &Form) -> Option<(u32, u32)> {
     let size_n = c.const_value(size, "the number of bits")?;
     let pos_n = c.const_value(pos, "the position of bits")?;
     if !(1..=64).contains(&size_n) || !(0..64).contains(&pos_n) || size_n + pos_n > 64 {
-        c.report(diag::error(&diag::SHIFT_COUNT, &at(form), format!("{size_n} bits from bit {pos_n} on are not within 64")));
+        c.report(diag::error(
+            &diag::SHIFT_COUNT,
+            &at(form),
+            format!("{size_n} bits from bit {pos_n} on are not within 64"),
+        ));
         return None;
     }
     Some((size_n as u32, pos_n as u32))
@@ -489,4 +494,3 @@ fn dpb(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let cleared = crate::check::bin(BinOp::And, x.e, !(mask(size).wrapping_shl(pos)), &here);
     Val::new(ExprKind::Bin(BinOp::Or, Box::new(placed), Box::new(cleared)), Ty::U64, here)
 }
-

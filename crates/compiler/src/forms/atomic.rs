@@ -9,15 +9,63 @@ use whistler_lisp::Form;
 
 pub(super) static FORMS: &[FormDef] = &[
     form("atomic-add", (3, 4), |c, k| simple(c, k, AtomicOp::Add, false), "(atomic-add p offset v [TYPE])", "Adds."),
-    form("atomic-and", (3, 4), |c, k| simple(c, k, AtomicOp::And, false), "(atomic-and p offset v [TYPE])", "Keeps the common bits."),
+    form(
+        "atomic-and",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::And, false),
+        "(atomic-and p offset v [TYPE])",
+        "Keeps the common bits.",
+    ),
     form("atomic-or", (3, 4), |c, k| simple(c, k, AtomicOp::Or, false), "(atomic-or p offset v [TYPE])", "Sets bits."),
-    form("atomic-xor", (3, 4), |c, k| simple(c, k, AtomicOp::Xor, false), "(atomic-xor p offset v [TYPE])", "Flips bits."),
-    form("atomic-fetch-add", (3, 4), |c, k| simple(c, k, AtomicOp::Add, true), "(atomic-fetch-add p offset v [TYPE])", "Adds; yields the old content."),
-    form("atomic-fetch-and", (3, 4), |c, k| simple(c, k, AtomicOp::And, true), "(atomic-fetch-and p offset v [TYPE])", "Keeps the common bits; yields the old content."),
-    form("atomic-fetch-or", (3, 4), |c, k| simple(c, k, AtomicOp::Or, true), "(atomic-fetch-or p offset v [TYPE])", "Sets bits; yields the old content."),
-    form("atomic-fetch-xor", (3, 4), |c, k| simple(c, k, AtomicOp::Xor, true), "(atomic-fetch-xor p offset v [TYPE])", "Flips bits; yields the old content."),
-    form("atomic-xchg", (3, 4), |c, k| simple(c, k, AtomicOp::Xchg, true), "(atomic-xchg p offset v [TYPE])", "Exchanges; yields the old content."),
-    form("atomic-cmpxchg", (4, 5), cmpxchg, "(atomic-cmpxchg p offset expected new [TYPE])", "Exchanges if equal; yields the old content."),
+    form(
+        "atomic-xor",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::Xor, false),
+        "(atomic-xor p offset v [TYPE])",
+        "Flips bits.",
+    ),
+    form(
+        "atomic-fetch-add",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::Add, true),
+        "(atomic-fetch-add p offset v [TYPE])",
+        "Adds; yields the old content.",
+    ),
+    form(
+        "atomic-fetch-and",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::And, true),
+        "(atomic-fetch-and p offset v [TYPE])",
+        "Keeps the common bits; yields the old content.",
+    ),
+    form(
+        "atomic-fetch-or",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::Or, true),
+        "(atomic-fetch-or p offset v [TYPE])",
+        "Sets bits; yields the old content.",
+    ),
+    form(
+        "atomic-fetch-xor",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::Xor, true),
+        "(atomic-fetch-xor p offset v [TYPE])",
+        "Flips bits; yields the old content.",
+    ),
+    form(
+        "atomic-xchg",
+        (3, 4),
+        |c, k| simple(c, k, AtomicOp::Xchg, true),
+        "(atomic-xchg p offset v [TYPE])",
+        "Exchanges; yields the old content.",
+    ),
+    form(
+        "atomic-cmpxchg",
+        (4, 5),
+        cmpxchg,
+        "(atomic-cmpxchg p offset expected new [TYPE])",
+        "Exchanges if equal; yields the old content.",
+    ),
     form("atomic-incf", (1, 2), incf, "(atomic-incf place [delta])", "Adds to a field or other memory."),
 ];
 
@@ -79,8 +127,7 @@ fn cmpxchg(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let (Some((ptr, off, mem)), Some(expected), Some(new)) = (place, expected, new) else {
         return Val::error(call.at());
     };
-    let kind =
-        ExprKind::CmpXchg { mem, ptr: Box::new(ptr), off, expected: Box::new(expected), new: Box::new(new) };
+    let kind = ExprKind::CmpXchg { mem, ptr: Box::new(ptr), off, expected: Box::new(expected), new: Box::new(new) };
     Val::new(kind, Ty::Int(mem), call.at())
 }
 
@@ -96,10 +143,18 @@ fn incf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         }
         Some(Place::Memory(m)) => {
             let Ty::Int(int) = m.ty else {
-                return c.fail(diag::error(&diag::ATOMIC_SIZE, &call.at(), format!("{} has no atomic operations", m.ty)));
+                return c.fail(diag::error(
+                    &diag::ATOMIC_SIZE,
+                    &call.at(),
+                    format!("{} has no atomic operations", m.ty),
+                ));
             };
             if m.big_endian || m.bits.is_some() {
-                return c.fail(diag::error(&diag::ATOMIC_SIZE, &call.at(), "this field is not a plain number in memory"));
+                return c.fail(diag::error(
+                    &diag::ATOMIC_SIZE,
+                    &call.at(),
+                    "this field is not a plain number in memory",
+                ));
             }
             let delta = c.number(delta, "atomic-incf");
             let Some(ptr) = writable(c, Val::of(m.ptr), m.off, int, &call.at()) else { return Val::error(call.at()) };
@@ -118,7 +173,9 @@ fn incf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             let v = Val::new(kind, Ty::Void, call.at());
             c.seq(m.before, v)
         }
-        Some(Place::Local(_)) => c.malformed(&call.args[0], "a variable in a register needs no atomic operation; use incf"),
+        Some(Place::Local(_)) => {
+            c.malformed(&call.args[0], "a variable in a register needs no atomic operation; use incf")
+        }
         None => Val::error(call.at()),
     }
 }

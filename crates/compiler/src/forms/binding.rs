@@ -197,7 +197,11 @@ fn setf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     for (i, pair) in call.args.chunks_exact(2).enumerate() {
         let place = c.place(&pair[0]);
         let v = c.value(&pair[1]);
-        let here = if n == 1 { call.at() } else { At { span: pair[0].span.to(pair[1].span), origin: call.form.origin.clone() } };
+        let here = if n == 1 {
+            call.at()
+        } else {
+            At { span: pair[0].span.to(pair[1].span), origin: call.form.origin.clone() }
+        };
         let want = if i + 1 == n { call.want } else { Want::Effect };
         let set = match place {
             Some(p) => c.write(p, v, want, here),

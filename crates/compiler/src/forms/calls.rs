@@ -11,7 +11,13 @@ use crate::diagnostics as diag;
 use crate::hir::{At, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
-    form("tail-call", (2, 2), tail_call, "(tail-call map index)", "Goes on in another program; comes back only if there is none."),
+    form(
+        "tail-call",
+        (2, 2),
+        tail_call,
+        "(tail-call map index)",
+        "Goes on in another program; comes back only if there is none.",
+    ),
     form("asm", (0, 5), asm, "(asm opcode dst src off imm)", "One raw instruction."),
 ];
 
@@ -104,7 +110,13 @@ pub fn helper(c: &mut Checker<'_>, call: &Call<'_>, h: &'static Helper) -> Val {
             diag::error(
                 &diag::ARGUMENT_COUNT,
                 &call.at(),
-                format!("`{}` takes {} argument{}, not {}", call.name, h.args.len(), if h.args.len() == 1 { "" } else { "s" }, args.len()),
+                format!(
+                    "`{}` takes {} argument{}, not {}",
+                    call.name,
+                    h.args.len(),
+                    if h.args.len() == 1 { "" } else { "s" },
+                    args.len()
+                ),
             )
             .help(format!("written as ({} {})", h.name.replace('_', "-"), params.join(" "))),
         );
@@ -346,8 +358,12 @@ pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
         c.f.uses_ctx = true;
         if args.len() > 4 {
             return c.fail(
-                diag::error(&diag::ARGUMENT_COUNT, &call.at(), format!("`{name}` reads the context, which counts among the five arguments"))
-                    .also(decl.form.span, "defined here"),
+                diag::error(
+                    &diag::ARGUMENT_COUNT,
+                    &call.at(),
+                    format!("`{name}` reads the context, which counts among the five arguments"),
+                )
+                .also(decl.form.span, "defined here"),
             );
         }
     }

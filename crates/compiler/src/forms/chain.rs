@@ -12,9 +12,21 @@ use crate::names::nearest;
 
 pub(super) static FORMS: &[FormDef] = &[
     place("->", (2, MANY), chain, "(-> pointer field…)", "A field, by way of fields; of kernel structs, too."),
-    form("field-exists?", (2, MANY), exists, "(field-exists? STRUCT field…)", "1 if the running kernel's struct has the field."),
+    form(
+        "field-exists?",
+        (2, MANY),
+        exists,
+        "(field-exists? STRUCT field…)",
+        "1 if the running kernel's struct has the field.",
+    ),
     form("core-load", (5, 5), core_load, "(core-load TYPE pointer offset STRUCT field)", "A field of a kernel struct."),
-    form("core-ctx-load", (4, 4), core_ctx_load, "(core-ctx-load TYPE offset STRUCT field)", "A field of the context, as a kernel struct."),
+    form(
+        "core-ctx-load",
+        (4, 4),
+        core_ctx_load,
+        "(core-ctx-load TYPE offset STRUCT field)",
+        "A field of the context, as a kernel struct.",
+    ),
 ];
 
 /// What stands behind a step of a chain.
@@ -25,9 +37,7 @@ enum Step {
 
 fn no_btf(c: &mut Checker<'_>, here: &At) {
     let why = c.types.btf_problem().unwrap_or_else(|| "there is no BTF".to_string());
-    c.report(
-        diag::error(&diag::NO_TYPES, here, "the kernel's types are needed here").note(why),
-    );
+    c.report(diag::error(&diag::NO_TYPES, here, "the kernel's types are needed here").note(why));
 }
 
 /// The kernel's struct of a name; reports when there is none.
@@ -121,8 +131,12 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
     let Some(PtrTy { pointee: Some(t), space, nullable }) = p.ty().as_ptr().cloned() else {
         let name = first.to_string();
         c.report(
-            diag::error(&diag::ARGUMENT_TYPE, first_at(call, first).as_ref(), format!("what `{name}` is asked of has no known struct"))
-                .help("name it: (-> (cast (ptr task_struct) x) …)"),
+            diag::error(
+                &diag::ARGUMENT_TYPE,
+                first_at(call, first).as_ref(),
+                format!("what `{name}` is asked of has no known struct"),
+            )
+            .help("name it: (-> (cast (ptr task_struct) x) …)"),
         );
         return None;
     };
@@ -184,11 +198,18 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
     let btf = types.btf()?;
     let last = path.last()?;
     if path.iter().any(|f| f.bits != 0) {
-        c.report(diag::error(&diag::NOT_HERE, &here, format!("`{}` is a bit-field of a kernel struct", last.name)).help("read the bytes around it with `kernel-load`"));
+        c.report(
+            diag::error(&diag::NOT_HERE, &here, format!("`{}` is a bit-field of a kernel struct", last.name))
+                .help("read the bytes around it with `kernel-load`"),
+        );
         return None;
     }
     let Some(ty) = kernel::field_ty(btf, last.ty, space) else {
-        c.report(diag::error(&diag::ARGUMENT_TYPE, &here, format!("`{}` has a type that programs can't hold", last.name)));
+        c.report(diag::error(
+            &diag::ARGUMENT_TYPE,
+            &here,
+            format!("`{}` has a type that programs can't hold", last.name),
+        ));
         return None;
     };
     let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
@@ -233,7 +254,12 @@ fn as_kernel_pointer(c: &mut Checker<'_>, p: Val, ty: &str) -> Val {
     }
 }
 
-fn accessor_step(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field: Symbol) -> Option<(Val, Space, TypeId, Vec<FieldInfo>)> {
+fn accessor_step(
+    c: &mut Checker<'_>,
+    call: &Call<'_>,
+    ty: &str,
+    field: Symbol,
+) -> Option<(Val, Space, TypeId, Vec<FieldInfo>)> {
     if call.args.is_empty() {
         c.malformed(call.form, format!("written as ({} pointer)", call.name));
         return None;
@@ -294,7 +320,9 @@ pub(super) fn field_address(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, fiel
 }
 
 fn exists(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let Some(name) = call.args[0].as_symbol() else { return c.malformed(&call.args[0], "a struct is named by a symbol") };
+    let Some(name) = call.args[0].as_symbol() else {
+        return c.malformed(&call.args[0], "a struct is named by a symbol");
+    };
     let Some(root) = kernel_type(c, name.name(), &call.at()) else { return Val::error(call.at()) };
     let types = c.types.clone();
     let Some(btf) = types.btf() else { return Val::error(call.at()) };

@@ -188,7 +188,8 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
             if let Some(v) = packet_end(c, order, &a, &b, &here) {
                 return v;
             }
-        } else if sa == Space::PacketEnd && sb == Space::Packet
+        } else if sa == Space::PacketEnd
+            && sb == Space::Packet
             && let Some(v) = packet_end(c, order.flipped(), &b, &a, &here)
         {
             return v;
@@ -199,7 +200,8 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
         if z.is_zero() && matches!(order, Order::Eq | Order::Ne) {
             let zero = Expr::new(ExprKind::Const(0), p.ty().clone(), z.at().clone());
             let facts = p.facts.clone().unwrap_or_default();
-            let v = Val::new(ExprKind::Cmp(order.machine(false), Box::new(p.e.clone()), Box::new(zero)), Ty::Bool, here);
+            let v =
+                Val::new(ExprKind::Cmp(order.machine(false), Box::new(p.e.clone()), Box::new(zero)), Ty::Bool, here);
             return if order == Order::Ne { v.telling(facts.yes, facts.no) } else { v.telling(facts.no, facts.yes) };
         }
     }
@@ -265,7 +267,6 @@ fn logtest(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let zero = Expr::new(ExprKind::Const(0), Ty::U64, call.at());
     Val::new(ExprKind::Cmp(CmpOp::Ne, Box::new(both), Box::new(zero)), Ty::Bool, call.at())
 }
-
 
 /// `a <= b`.
 pub(super) fn not_above(c: &mut Checker<'_>, a: Val, b: Val, here: At) -> Val {

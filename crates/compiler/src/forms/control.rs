@@ -21,8 +21,20 @@ pub(super) static FORMS: &[FormDef] = &[
     form("or", (0, MANY), or, "(or form…)", "The first true value, else 0."),
     form("not", (1, 1), not, "(not x)", "1 if x is 0 or null, else 0."),
     form("null", (1, 1), not, "(null x)", "1 if x is 0 or null, else 0."),
-    form("when-let", (1, MANY), when_let, "(when-let ((v [TYPE] init)…) form…)", "Binds; forms if all values are true."),
-    form("when-let*", (1, MANY), when_let, "(when-let* ((v [TYPE] init)…) form…)", "Binds; forms if all values are true."),
+    form(
+        "when-let",
+        (1, MANY),
+        when_let,
+        "(when-let ((v [TYPE] init)…) form…)",
+        "Binds; forms if all values are true.",
+    ),
+    form(
+        "when-let*",
+        (1, MANY),
+        when_let,
+        "(when-let* ((v [TYPE] init)…) form…)",
+        "Binds; forms if all values are true.",
+    ),
     form("if-let", (2, 3), if_let, "(if-let (v [TYPE] init) then [else])", "Binds; one of two, by the value."),
     form("return", (0, 1), return_, "(return [value])", "Leaves the program or subprogram."),
     form("block", (1, MANY), block, "(block name form…)", "Forms that `return-from` can leave."),
@@ -190,13 +202,26 @@ fn clauses(c: &mut Checker<'_>, form: &Form, rest: &[Form], want: Want) -> Val {
 }
 
 /// The first value if it is true, else the second.
-fn either(c: &mut Checker<'_>, first: &Form, want: Want, here: At, second: impl FnOnce(&mut Checker<'_>) -> Val) -> Val {
+fn either(
+    c: &mut Checker<'_>,
+    first: &Form,
+    want: Want,
+    here: At,
+    second: impl FnOnce(&mut Checker<'_>) -> Val,
+) -> Val {
     if want != Want::Value {
         let test = c.expr(first, Want::Test);
-        return branch(c, test, want, here.clone(), |_| Val::constant(1, Ty::Bool, here), |c| {
-            let v = second(c);
-            if want == Want::Test { as_bool(c, v) } else { v }
-        });
+        return branch(
+            c,
+            test,
+            want,
+            here.clone(),
+            |_| Val::constant(1, Ty::Bool, here),
+            |c| {
+                let v = second(c);
+                if want == Want::Test { as_bool(c, v) } else { v }
+            },
+        );
     }
     let v = c.expr(first, Want::Value);
     if v.ty() == &Ty::Void || v.never() {
@@ -314,9 +339,7 @@ fn or_forms(c: &mut Checker<'_>, form: &Form, forms: &[Form], want: Want) -> Val
             );
             v.telling(common(&first_facts.yes, &rest_facts.yes), joined(&first_facts.no, &rest_facts.no))
         }
-        [first, rest @ ..] => {
-            either(c, first, want, at(form), |c| deeper(c, form, |c| or_forms(c, form, rest, want)))
-        }
+        [first, rest @ ..] => either(c, first, want, at(form), |c| deeper(c, form, |c| or_forms(c, form, rest, want))),
     }
 }
 
@@ -331,8 +354,7 @@ fn not(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let facts = v.facts.clone().unwrap_or_default();
     let v = if v.ty() == &Ty::Void { Val::of(c.truth(v)) } else { v };
     let zero = Expr::new(ExprKind::Const(0), v.ty().clone(), call.at());
-    Val::new(ExprKind::Cmp(CmpOp::Eq, Box::new(v.e), Box::new(zero)), Ty::Bool, call.at())
-        .telling(facts.no, facts.yes)
+    Val::new(ExprKind::Cmp(CmpOp::Eq, Box::new(v.e), Box::new(zero)), Ty::Bool, call.at()).telling(facts.no, facts.yes)
 }
 
 fn when_let(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
@@ -473,7 +495,14 @@ fn block(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let ty = c.f.lessons.blocks.get(&number).cloned();
     let label = c.label();
     let cleanups = c.f.cleanups.len();
-    c.f.blocks.push(BlockFrame { name: Some(name), label, values: Vec::new(), flows: Vec::new(), ty: ty.clone(), cleanups });
+    c.f.blocks.push(BlockFrame {
+        name: Some(name),
+        label,
+        values: Vec::new(),
+        flows: Vec::new(),
+        ty: ty.clone(),
+        cleanups,
+    });
     let v = c.body(&call.args[1..], call.want, call.at());
     let Some(frame) = c.f.blocks.pop() else { return v };
     if frame.values.is_empty() {
@@ -619,11 +648,7 @@ fn dotimes(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let (setup, n) = c.once(n);
         parts.extend(setup);
         let zero = Expr::new(ExprKind::Const(0), n.ty().clone(), call.at());
-        Expr::new(
-            ExprKind::Bin(crate::hir::BinOp::MaxS, Box::new(n.e), Box::new(zero)),
-            Ty::I64,
-            call.at(),
-        )
+        Expr::new(ExprKind::Bin(crate::hir::BinOp::MaxS, Box::new(n.e), Box::new(zero)), Ty::I64, call.at())
     } else if n.as_lit().is_some_and(|k| k < 0) {
         Expr::new(ExprKind::Const(0), Ty::U64, call.at())
     } else {
@@ -678,9 +703,7 @@ fn loop_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         } else {
             "give the most rounds: (loop :max 1000 …)"
         };
-        c.report(
-            diag::error(&diag::UNBOUNDED_LOOP, &call.at(), "nothing here shows that the loop ends").help(help),
-        );
+        c.report(diag::error(&diag::UNBOUNDED_LOOP, &call.at(), "nothing here shows that the loop ends").help(help));
         if clauses {
             return Val::error(call.at());
         }
@@ -746,9 +769,10 @@ fn assignments(body: &[Form], var: Symbol) -> usize {
     body.iter()
         .map(|f| {
             let Some(items) = f.as_list() else { return 0 };
-            let assigns = items.first().and_then(Form::as_symbol).is_some_and(|h| {
-                h.is("incf") || h.is("decf") || h.is("setf") || h.is("setq") || h.is("psetf")
-            });
+            let assigns = items
+                .first()
+                .and_then(Form::as_symbol)
+                .is_some_and(|h| h.is("incf") || h.is("decf") || h.is("setf") || h.is("setq") || h.is("psetf"));
             let here = assigns && items[1..].iter().any(|p| p.as_symbol().is_some_and(|s| s.same_folded(var)));
             usize::from(here) + assignments(items, var)
         })

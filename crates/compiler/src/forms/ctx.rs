@@ -1,9 +1,9 @@
 //! The context: what the program was called with.
 
+use whistler_btf::TracepointFieldKind as Kind;
 use whistler_isa::ctx::{self as table, Field, FieldKind};
 use whistler_isa::{ContextKind, ProgType};
 use whistler_lisp::{Form, Symbol};
-use whistler_btf::TracepointFieldKind as Kind;
 
 use super::{FormDef, form, place};
 use crate::check::{Call, Checker, MemPlace, Place, Val, at};
@@ -22,7 +22,13 @@ pub(super) static FORMS: &[FormDef] = &[
     form("packet-data", (0, 0), |c, k| packet(c, k, "data"), "(packet-data)", "The packet's first byte."),
     form("packet-data-end", (0, 0), |c, k| packet(c, k, "data_end"), "(packet-data-end)", "The packet's end."),
     form("packet-pass", (0, 0), pass, "(packet-pass)", "What lets a packet pass in this type of program."),
-    form("in-bounds", (3, 3), in_bounds, "(in-bounds pointer n end)", "1 if n bytes at a packet pointer lie before the end."),
+    form(
+        "in-bounds",
+        (3, 3),
+        in_bounds,
+        "(in-bounds pointer n end)",
+        "1 if n bytes at a packet pointer lie before the end.",
+    ),
     form("pt-regs-parm1", (0, 0), |c, k| register(c, k, 112), "(pt-regs-parm1)", "The function's first argument."),
     form("pt-regs-parm2", (0, 0), |c, k| register(c, k, 104), "(pt-regs-parm2)", "The function's second argument."),
     form("pt-regs-parm3", (0, 0), |c, k| register(c, k, 96), "(pt-regs-parm3)", "The function's third argument."),
@@ -31,7 +37,13 @@ pub(super) static FORMS: &[FormDef] = &[
     form("pt-regs-parm6", (0, 0), |c, k| register(c, k, 64), "(pt-regs-parm6)", "The function's sixth argument."),
     form("pt-regs-parm7", (0, 0), |c, k| on_stack(c, k, 8), "(pt-regs-parm7)", "The function's seventh argument."),
     form("pt-regs-parm8", (0, 0), |c, k| on_stack(c, k, 16), "(pt-regs-parm8)", "The function's eighth argument."),
-    form("pt-regs-ret", (0, 0), |c, k| register(c, k, 80), "(pt-regs-ret)", "The function's result, in a return probe."),
+    form(
+        "pt-regs-ret",
+        (0, 0),
+        |c, k| register(c, k, 80),
+        "(pt-regs-ret)",
+        "The function's result, in a return probe.",
+    ),
     form("pt-regs-ip", (0, 0), |c, k| register(c, k, 128), "(pt-regs-ip)", "The instruction pointer."),
     form("pt-regs-sp", (0, 0), |c, k| register(c, k, 152), "(pt-regs-sp)", "The stack pointer."),
 ];
@@ -184,7 +196,10 @@ fn ctx_raw(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
 
 fn packet(c: &mut Checker<'_>, call: &Call<'_>, field: &str) -> Val {
     let known = c.prog_type().and_then(table::of);
-    let Some(f) = known.and_then(|k| k.field(field)).filter(|f| c.prog_type().is_some_and(|p| f.read.contains(p)) && f.is_pointer()) else {
+    let Some(f) = known
+        .and_then(|k| k.field(field))
+        .filter(|f| c.prog_type().is_some_and(|p| f.read.contains(p)) && f.is_pointer())
+    else {
         return c.fail(diag::error(&diag::NOT_HERE, &call.at(), "this type of program can't read the packet directly"));
     };
     let ptr = ctx(c, call.at());
@@ -194,7 +209,9 @@ fn packet(c: &mut Checker<'_>, call: &Call<'_>, field: &str) -> Val {
 fn pass(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let n = match c.prog_type() {
         Some(ProgType::Xdp) => 2,
-        Some(ProgType::CgroupSkb | ProgType::SkSkb | ProgType::SkMsg | ProgType::SkReuseport | ProgType::Netfilter) => 1,
+        Some(ProgType::CgroupSkb | ProgType::SkSkb | ProgType::SkMsg | ProgType::SkReuseport | ProgType::Netfilter) => {
+            1
+        }
         Some(ProgType::SocketFilter) => -1,
         _ => 0,
     };

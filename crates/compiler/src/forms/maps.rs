@@ -10,20 +10,72 @@ use super::binding::zeroed;
 use super::{FormDef, form, place};
 use crate::check::{Call, Checker, Fit, Place, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{
-    At, AtomicOp, BinOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, MapOp, PtrTy, Space, Ty,
-};
+use crate::hir::{At, AtomicOp, BinOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, MapOp, PtrTy, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
-    form("map-lookup", (2, 2), |c, k| lookup_form(c, k, Given::Value), "(map-lookup map key)", "Pointer to the value, or null."),
-    form("map-lookup-ptr", (2, 2), |c, k| lookup_form(c, k, Given::Pointer), "(map-lookup-ptr map key-pointer)", "Pointer to the value, or null."),
-    form("map-update", (3, 4), |c, k| update_form(c, k, Given::Value), "(map-update map key value [flags])", "Writes an entry; 0 or an error."),
-    form("map-update-ptr", (3, 4), |c, k| update_form(c, k, Given::Pointer), "(map-update-ptr map key-pointer value-pointer [flags])", "Writes an entry; 0 or an error."),
-    form("setmap", (3, 4), |c, k| update_form(c, k, Given::Value), "(setmap map key value [flags])", "Writes an entry; 0 or an error."),
-    form("map-delete", (2, 2), |c, k| delete_form(c, k, Given::Value), "(map-delete map key)", "Removes an entry; 0 or an error."),
-    form("map-delete-ptr", (2, 2), |c, k| delete_form(c, k, Given::Pointer), "(map-delete-ptr map key-pointer)", "Removes an entry; 0 or an error."),
-    form("remmap", (2, 2), |c, k| delete_form(c, k, Given::Value), "(remmap map key)", "Removes an entry; 0 or an error."),
-    form("delmap", (2, 2), |c, k| delete_form(c, k, Given::Value), "(delmap map key)", "Removes an entry; 0 or an error."),
+    form(
+        "map-lookup",
+        (2, 2),
+        |c, k| lookup_form(c, k, Given::Value),
+        "(map-lookup map key)",
+        "Pointer to the value, or null.",
+    ),
+    form(
+        "map-lookup-ptr",
+        (2, 2),
+        |c, k| lookup_form(c, k, Given::Pointer),
+        "(map-lookup-ptr map key-pointer)",
+        "Pointer to the value, or null.",
+    ),
+    form(
+        "map-update",
+        (3, 4),
+        |c, k| update_form(c, k, Given::Value),
+        "(map-update map key value [flags])",
+        "Writes an entry; 0 or an error.",
+    ),
+    form(
+        "map-update-ptr",
+        (3, 4),
+        |c, k| update_form(c, k, Given::Pointer),
+        "(map-update-ptr map key-pointer value-pointer [flags])",
+        "Writes an entry; 0 or an error.",
+    ),
+    form(
+        "setmap",
+        (3, 4),
+        |c, k| update_form(c, k, Given::Value),
+        "(setmap map key value [flags])",
+        "Writes an entry; 0 or an error.",
+    ),
+    form(
+        "map-delete",
+        (2, 2),
+        |c, k| delete_form(c, k, Given::Value),
+        "(map-delete map key)",
+        "Removes an entry; 0 or an error.",
+    ),
+    form(
+        "map-delete-ptr",
+        (2, 2),
+        |c, k| delete_form(c, k, Given::Pointer),
+        "(map-delete-ptr map key-pointer)",
+        "Removes an entry; 0 or an error.",
+    ),
+    form(
+        "remmap",
+        (2, 2),
+        |c, k| delete_form(c, k, Given::Value),
+        "(remmap map key)",
+        "Removes an entry; 0 or an error.",
+    ),
+    form(
+        "delmap",
+        (2, 2),
+        |c, k| delete_form(c, k, Given::Value),
+        "(delmap map key)",
+        "Removes an entry; 0 or an error.",
+    ),
     place("getmap", (2, 2), getmap, "(getmap map key)", "The value under a key; 0 where there is none."),
     form("incf-map", (2, 3), incf_map, "(incf-map map key [delta])", "Adds to the value under a key."),
 ];
@@ -53,7 +105,10 @@ pub(super) fn map_arg(c: &mut Checker<'_>, form: &Form) -> Option<(MapId, Rc<Map
 fn keyed(c: &mut Checker<'_>, def: &MapDef, here: &At, op: &str) -> bool {
     let info = def.map_type.info();
     let ok = def.key_size > 0
-        && !matches!(info.holds, MapValueKind::None | MapValueKind::Program | MapValueKind::PerfEvent | MapValueKind::Cgroup);
+        && !matches!(
+            info.holds,
+            MapValueKind::None | MapValueKind::Program | MapValueKind::PerfEvent | MapValueKind::Cgroup
+        );
     if !ok {
         let text = format!("`{op}` on `{}`, a map of type :{}", def.name, def.map_type.keyword());
         c.report(diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here"));
@@ -82,9 +137,7 @@ fn bytes_of(
     let scalar = match ty {
         Some(t @ (Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Ptr(_))) => Some((t.clone(), Fit::Exact(what))),
         Some(_) => None,
-        None if matches!(size, 1 | 2 | 4 | 8) => {
-            Some((Ty::Int(IntTy { size: size as u8, signed: false }), Fit::Bits))
-        }
+        None if matches!(size, 1 | 2 | 4 | 8) => Some((Ty::Int(IntTy { size: size as u8, signed: false }), Fit::Bits)),
         None => None,
     };
     let number = v.int().is_some() || matches!(v.ty(), Ty::Ptr(_));
@@ -102,9 +155,13 @@ fn bytes_of(
     if ty.is_some() && !v.is_zero() {
         let t = ty.map(ToString::to_string).unwrap_or_default();
         c.report(
-            diag::error(&diag::KEY_VALUE, &here, format!("the {what} of `{}` is a {t}, and this is a number", def.name))
-                .also(def.span, "declared here")
-                .help(format!("make one with (make-{t}), and give the pointer")),
+            diag::error(
+                &diag::KEY_VALUE,
+                &here,
+                format!("the {what} of `{}` is a {t}, and this is a number", def.name),
+            )
+            .also(def.span, "declared here")
+            .help(format!("make one with (make-{t}), and give the pointer")),
         );
         return None;
     }
@@ -153,7 +210,8 @@ fn pointer_to(
         let short = t.size() != 0 && t.size() < size && matches!(**t, Ty::Struct(_) | Ty::Array(..));
         if other || short {
             let wanted = ty.map_or_else(|| format!("{size} bytes"), |t| format!("a {t} of {size} bytes"));
-            let text = format!("the {what} of `{}` is {wanted}, and this points to a {t} of {} bytes", def.name, t.size());
+            let text =
+                format!("the {what} of `{}` is {wanted}, and this points to a {t} of {} bytes", def.name, t.size());
             c.report(diag::error(&diag::KEY_VALUE, &here, text).also(def.span, "declared here"));
             return None;
         }
@@ -198,9 +256,7 @@ pub(crate) fn lookup_type(def: &MapDef) -> Ty {
 pub(crate) fn value_type(def: &MapDef) -> Ty {
     match &def.value {
         Some(t) => t.clone(),
-        None if matches!(def.value_size, 1 | 2 | 4 | 8) => {
-            Ty::Int(IntTy { size: def.value_size as u8, signed: false })
-        }
+        None if matches!(def.value_size, 1 | 2 | 4 | 8) => Ty::Int(IntTy { size: def.value_size as u8, signed: false }),
         None => Ty::Array(Rc::new(Ty::Int(IntTy::U8)), def.value_size),
     }
 }
@@ -308,15 +364,7 @@ pub fn read_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>, 
 }
 
 /// Writes an entry; yields the value.
-pub fn write_entry(
-    c: &mut Checker<'_>,
-    map: MapId,
-    key: Expr,
-    setup: Vec<Expr>,
-    v: Val,
-    want: Want,
-    here: At,
-) -> Val {
+pub fn write_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>, v: Val, want: Want, here: At) -> Val {
     let def = c.unit.maps[map.0 as usize].clone();
     let mut parts = setup;
     let v = if want == Want::Effect {
@@ -338,11 +386,8 @@ pub fn write_entry(
     }
     parts.push(update);
     let ty = value_type(&def);
-    let held = if matches!(ty, Ty::Int(_) | Ty::Bool | Ty::Char) {
-        Val::of(c.fit(result, &ty, Fit::Bits))
-    } else {
-        result
-    };
+    let held =
+        if matches!(ty, Ty::Int(_) | Ty::Bool | Ty::Char) { Val::of(c.fit(result, &ty, Fit::Bits)) } else { result };
     c.seq(parts, held)
 }
 
@@ -353,9 +398,7 @@ fn incf_map(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         None => Val::literal(1, call.at()),
     };
     match place {
-        Some(Place::Map { map, key, setup }) => {
-            step_entry(c, map, *key, setup, Op::Add, delta, call.want, call.at())
-        }
+        Some(Place::Map { map, key, setup }) => step_entry(c, map, *key, setup, Op::Add, delta, call.want, call.at()),
         _ => Val::error(call.at()),
     }
 }
@@ -401,7 +444,8 @@ pub fn step_entry(
     let value_wanted = want != Want::Effect;
     let present = if per_cpu {
         let old = Expr::new(ExprKind::Load { ptr: Box::new(p.e.clone()), off: 0 }, ty.clone(), here.clone());
-        let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(delta_e.clone())), wide(int), here.clone());
+        let sum =
+            Expr::new(ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(delta_e.clone())), wide(int), here.clone());
         let store = ExprKind::Store { mem: ty.clone(), ptr: Box::new(p.e.clone()), off: 0, value: Box::new(sum) };
         Val::new(store, ty.clone(), here.clone())
     } else {
@@ -415,7 +459,8 @@ pub fn step_entry(
         };
         if value_wanted {
             let old = Expr::new(atomic, ty.clone(), here.clone());
-            let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(delta_e.clone())), wide(int), here.clone());
+            let sum =
+                Expr::new(ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(delta_e.clone())), wide(int), here.clone());
             Val::new(ExprKind::Cast(Box::new(sum)), ty.clone(), here.clone())
         } else {
             Val::new(atomic, Ty::Void, here.clone())

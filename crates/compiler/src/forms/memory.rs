@@ -20,8 +20,20 @@ pub(super) static FORMS: &[FormDef] = &[
     form("sizeof", (1, 1), sizeof, "(sizeof TYPE)", "Bytes of a type."),
     form("offsetof", (2, 2), offsetof, "(offsetof STRUCT field)", "Where a field lies."),
     form("cast", (2, 2), cast, "(cast TYPE x)", "The value as another type."),
-    form("kernel-load", (2, 3), kernel_load, "(kernel-load TYPE address [offset])", "Reads kernel memory by a probe read."),
-    form("user-load", (2, 3), user_load, "(user-load TYPE address [offset])", "Reads memory of the process by a probe read."),
+    form(
+        "kernel-load",
+        (2, 3),
+        kernel_load,
+        "(kernel-load TYPE address [offset])",
+        "Reads kernel memory by a probe read.",
+    ),
+    form(
+        "user-load",
+        (2, 3),
+        user_load,
+        "(user-load TYPE address [offset])",
+        "Reads memory of the process by a probe read.",
+    ),
 ];
 
 /// A pointer and a number of bytes from it: the constant part apart.
@@ -56,7 +68,17 @@ fn load(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
 pub(super) fn memory(c: &mut Checker<'_>, p: Val, off: i32, ty: Ty, here: At) -> Option<MemPlace> {
     let p = c.readable(p, i64::from(off), Some(ty.size()), &here)?;
     let read_only = p.ty().as_ptr().and_then(|p| c.why_read_only(p.space));
-    Some(MemPlace { ptr: p.e, off, ty, big_endian: false, bits: None, read_only, core: None, before: Vec::new(), at: here })
+    Some(MemPlace {
+        ptr: p.e,
+        off,
+        ty,
+        big_endian: false,
+        bits: None,
+        read_only,
+        core: None,
+        before: Vec::new(),
+        at: here,
+    })
 }
 
 fn store(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
@@ -122,8 +144,17 @@ pub(super) fn element(
     }
     let size = elem.size();
     let read_only = base.ty().as_ptr().and_then(|p| c.why_read_only(p.space));
-    let mut m =
-        MemPlace { ptr: base.e.clone(), off, ty: elem.clone(), big_endian: false, bits: None, read_only, core: None, before: Vec::new(), at: here.clone() };
+    let mut m = MemPlace {
+        ptr: base.e.clone(),
+        off,
+        ty: elem.clone(),
+        big_endian: false,
+        bits: None,
+        read_only,
+        core: None,
+        before: Vec::new(),
+        at: here.clone(),
+    };
     if let Some(k) = i.as_lit() {
         if k < 0 || len.is_some_and(|n| k >= i128::from(n)) {
             let n = len.unwrap_or(0);
@@ -255,7 +286,9 @@ fn sizeof(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 
 fn offsetof(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let ty = c.type_of(&call.args[0]);
-    let Some(field) = call.args[1].as_symbol() else { return c.malformed(&call.args[1], "a field is named by a symbol") };
+    let Some(field) = call.args[1].as_symbol() else {
+        return c.malformed(&call.args[1], "a field is named by a symbol");
+    };
     match ty {
         Some(Ty::Struct(s)) => match s.field(field.name()) {
             Some(f) => Val::literal(i128::from(f.offset), call.at()),
@@ -354,4 +387,3 @@ pub(super) fn probe_read(c: &mut Checker<'_>, helper: &str, ty: Ty, address: Val
     let v = Val::new(ExprKind::Local(id), ty, here);
     c.seq(vec![zero, read], v)
 }
-

@@ -11,9 +11,21 @@ use crate::hir::{At, Expr, ExprKind, LocalId, LocalKind, Space, Ty};
 pub(super) static FORMS: &[FormDef] = &[
     form("ringbuf-reserve", (2, 3), reserve, "(ringbuf-reserve map n [flags])", "Space for a record, or null."),
     form("ringbuf-submit", (1, 2), |c, k| release(c, k, SUBMIT), "(ringbuf-submit record [flags])", "Sends a record."),
-    form("ringbuf-discard", (1, 2), |c, k| release(c, k, DISCARD), "(ringbuf-discard record [flags])", "Drops a record."),
+    form(
+        "ringbuf-discard",
+        (1, 2),
+        |c, k| release(c, k, DISCARD),
+        "(ringbuf-discard record [flags])",
+        "Drops a record.",
+    ),
     form("ringbuf-output", (3, 4), output, "(ringbuf-output map pointer n [flags])", "Sends a copy of n bytes."),
-    form("with-ringbuf", (1, MANY), with_ringbuf, "(with-ringbuf (v map n [:flags f]) form…)", "Forms with a record that is sent at the end."),
+    form(
+        "with-ringbuf",
+        (1, MANY),
+        with_ringbuf,
+        "(with-ringbuf (v map n [:flags f]) form…)",
+        "Forms with a record that is sent at the end.",
+    ),
 ];
 
 const RESERVE: &str = "ringbuf_reserve";
@@ -163,19 +175,21 @@ fn submit_if_live(c: &mut Checker<'_>, v: Val, record: LocalId) -> Val {
 /// after the meeting nobody could use it any more.
 pub(super) fn settle(c: &mut Checker<'_>, v: &mut Val, flow: &mut Flow, other: &Flow) {
     let here = v.at().clone();
-    let open: Vec<Cleanup> = c
-        .f
-        .cleanups
-        .iter()
-        .filter(|k| flow.live.contains(&k.record) && other.released.contains(&k.record) && !other.live.contains(&k.record))
-        .cloned()
-        .collect();
+    let open: Vec<Cleanup> =
+        c.f.cleanups
+            .iter()
+            .filter(|k| {
+                flow.live.contains(&k.record) && other.released.contains(&k.record) && !other.live.contains(&k.record)
+            })
+            .cloned()
+            .collect();
     for cleanup in open {
         std::mem::swap(&mut c.f.flow, flow);
         let submit = submission(c, &cleanup, here.clone());
         std::mem::swap(&mut c.f.flow, flow);
         let old = std::mem::replace(v, Val::void(here.clone()));
-        let (set, result) = if old.ty() == &Ty::Void { (Some(old.e.clone()), Val::void(here.clone())) } else { keep(c, old) };
+        let (set, result) =
+            if old.ty() == &Ty::Void { (Some(old.e.clone()), Val::void(here.clone())) } else { keep(c, old) };
         let mut parts: Vec<Expr> = set.into_iter().collect();
         parts.push(submit);
         *v = c.seq(parts, result);
@@ -197,15 +211,8 @@ fn keep(c: &mut Checker<'_>, v: Val) -> (Option<Expr>, Val) {
 /// What leaving does to records still open above `keep` cleanups: they are submitted, after the
 /// value is computed.
 pub(crate) fn leave(c: &mut Checker<'_>, keep_open: usize, value: Expr) -> (Vec<Expr>, Expr) {
-    let open: Vec<Cleanup> = c
-        .f
-        .cleanups
-        .iter()
-        .skip(keep_open)
-        .rev()
-        .filter(|k| c.f.flow.live.contains(&k.record))
-        .cloned()
-        .collect();
+    let open: Vec<Cleanup> =
+        c.f.cleanups.iter().skip(keep_open).rev().filter(|k| c.f.flow.live.contains(&k.record)).cloned().collect();
     if open.is_empty() {
         return (Vec::new(), value);
     }

@@ -214,4 +214,3 @@ pub(super) fn member(c: &mut Checker<'_>, p: Val, def: &Rc<StructDef>, name: Sym
         at: here.clone(),
     })
 }
-

@@ -7,7 +7,13 @@ use crate::hir::{Expr, ExprKind, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form("printk", (1, MANY), printk, "(printk \"format\" x…)", "Writes a line to the kernel's trace pipe."),
-    form("trace-printk", (1, MANY), printk, "(trace-printk \"format\" x…)", "Writes a line to the kernel's trace pipe."),
+    form(
+        "trace-printk",
+        (1, MANY),
+        printk,
+        "(trace-printk \"format\" x…)",
+        "Writes a line to the kernel's trace pipe.",
+    ),
 ];
 
 fn printk(c: &mut Checker<'_>, call: &Call<'_>) -> Val {

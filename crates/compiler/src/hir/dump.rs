@@ -15,7 +15,8 @@ pub fn dump(unit: &Unit) -> String {
 
 fn function(unit: &Unit, f: &Function, out: &mut String) {
     let kind = if f.program.is_some() { "program" } else { "subprogram" };
-    let params: Vec<String> = f.params.iter().map(|p| format!("{}:{}", local(f, *p), f.locals[p.0 as usize].ty)).collect();
+    let params: Vec<String> =
+        f.params.iter().map(|p| format!("{}:{}", local(f, *p), f.locals[p.0 as usize].ty)).collect();
     let _ = writeln!(out, "{kind} {} ({}) {}", f.name, params.join(" "), f.ret);
     let d = Dump { unit, f };
     d.statement(&f.body, 1, out);
@@ -79,13 +80,16 @@ impl Dump<'_> {
             ExprKind::Cast(v) => format!("(cast {} {})", e.ty, x(v)),
             ExprKind::Bswap(n, v) => format!("(bswap{} {})", n * 8, x(v)),
             ExprKind::Load { ptr, off } => format!("(load {} {}{})", e.ty, x(ptr), offset(*off)),
-            ExprKind::Store { mem, ptr, off, value } => format!("(store {mem} {}{} {})", x(ptr), offset(*off), x(value)),
+            ExprKind::Store { mem, ptr, off, value } => {
+                format!("(store {mem} {}{} {})", x(ptr), offset(*off), x(value))
+            }
             ExprKind::Copy { dst, src, len } => format!("(copy {} {} {len})", x(dst), x(src)),
             ExprKind::Fill { dst, value, len } => format!("(fill {} {} {len})", x(dst), x(value)),
             ExprKind::Differ { a, b, len } => format!("(differ {} {} {len})", x(a), x(b)),
             ExprKind::Atomic { op, mem, fetch, ptr, off, value } => {
                 let fetch = if *fetch { "-fetch" } else { "" };
-                format!("(atomic-{op:?}{fetch} {} {}{} {})", Ty::Int(*mem), x(ptr), offset(*off), x(value)).to_lowercase()
+                format!("(atomic-{op:?}{fetch} {} {}{} {})", Ty::Int(*mem), x(ptr), offset(*off), x(value))
+                    .to_lowercase()
             }
             ExprKind::CmpXchg { mem, ptr, off, expected, new } => {
                 format!("(cmpxchg {} {}{} {} {})", Ty::Int(*mem), x(ptr), offset(*off), x(expected), x(new))

@@ -139,8 +139,7 @@ impl StructDef {
     /// The field of that name: exactly, else without regard to case and `-`/`_`.
     pub fn field(&self, name: &str) -> Option<&Field> {
         let same = |f: &&Field| {
-            f.name.len() == name.len()
-                && f.name.bytes().zip(name.bytes()).all(|(a, b)| fold(a) == fold(b))
+            f.name.len() == name.len() && f.name.bytes().zip(name.bytes()).all(|(a, b)| fold(a) == fold(b))
         };
         self.fields.iter().find(|f| &*f.name == name).or_else(|| self.fields.iter().find(same))
     }

@@ -175,10 +175,8 @@ impl Lower<'_> {
         let v = self.expr(x);
         let (Some(from), Some(to)) = (x.ty.as_int(), to.as_int()) else { return v };
         // Every number of the old type may be one of the new type already.
-        let contained = to.size == 8
-            || from == to
-            || (from.size < to.size && (!from.signed || to.signed))
-            || (x.ty == Ty::Bool);
+        let contained =
+            to.size == 8 || from == to || (from.size < to.size && (!from.signed || to.signed)) || (x.ty == Ty::Bool);
         if contained { v } else { self.extend(v, to) }
     }
 }

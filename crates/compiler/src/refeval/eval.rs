@@ -2,8 +2,8 @@
 
 use super::world::World;
 use crate::hir::{
-    AtomicOp, BinOp, CmpOp, Expr, ExprKind, Function, IntTy, LabelId, LocalId, LocalKind, MapId, MapOp, Space, Ty, UnOp,
-    Unit,
+    AtomicOp, BinOp, CmpOp, Expr, ExprKind, Function, IntTy, LabelId, LocalId, LocalKind, MapId, MapOp, Space, Ty,
+    UnOp, Unit,
 };
 
 /// Something undefined happened, or something the reference does not know: in words.
@@ -42,11 +42,8 @@ pub(super) struct Run<'a> {
 
 /// Runs the program of that name in the world. `Fault` when there is none.
 pub fn run(unit: &Unit, program: &str, world: &mut World) -> Result<Outcome, Fault> {
-    let func = unit
-        .functions
-        .iter()
-        .find(|f| &*f.name == program)
-        .ok_or_else(|| Fault(format!("no program `{program}`")))?;
+    let func =
+        unit.functions.iter().find(|f| &*f.name == program).ok_or_else(|| Fault(format!("no program `{program}`")))?;
     let ret = call(unit, func, &[], world, 0)?;
     Ok(Outcome { ret })
 }
@@ -370,11 +367,41 @@ fn binary(op: BinOp, x: i64, y: i64) -> i64 {
         BinOp::Add => sx + sy,
         BinOp::Sub => sx - sy,
         BinOp::Mul => return (ux as u128).wrapping_mul(uy as u128) as u64 as i64,
-        BinOp::DivU => if uy == 0 { 0 } else { ux / uy },
-        BinOp::DivS => if sy == 0 { 0 } else { sx / sy },
-        BinOp::RemU => if uy == 0 { ux } else { ux % uy },
-        BinOp::RemS => if sy == 0 { sx } else { sx % sy },
-        BinOp::ModS => if sy == 0 { sx } else { sx - sy * sx.div_euclid(sy) + floor_fix(sx, sy) },
+        BinOp::DivU => {
+            if uy == 0 {
+                0
+            } else {
+                ux / uy
+            }
+        }
+        BinOp::DivS => {
+            if sy == 0 {
+                0
+            } else {
+                sx / sy
+            }
+        }
+        BinOp::RemU => {
+            if uy == 0 {
+                ux
+            } else {
+                ux % uy
+            }
+        }
+        BinOp::RemS => {
+            if sy == 0 {
+                sx
+            } else {
+                sx % sy
+            }
+        }
+        BinOp::ModS => {
+            if sy == 0 {
+                sx
+            } else {
+                sx - sy * sx.div_euclid(sy) + floor_fix(sx, sy)
+            }
+        }
         BinOp::And => i128::from(x & y),
         BinOp::Or => i128::from(x | y),
         BinOp::Xor => i128::from(x ^ y),
@@ -401,7 +428,13 @@ fn shift(x: i128, n: i128) -> i128 {
         0..=63 => ((x as u128) << n) as i128,
         64.. => 0,
         -63..=-1 => x >> -n,
-        _ => if x < 0 { -1 } else { 0 },
+        _ => {
+            if x < 0 {
+                -1
+            } else {
+                0
+            }
+        }
     }
 }
 
@@ -411,7 +444,8 @@ mod tests {
 
     #[test]
     fn floored_and_truncated_remainders() {
-        let cases = [(7, 3, 1, 1), (-7, 3, -1, 2), (7, -3, 1, -2), (-7, -3, -1, -1), (5, 0, 5, 5), (i64::MIN, -1, 0, 0)];
+        let cases =
+            [(7, 3, 1, 1), (-7, 3, -1, 2), (7, -3, 1, -2), (-7, -3, -1, -1), (5, 0, 5, 5), (i64::MIN, -1, 0, 0)];
         for (x, y, rem, modulo) in cases {
             assert_eq!(binary(BinOp::RemS, x, y), rem, "(rem {x} {y})");
             assert_eq!(binary(BinOp::ModS, x, y), modulo, "(mod {x} {y})");

@@ -83,4 +83,3 @@ impl TypeSource for SmallKernel {
         None
     }
 }
-
