@@ -1,0 +1,224 @@
+//! The commands that need no kernel: their output, their exit status, and how they fail.
+
+mod support;
+
+use std::process::Command;
+
+use expect_test::expect;
+use support::{Scratch, can_use_kernel, example, run, run_with_input, whistler};
+
+#[test]
+fn eval_prints_values() {
+    assert_eq!(run(&mut whistler(["-e", "(+ 1 2)"])).ok().out, "3\n");
+    assert_eq!(run(&mut whistler(["-e", "(defun f (n) (* n n))", "-e", "(f 12)"])).ok().out.lines().last(), Some("144"));
+    assert_eq!(run(&mut whistler(["-e", "(format t \"~a-~5,'0d~%\" 'x 42)"])).ok().out.lines().next(), Some("X-00042"));
+    let ran = run(&mut whistler(["-e", "(car 5)", "-e", "(print 1)"])).exits(1);
+    assert!(ran.err.contains("error") && !ran.out.contains('1'), "{}", ran.all());
+}
+
+#[test]
+fn vm_run_runs_raw_instructions() {
+    let vm = |code: &str, memory: &[&str]| run_with_input(whistler(["vm-run"]).args(memory), code);
+    // r0 = 42; exit
+    assert_eq!(vm("b7000000 2a000000 95000000 00000000", &[]).ok().out, "2a\n");
+    // r0 = -1 (64 bits)
+    assert_eq!(vm("b7000000ffffffff 9500000000000000", &[]).ok().out, "ffffffffffffffff\n");
+    // r0 = *(u32 *)(r1 + 0); r0 += r2 (the length)
+    assert_eq!(vm("6110000000000000 0f20000000000000 9500000000000000", &["11223344"]).ok().out, "44332215\n");
+    // r0 = *(u64 *)(r1 + 0), of 4 bytes
+    let ran = vm("7910000000000000 9500000000000000", &["11223344"]).exits(1);
+    assert!(ran.err.starts_with("whistler: "), "{}", ran.err);
+    for broken in ["b7", "zz", "", "ff000000000000ff 9500000000000000"] {
+        let ran = vm(broken, &[]).exits(1);
+        assert!(!ran.err.contains("panicked") && !ran.err.is_empty(), "{broken}: {}", ran.err);
+    }
+}
+
+#[test]
+fn compile_and_disasm_agree() {
+    let scratch = Scratch::new();
+    for name in ["exec-snoop", "port-block", "syn-limit", "syscall-latency", "uprobe-malloc"] {
+        let source = example(&format!("{name}.lisp"));
+        let object = scratch.path().join("x.o");
+        let ran = run(whistler(["compile"]).arg(&source).arg("-o").arg(&object)).ok();
+        assert!(ran.out.contains("instructions"), "{}", ran.all());
+        assert!(std::fs::read(&object).expect("it was written").starts_with(b"\x7fELF"));
+        let from_object = run(whistler(["disasm"]).arg(&object)).ok().out;
+        let from_source = run(whistler(["disasm"]).arg(&source)).ok().out;
+        let exits = |text: &str| text.lines().filter(|l| l.contains("exit")).count();
+        assert!(exits(&from_object) > 0 && exits(&from_object) == exits(&from_source), "{from_object}\n{from_source}");
+        let lines = run(whistler(["disasm", "--source"]).arg(&object)).ok().out;
+        assert!(lines.contains("; ") && lines.len() > from_object.len(), "{lines}");
+        let asm = run(whistler(["compile", "--emit", "asm"]).arg(&source)).ok().out;
+        assert!(exits(&asm) == exits(&from_source), "{asm}");
+        let ir = run(whistler(["compile", "--emit", "ir"]).arg(&source)).ok().out;
+        assert!(ir.contains("block0"), "{ir}");
+    }
+    let listing = run(whistler(["disasm", "--source"]).arg(example("port-block.lisp"))).ok().out;
+    assert!(listing.contains("(incf (getmap drop-count 0))"), "{listing}");
+}
+
+#[test]
+fn compile_writes_beside_the_work_or_where_told() {
+    let scratch = Scratch::new();
+    scratch.file("my-prog.lisp", "(defprog my-prog (:type :xdp) XDP_PASS)\n");
+    run(whistler(["compile", "my-prog.lisp"]).current_dir(scratch.path())).ok();
+    assert!(scratch.path().join("my-prog.bpf.o").exists());
+    scratch.file("none.lisp", "(defconstant +n+ 5)\n");
+    let ran = run(whistler(["compile", "none.lisp"]).current_dir(scratch.path())).exits(1);
+    assert!(ran.err.contains("defprog"), "{}", ran.err);
+    scratch.file("self.lisp", "(defprog p (:type :xdp) XDP_PASS)\n(compile-to-elf \"self.o\")\n");
+    run(whistler(["run", "--vm", "self.lisp"]).current_dir(scratch.path())).ok();
+    assert!(scratch.path().join("self.o").exists());
+}
+
+#[test]
+fn targets_are_named_and_obeyed() {
+    let scratch = Scratch::new();
+    let file = scratch.file("t.lisp", "(defprog p (:type :xdp) (with-packet (d e :min-len 8) (load i8 d 0)))\n");
+    for target in ["6.1", "v1", "v2", "v3", "6.12/v4", "6.18"] {
+        run(whistler(["compile", "--emit", "asm", "--target", target]).arg(&file)).ok();
+    }
+    // Sign-extending loads are of the fourth instruction set.
+    let asm = |target: &str| run(whistler(["compile", "--emit", "asm", "--target", target]).arg(&file)).ok().out;
+    assert_ne!(asm("6.1/v3"), asm("6.12/v4"));
+    let ran = run(whistler(["compile", "--target", "v9"]).arg(&file)).exits(2);
+    assert!(ran.err.contains("v9"), "{}", ran.err);
+}
+
+#[test]
+fn missing_and_broken_files_are_named() {
+    let scratch = Scratch::new();
+    for command in ["run", "compile", "check", "disasm"] {
+        let ran = run(&mut whistler([command, "no/such/file.lisp"])).exits(1);
+        assert!(ran.err.contains("no/such/file.lisp"), "{}", ran.err);
+    }
+    let broken = scratch.path().join("broken.o");
+    std::fs::write(&broken, b"\x7fELFnothing").expect("a file");
+    let ran = run(whistler(["disasm"]).arg(&broken)).exits(1);
+    assert!(ran.err.contains("broken.o") && !ran.err.contains("panicked"), "{}", ran.err);
+    let binary = scratch.path().join("binary.lisp");
+    std::fs::write(&binary, [0xff, 0xfe, 0, 1]).expect("a file");
+    let ran = run(whistler(["check"]).arg(&binary)).exits(1);
+    assert!(ran.err.contains("binary.lisp") && !ran.err.contains("panicked"), "{}", ran.err);
+}
+
+#[test]
+fn the_examples_have_no_complaints() {
+    for entry in std::fs::read_dir(example("")).expect("examples").flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|e| e == "lisp") {
+            let ran = run(whistler(["check"]).arg(&path)).ok();
+            assert_eq!(ran.all().trim(), "", "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn check_as_json() {
+    let scratch = Scratch::new();
+    scratch.file(
+        "two.lisp",
+        "(defmap counts :type :hash :key u32 :value u64 :max-entries 8)\n\
+         (defprog one (:type :xdp)\n  (let ((p (map-lookup counts 1)))\n    (load u64 p)))\n\
+         (defprog two (:type :xdp)\n  (let ((unused 5))\n    (ktime-get-nss)))\n",
+    );
+    let ran = run(whistler(["check", "--json", "two.lisp"]).current_dir(scratch.path())).exits(1);
+    assert_eq!(ran.err, "");
+    let json: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let errors = json["errors"].as_array().expect("a list");
+    let short: Vec<String> =
+        errors.iter().map(|e| format!("{} {}:{}:{}", e["code"], e["file"], e["line"], e["col"])).collect();
+    expect![[r#"
+        [
+            "\"E0301\" \"two.lisp\":4:15",
+            "\"E0001\" \"two.lisp\":7:6",
+        ]
+    "#]]
+    .assert_debug_eq(&short);
+    for e in errors {
+        assert!(e["message"].as_str().is_some_and(|m| !m.is_empty()), "{e}");
+        assert!(e.get("help").is_some(), "{e}");
+    }
+    let warnings = json["warnings"].as_array().expect("a list");
+    assert!(warnings.iter().all(|w| w["code"].as_str().is_some_and(|c| c.starts_with('W'))), "{}", ran.out);
+
+    scratch.file("fine.lisp", "(defprog p (:type :xdp) (let ((unused 1)) XDP_PASS))\n");
+    let ran = run(whistler(["check", "--json", "fine.lisp"]).current_dir(scratch.path())).ok();
+    let json: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(json["errors"], serde_json::json!([]));
+    assert_eq!(json["warnings"][0]["line"], 1);
+}
+
+#[test]
+fn check_has_no_effects() {
+    let scratch = Scratch::new();
+    let file = scratch.file(
+        "effects.lisp",
+        "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n\
+         (defprog p (:type :raw-tracepoint :section \"raw_tp/sys_enter\") (incf (getmap m 0)) 0)\n\
+         (attach p)\n(sleep 1000)\n(compile-to-elf \"effects.o\")\n(print (map-ref m 0))\n",
+    );
+    run(whistler(["check"]).arg(&file).current_dir(scratch.path())).ok();
+    assert!(!scratch.path().join("effects.o").exists());
+}
+
+#[test]
+fn explain_shows_both_examples() {
+    let ran = run(&mut whistler(["explain", "E0301"])).ok();
+    for text in ["E0301", "Wrong", "Mended", "map-lookup"] {
+        assert!(ran.out.contains(text), "{}", ran.out);
+    }
+    assert_eq!(run(&mut whistler(["explain", "e0301"])).ok().out, ran.out);
+    let ran = run(&mut whistler(["explain", "E9999"])).exits(1);
+    assert!(ran.err.contains("E9999"), "{}", ran.err);
+}
+
+#[test]
+fn test_run_says_what_is_wrong_with_its_arguments() {
+    let file = example("port-block.lisp");
+    let fails = |args: &[&str], text: &str| {
+        let ran = run(whistler(["test-run"]).arg(&file).args(args)).exits(1);
+        assert!(ran.err.contains(text), "{args:?}: {}", ran.err);
+    };
+    fails(&["no-such", "--vm", "--packet", "00"], "drop_port");
+    fails(&["drop-port", "--vm", "--packet", "0"], "--packet");
+    fails(&["drop-port", "--vm", "--packet", "xx"], "--packet");
+}
+
+#[test]
+fn doctor_as_root_and_as_nobody() {
+    let root = run(&mut whistler(["doctor"]));
+    assert!(matches!(root.status.code(), Some(0 | 1)), "{}", root.all());
+    for fact in ["kernel", "BTF", "tracefs", "cap_bpf", "cap_perfmon"] {
+        assert!(root.out.contains(fact), "{}", root.out);
+    }
+    assert_eq!(root.err, "");
+    if !can_use_kernel(&["setpriv"]) {
+        return;
+    }
+    assert_eq!(root.status.code(), Some(0), "{}", root.out);
+    let dir = std::env::temp_dir().join(format!("wh-e2e-doctor-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let binary = dir.join("whistler");
+    std::fs::copy(support::WHISTLER, &binary).expect("a copy");
+    use std::os::unix::fs::PermissionsExt;
+    for path in [&dir, &binary] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("our own");
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).arg("doctor").current_dir("/");
+    let nobody = run(&mut command);
+    let _ = std::fs::remove_dir_all(&dir);
+    let nobody = nobody.exits(1);
+    for text in ["NO", "cap_bpf", "setcap"] {
+        assert!(nobody.out.contains(text), "{}", nobody.out);
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_reason_to_panic() {
+    let line = format!("{} disasm {} | head -n 1", support::WHISTLER, example("syn-limit.lisp").display());
+    let ran = run(Command::new("sh").args(["-c", &line]));
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
+}
