@@ -43,7 +43,11 @@ impl HostIo for Quiet {
         Some(Path::new(path).exists())
     }
     fn add_source(&mut self, name: &str, text: &str) -> FileId {
-        self.sources.borrow_mut().add(name, text)
+        match self.sources.try_borrow_mut() {
+            Ok(mut sources) => sources.add(name, text),
+            // Loaded while a macro is expanded: its spans say nothing.
+            Err(_) => whistler_diag::Span::NONE.file,
+        }
     }
 }
 
@@ -69,12 +73,23 @@ impl Unit {
 
     /// Checks everything in the file.
     pub fn check(&mut self) -> Vec<Diagnostic> {
-        self.session.check_source(&mut self.interp, &self.sources, self.file)
+        self.compile().1
+    }
+
+    /// The intermediate representation of everything in the file.
+    pub fn ir(&mut self) -> (Option<String>, Vec<Diagnostic>) {
+        let mut diagnostics = self.session.load_source(&mut self.interp, &self.sources.borrow(), self.file);
+        let (unit, more) = self.session.check(&mut self.interp, None);
+        diagnostics.extend(more);
+        let failed = diagnostics.iter().any(Diagnostic::is_error);
+        let target = self.session.target;
+        let text = (!failed).then(|| whistler_compiler::assemble::ir_text(&unit, &target, self.opt));
+        (text, diagnostics)
     }
 
     /// Compiles everything in the file.
     pub fn compile(&mut self) -> (Option<Compiled>, Vec<Diagnostic>) {
-        self.session.compile_source(&mut self.interp, &self.sources, self.file, self.opt)
+        self.session.compile_source(&mut self.interp, &self.sources.borrow(), self.file, self.opt)
     }
 }
 

@@ -104,9 +104,13 @@ impl Bench<'_> {
         };
         let mut interp = Interp::new(Box::new(NoIo));
         let mut session = Session::new(self.target, types());
-        let (unit, ds) = session.unit_of_source(&mut interp, &sources, file);
-        let unit = unit.ok_or_else(|| rejected(&ds))?;
-        let object = whistler_compiler::assemble(&unit, &sources.borrow(), &self.target, self.opt);
+        let mut ds = session.load_source(&mut interp, &sources.borrow(), file);
+        let (unit, more) = session.check(&mut interp, None);
+        ds.extend(more);
+        if ds.iter().any(Diagnostic::is_error) {
+            return Err(rejected(&ds));
+        }
+        let object = whistler_compiler::assemble::assemble(&unit, &sources.borrow(), &self.target, self.opt);
         let object = object.map_err(|ds| rejected(&ds))?;
         Ok(Compiled { unit, object })
     }
@@ -169,7 +173,7 @@ fn in_vm(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
             }
         }
     }
-    Ok(After { ret: out.ret as u32, packet: out.packet.unwrap_or_default(), entries })
+    Ok(After { ret: out.ret as u32, packet: out.packet, entries })
 }
 
 fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
@@ -192,5 +196,5 @@ fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Prob
             }
         }
     }
-    Ok(After { ret: out.retval, packet: out.data, entries })
+    Ok(After { ret: out.retval, packet: out.data_out, entries })
 }

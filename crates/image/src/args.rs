@@ -53,7 +53,7 @@ impl<'a> Args<'a> {
     pub fn number(&self, interp: &Interp, name: &str) -> Result<Option<u64>, LispError> {
         let Some(v) = self.get(name) else { return Ok(None) };
         let n = interp.heap.as_i128(v).and_then(|n| u64::try_from(n).ok());
-        n.map(Some).ok_or_else(|| LispError::wrong_type(&interp.print(v), "a number that is not negative"))
+        n.map(Some).ok_or_else(|| LispError::wrong_type(&interp.show(v), "a number that is not negative"))
     }
 
     /// The arguments by place, exactly so many.
@@ -71,6 +71,6 @@ pub(crate) fn text(interp: &Interp, v: Value, form: &str) -> Result<String, Lisp
     }
     match v.as_symbol() {
         Some(s) => Ok(s.name().trim_start_matches(':').to_string()),
-        None => Err(LispError::wrong_type(&interp.print(v), "a string").help(format!("in `{form}`"))),
+        None => Err(LispError::wrong_type(&interp.show(v), "a string").help(format!("in `{form}`"))),
     }
 }

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use whistler_compiler::{DeclKind, Declared, Mode as Redefinition};
+use whistler_compiler::env::DeclKind;
+use whistler_compiler::{Declared, Mode as Redefinition};
 use whistler_diag::Diagnostic;
 use whistler_lisp::{Form, Interp, LispError, LispResult, Symbol, Value};
 use whistler_loader::{LoadError, LoadOptions, Loader};
@@ -18,13 +19,11 @@ impl Shared {
         let (declared, diagnostics) = self.session()?.declare(interp, form, Redefinition::Prompt);
         self.report(diagnostics)?;
         let Some(declared) = declared else { return Ok(Value::NIL) };
+        let name = declared.name.name();
         let mut said = declared.summary.clone();
         match declared.kind {
-            DeclKind::Program => {
-                let text = self.compile_and_load(interp, &declared.name)?;
-                said = format!("{} · {text}", declared.name);
-            }
-            DeclKind::Map => self.forget_other_shape(&declared.name)?,
+            DeclKind::Program => said = format!("{name} · {}", self.compile_and_load(interp, name)?),
+            DeclKind::Map => self.forget_other_shape(name)?,
             _ => {}
         }
         // What was made from the old definition is made again.
@@ -45,18 +44,20 @@ impl Shared {
 
     /// Makes the name a variable of the host, so that `(attach NAME)` finds it.
     fn bind(&self, interp: &mut Interp, declared: &Declared) -> Value {
-        let name = declared.name.clone();
+        let name = declared.name.name().to_string();
         let handle: Rc<dyn whistler_lisp::Foreign> = match declared.kind {
             DeclKind::Map => Rc::new(MapHandle { name }),
             DeclKind::Program => Rc::new(ProgramHandle { name }),
             DeclKind::Global | DeclKind::Param => Rc::new(GlobalRef { name }),
             DeclKind::Struct | DeclKind::Union | DeclKind::Enum => Rc::new(TypeHandle { name }),
-            DeclKind::Subprogram | DeclKind::Tracepoint | DeclKind::KernelStruct | DeclKind::Header => {
-                return Value::Symbol(Symbol::intern(&declared.name));
-            }
+            DeclKind::Subprogram
+            | DeclKind::Tracepoint
+            | DeclKind::KernelStruct
+            | DeclKind::Header
+            | DeclKind::Constant => return Value::Symbol(declared.name),
         };
         let value = handles::value(interp, handle);
-        interp.set_variable(Symbol::intern(&declared.name), value);
+        interp.define_variable(declared.name.name(), value);
         value
     }
 
@@ -64,16 +65,18 @@ impl Shared {
         let live = self.live()?;
         let session = self.session()?;
         Ok(session
-            .dependants(&declared.name)
+            .dependants(declared.name)
             .into_iter()
-            .filter(|n| live.programs.contains_key(&symbol_name(n)) && *n != declared.name)
+            .filter(|n| *n != declared.name)
+            .map(|n| n.name().to_string())
+            .filter(|n| live.programs.contains_key(&symbol_name(n)))
             .collect())
     }
 
     /// A map that was declared anew with another shape is made anew; with the same shape it keeps its entries.
     fn forget_other_shape(&self, name: &str) -> Result<(), LispError> {
         let symbol = symbol_name(name);
-        let Some(def) = self.session()?.map(name) else { return Ok(()) };
+        let Some(def) = self.map_def(name)? else { return Ok(()) };
         let mut live = self.live()?;
         let same = live.maps.get(&symbol).is_none_or(|m| {
             let s = m.shape();
@@ -94,7 +97,7 @@ impl Shared {
         let (compiled, diagnostics) = {
             let sources = self.options.sources.clone();
             let sources = sources.borrow();
-            self.session()?.compile(interp, &sources, Some(&[name]), Default::default())
+            self.session()?.compile(interp, &sources, Some(&[Symbol::intern(name)]), Default::default())
         };
         let took = start.elapsed();
         self.report(diagnostics)?;
@@ -142,7 +145,7 @@ impl Shared {
         if let Some(map) = self.live()?.maps.get(&symbol) {
             return Ok(map.clone());
         }
-        let Some(def) = self.session()?.map(name) else {
+        let Some(def) = self.map_def(name)? else {
             return Err(LispError::simple(format!("there is no map `{name}`")));
         };
         let map = whistler_object::Map {

@@ -72,15 +72,9 @@ pub(crate) fn name_of(interp: &Interp, value: Value) -> Option<String> {
         .or_else(|| heap.downcast::<GlobalRef>(value).map(|h| h.name.clone()))
 }
 
-/// The symbol name of the map that a value means.
-pub(crate) fn map_name(interp: &Interp, value: Value) -> Result<String, LispError> {
-    let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.print(value), "a map"))?;
-    Ok(symbol_name(&name))
-}
-
 /// The symbol name of the program that a value means.
 pub(crate) fn program_name(interp: &Interp, value: Value) -> Result<String, LispError> {
-    let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.print(value), "a program"))?;
+    let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.show(value), "a program"))?;
     Ok(symbol_name(&name))
 }
 

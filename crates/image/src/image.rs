@@ -72,7 +72,9 @@ impl Image {
             (Mode::Kernel, Some(version)) => Target::for_kernel(version),
             _ => Target::default(),
         };
-        let session = Session::new(target, options.kernel.clone());
+        let mut session = Session::new(target, options.kernel.clone());
+        // The session's own way with declarations is replaced by ours, which makes them live.
+        session.register(&mut interp);
         let shared = Rc::new(Shared { session: RefCell::new(session), live: RefCell::new(Live::default()), options });
         forms::install(&mut interp, &shared);
         Image { interp, shared }
@@ -128,7 +130,7 @@ impl Image {
             Ok(value) => {
                 let value = match said {
                     Some(text) => Some(text),
-                    None => Some(self.interp.print(value)),
+                    None => Some(self.interp.prin1(value).unwrap_or_else(|_| self.interp.show(value))),
                 };
                 Step { value, diagnostics, failed: false }
             }
@@ -161,7 +163,7 @@ impl Image {
             .all_names()
             .into_iter()
             .map(|s| s.name().to_string())
-            .chain(self.shared.session.borrow().names())
+            .chain(self.shared.declared_names())
             .filter(|n| n.to_lowercase().starts_with(&folded))
             .collect();
         names.sort();

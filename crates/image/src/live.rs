@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use whistler_compiler::hir::{GlobalDef, MapDef, Ty};
 use whistler_compiler::{Compiled, Session};
 use whistler_diag::Diagnostic;
-use whistler_lisp::LispError;
+use whistler_lisp::{LispError, Symbol};
 use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Link, Map, Program};
 
 use crate::image::Options;
@@ -65,6 +66,29 @@ impl Shared {
     /// The compiler's session, with the same proviso.
     pub fn session(&self) -> Result<RefMut<'_, Session>, LispError> {
         self.session.try_borrow_mut().map_err(|_| busy())
+    }
+
+    /// The declaration of a map.
+    pub fn map_def(&self, name: &str) -> Result<Option<Rc<MapDef>>, LispError> {
+        Ok(self.session()?.env.maps.get(Symbol::intern(name)).cloned())
+    }
+
+    /// The declaration of a global or parameter.
+    pub fn global_def(&self, name: &str) -> Result<Option<Rc<GlobalDef>>, LispError> {
+        Ok(self.session()?.env.globals.get(Symbol::intern(name)).cloned())
+    }
+
+    /// A declared struct or union as a type.
+    pub fn ty(&self, name: &str) -> Result<Option<Ty>, LispError> {
+        Ok(self.session()?.env.structs.get(Symbol::intern(name)).cloned().map(Ty::Struct))
+    }
+
+    /// All names that were declared.
+    pub fn declared_names(&self) -> Vec<String> {
+        match self.session() {
+            Ok(s) => s.env.order.iter().map(|d| d.0.name().to_string()).collect(),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Takes the reports and the text that the form that just ended left.

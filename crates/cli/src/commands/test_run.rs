@@ -67,12 +67,13 @@ fn run_in_kernel(
             show_entry(&m.name, &key, &values);
         }
     }
-    let packet = packet.map(|_| out.data.clone());
-    Ok(Ran { ret: out.retval, packet, where_: "the kernel", detail: format!("{} ns", out.duration) })
+    let packet = packet.map(|_| out.data_out.clone());
+    Ok(Ran { ret: out.retval, packet, where_: "the kernel", detail: format!("{} ns", out.duration_ns) })
 }
 
 fn run_in_vm(object: &Object, name: &str, packet: Option<Vec<u8>>, ctx: Option<Vec<u8>>) -> Result<Ran, String> {
     let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| e.to_string())?;
+    let packet_given = packet.is_some();
     let input = RunInput { packet, ctx, ..RunInput::default() };
     let out = machine.run(name, input).map_err(|e| e.to_string())?;
     for m in &object.maps {
@@ -84,7 +85,7 @@ fn run_in_vm(object: &Object, name: &str, packet: Option<Vec<u8>>, ctx: Option<V
     }
     Ok(Ran {
         ret: out.ret as u32,
-        packet: out.packet,
+        packet: packet_given.then_some(out.packet),
         where_: "the virtual machine",
         detail: format!("{} instructions", out.steps),
     })

@@ -22,8 +22,8 @@ use crate::lower::{self, Lowered, symbol_name};
 /// stack, too large a program, something the target does not have.
 pub fn assemble(unit: &Unit, sources: &SourceMap, target: &Target, opt: OptLevel) -> Result<Object, Vec<Diagnostic>> {
     let mut lowered = lower::lower(unit);
-    let codes = codegen::compile(&mut lowered.module, target, opt)
-        .map_err(|e| vec![errors::diagnostic(&e, unit, &lowered)])?;
+    let codes =
+        codegen::compile(&mut lowered.module, target, opt).map_err(|e| vec![errors::diagnostic(&e, unit, &lowered)])?;
     let (types, btf) = btf::build(unit, &lowered);
     let mut object = Object { btf, ..Object::default() };
     for (i, m) in unit.maps.iter().enumerate() {
@@ -87,6 +87,13 @@ pub fn assemble(unit: &Unit, sources: &SourceMap, target: &Target, opt: OptLevel
         object.programs.iter().flat_map(|p| object.reachable(&p.function)).map(|f| f.name.clone()).collect();
     object.subprograms.retain(|f| called.contains(&f.name));
     Ok(object)
+}
+
+/// The unit's intermediate representation as text, after the passes of that level.
+pub fn ir_text(unit: &Unit, target: &Target, opt: OptLevel) -> String {
+    let mut lowered = lower::lower(unit);
+    let _ = codegen::passes::run_pipeline(&mut lowered.module, target, opt);
+    lowered.module.to_string()
 }
 
 fn function(code: &Code, unit: &Unit, lowered: &Lowered, places: &mut Places<'_>) -> Function {
@@ -167,6 +174,13 @@ impl Places<'_> {
         };
         let place = file.line_col(at.span.lo);
         let name = self.names.entry(at.span.file).or_insert_with(|| file.name().into()).clone();
-        Location { span: at.span, file: name, line: place.line, col: place.col, text: file.line(place.line).into(), expansion }
+        Location {
+            span: at.span,
+            file: name,
+            line: place.line,
+            col: place.col,
+            text: file.line(place.line).into(),
+            expansion,
+        }
     }
 }

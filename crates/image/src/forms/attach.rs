@@ -25,14 +25,14 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "attach",
-        "(program &rest target)",
+        "program &rest target",
         "Attaches a program and returns the link. Where to: what its section says, or an interface (XDP, tc), a cgroup \
          path, a function name (kprobe), or :uprobe FILE SYMBOL [:pid N]. Keywords: :interface :mode :direction :cgroup \
          :uprobe :symbol :pid :function :retprobe :frequency :period :cookie :tracepoint.",
         attach,
     );
-    define(interp, shared, "detach", "(link-or-program)", "Detaches a link, or every link of a program; how many.", detach);
-    define(interp, shared, "links", "()", "The list of links.", links);
+    define(interp, shared, "detach", "link-or-program", "Detaches a link, or every link of a program; how many.", detach);
+    define(interp, shared, "links", "", "The list of links.", links);
 }
 
 fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
@@ -98,7 +98,7 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
     let uprobe = args.text(interp, "uprobe")?.or_else(|| head.starts_with("u").then(|| target.clone()).flatten());
     if let (Some(file), Some(symbol)) = (&uprobe, &symbol) {
         let offset = args.number(interp, "offset")?.unwrap_or(0);
-        let file = find_file(file, pid).unwrap_or_else(|| PathBuf::from(file));
+        let file = find_file(std::path::Path::new(file)).unwrap_or_else(|| PathBuf::from(file));
         let place = UprobePlace::Symbol(symbol.clone(), offset);
         return Ok(AttachSpec::Uprobe { file, place, when: returns, pid, cookie });
     }

@@ -13,7 +13,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "compile-to-elf",
-        "(path)",
+        "path",
         "Compiles all programs defined so far into an object file; its path.",
         compile_to_elf,
     );

@@ -12,8 +12,8 @@ use crate::image::Mode;
 use crate::live::{Shared, symbol_name};
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
-    define(interp, shared, "global-ref", "(global)", "A global's value now. Setf-able where programs may write it.", get);
-    define(interp, shared, "(setf global-ref)", "(value global)", "Gives a global a value.", set);
+    define(interp, shared, "global-ref", "global", "A global's value now. Setf-able where programs may write it.", get);
+    define(interp, shared, "(setf global-ref)", "value global", "Gives a global a value.", set);
 }
 
 fn get(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
@@ -50,8 +50,8 @@ fn set(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
 }
 
 fn find(shared: &Shared, interp: &Interp, value: Value) -> Result<(String, Codec, Vec<u8>), LispError> {
-    let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.print(value), "a global"))?;
-    match shared.session()?.global(&name) {
+    let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.show(value), "a global"))?;
+    match shared.global_def(&name)? {
         Some(def) => Ok((name, Codec::new(&def.ty), def.init.clone())),
         None => Err(LispError::simple(format!("there is no global `{name}`"))),
     }

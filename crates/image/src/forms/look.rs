@@ -17,7 +17,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "hist",
-        "(map &key unit)",
+        "map &key unit",
         "Prints an array map whose entry n counts values of 2^n and more as a histogram (per-CPU counts are added up).",
         hist,
     );
@@ -25,16 +25,16 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "watch",
-        "(map &key every times)",
+        "map &key every times",
         "Prints a map's entries again and again, every second (or EVERY seconds), until Ctrl-C or TIMES times.",
         watch,
     );
-    define(interp, shared, "disasm", "(program)", "Prints a program's instructions with its source lines.", disasm);
+    define(interp, shared, "disasm", "program", "Prints a program's instructions with its source lines.", disasm);
     define(
         interp,
         shared,
         "stats",
-        "(program)",
+        "program",
         "A program's number of instructions and, while statistics are on, of its runs: (instructions runs nanoseconds).",
         stats,
     );
@@ -75,7 +75,7 @@ fn watch(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
             }
             let k = typed.key.decode(&key, &mut interp.heap);
             let v = typed.decode(interp, &values);
-            lines.push_str(&format!("{}  {}\n", interp.print(k), interp.print(v)));
+            lines.push_str(&format!("{}  {}\n", interp.prin1(k)?, interp.prin1(v)?));
         }
         // Only what changed is worth a line on the screen.
         if before.as_ref() != Some(&lines) {

@@ -19,16 +19,16 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "map-ref",
-        "(map key &optional default)",
+        "map key &optional default",
         "The value under a key, decoded by its type; DEFAULT (nil) when there is none. A per-CPU map gives a vector. Setf-able.",
         map_ref,
     );
-    define(interp, shared, "(setf map-ref)", "(value map key &optional default)", "Puts a value under a key.", set_map_ref);
-    define(interp, shared, "map-delete", "(map key)", "Removes an entry; whether there was one.", map_delete);
-    define(interp, shared, "map-keys", "(map)", "The keys, as a list.", map_keys);
-    define(interp, shared, "map-entries", "(map)", "The entries, as a list of (key . value).", map_entries);
-    define(interp, shared, "map-count", "(map)", "The number of entries.", map_count);
-    define(interp, shared, "map-clear", "(map)", "Removes all entries (array maps: sets them to 0); how many.", map_clear);
+    define(interp, shared, "(setf map-ref)", "value map key &optional default", "Puts a value under a key.", set_map_ref);
+    define(interp, shared, "map-delete", "map key", "Removes an entry; whether there was one.", map_delete);
+    define(interp, shared, "map-keys", "map", "The keys, as a list.", map_keys);
+    define(interp, shared, "map-entries", "map", "The entries, as a list of (key . value).", map_entries);
+    define(interp, shared, "map-count", "map", "The number of entries.", map_count);
+    define(interp, shared, "map-clear", "map", "Removes all entries (array maps: sets them to 0); how many.", map_clear);
 }
 
 /// A map with how its bytes are read.
@@ -42,8 +42,8 @@ pub(super) struct Typed {
 impl Typed {
     /// The map that a value means.
     pub fn new(shared: &Shared, interp: &Interp, value: Value) -> Result<Typed, LispError> {
-        let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.print(value), "a map"))?;
-        let Some(def) = shared.session()?.map(&name) else {
+        let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.show(value), "a map"))?;
+        let Some(def) = shared.map_def(&name)? else {
             return Err(LispError::simple(format!("there is no map `{name}`")));
         };
         let codec = |ty: &Option<Ty>, size| ty.as_ref().map_or_else(|| Codec::untyped(size), Codec::new);

@@ -16,7 +16,7 @@ use crate::live::Shared;
 
 /// Installs everything.
 pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
-    for name in whistler_compiler::DECLARATIONS {
+    for name in whistler_compiler::session::DECLARATIONS {
         let shared = shared.clone();
         interp.define_special(name, Rc::new(move |interp, form| shared.define(interp, form)));
     }

@@ -26,7 +26,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "follow",
-        "(ring &key as count seconds)",
+        "ring &key as count seconds",
         "Prints a ring buffer's records as they come, as structs of the type AS, until Ctrl-C, COUNT records or SECONDS.",
         follow,
     );
@@ -34,7 +34,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "open-ring-consumer",
-        "(ring function &key as)",
+        "ring function &key as",
         "A consumer that calls FUNCTION with every record: as a struct of the type AS, else as a vector of bytes.",
         open,
     );
@@ -42,12 +42,12 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "ring-poll",
-        "(consumer &key timeout-ms)",
+        "consumer &key timeout-ms",
         "Handles what is there, waiting up to TIMEOUT-MS milliseconds for something; the number of records.",
         poll,
     );
-    define(interp, shared, "ring-consume", "(consumer)", "Handles what is there without waiting; the number of records.", consume);
-    define(interp, shared, "close-ring-consumer", "(consumer)", "Ends a consumer.", close);
+    define(interp, shared, "ring-consume", "consumer", "Handles what is there without waiting; the number of records.", consume);
+    define(interp, shared, "close-ring-consumer", "consumer", "Ends a consumer.", close);
 }
 
 /// A consumer as a Lisp value.
@@ -84,8 +84,8 @@ fn ring(shared: &Shared, interp: &Interp, map: Value) -> Result<Typed, LispError
 /// The codec of the type that `:as` names.
 fn record_codec(shared: &Shared, interp: &Interp, args: &Args<'_>) -> Result<Option<Codec>, LispError> {
     let Some(v) = args.get("as") else { return Ok(None) };
-    let name = name_of(interp, v).ok_or_else(|| LispError::wrong_type(&interp.print(v), "a struct"))?;
-    match shared.session()?.ty(&name) {
+    let name = name_of(interp, v).ok_or_else(|| LispError::wrong_type(&interp.show(v), "a struct"))?;
+    match shared.ty(&name)? {
         Some(ty) => Ok(Some(Codec::new(&ty))),
         None => Err(LispError::simple(format!("there is no struct `{name}`"))),
     }
@@ -183,7 +183,7 @@ fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut O
     };
     let fields = interp.heap.record(value).map(|r| r.fields.clone());
     let (Some(fields), Some(codec)) = (fields, codec) else {
-        let line = format!("{}\n", interp.print(value));
+        let line = format!("{}\n", interp.show(value));
         interp.io.write_out(&line);
         return;
     };
@@ -204,7 +204,7 @@ fn cell(interp: &Interp, v: Value) -> String {
     match interp.heap.str(v) {
         // What comes out of a kernel buffer must not drive the terminal.
         Some(s) => s.chars().map(|c| if c.is_control() { '·' } else { c }).collect(),
-        None => interp.print(v),
+        None => interp.show(v),
     }
 }
 
@@ -221,7 +221,7 @@ fn open(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
 
 fn consumer(interp: &Interp, v: Value) -> Result<Rc<Consumer>, LispError> {
     let found = interp.heap.downcast::<Consumer>(v);
-    found.ok_or_else(|| LispError::wrong_type(&interp.print(v), "a ring consumer"))
+    found.ok_or_else(|| LispError::wrong_type(&interp.show(v), "a ring consumer"))
 }
 
 fn poll(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {

@@ -17,7 +17,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         interp,
         shared,
         "run-prog",
-        "(program &optional packet &key ctx)",
+        "program &optional packet &key ctx",
         "Runs a program once on PACKET or CTX (vectors or lists of bytes) and returns what it returns.",
         run_prog,
     );
@@ -57,10 +57,10 @@ fn bytes(interp: &Interp, v: Value) -> Result<Vec<u8>, LispError> {
         return Ok(b.to_vec());
     }
     let items = interp.heap.items(v).map(<[Value]>::to_vec).or_else(|| interp.heap.list_items(v));
-    let items = items.ok_or_else(|| LispError::wrong_type(&interp.print(v), "bytes"))?;
+    let items = items.ok_or_else(|| LispError::wrong_type(&interp.show(v), "bytes"))?;
     let byte = |v: &Value| v.as_i64().and_then(|n| u8::try_from(n).ok());
     items
         .iter()
-        .map(|v| byte(v).ok_or_else(|| LispError::wrong_type(&interp.print(*v), "a byte")))
+        .map(|v| byte(v).ok_or_else(|| LispError::wrong_type(&interp.show(*v), "a byte")))
         .collect()
 }
