@@ -71,6 +71,9 @@ pub(crate) fn to_f64(n: &Number) -> f64 {
     }
 }
 
+/// Numerator and denominator, not in lowest terms.
+type Fraction = (BigInt, BigInt);
+
 fn overflow() -> LispError {
     LispError::new("heap-exhausted", crate::error::STACK_EXHAUSTED, "this number is too large")
 }
@@ -84,7 +87,7 @@ fn combine(
     a: Value,
     b: Value,
     float: fn(f64, f64) -> f64,
-    ratio: fn((BigInt, BigInt), (BigInt, BigInt)) -> (BigInt, BigInt),
+    ratio: fn(Fraction, Fraction) -> Fraction,
 ) -> LispResult {
     let (x, y) = (number(i, a)?, number(i, b)?);
     match (rational(&x), rational(&y)) {

@@ -51,11 +51,7 @@ impl Interp {
 impl Cx<'_> {
     /// Resolves a form.
     pub(crate) fn form(&mut self, form: &Form) -> Result<Node, LispError> {
-        if let Err(e) = self.i.check_stack() {
-            // Expansions within expansions this deep are what used the stack up.
-            let name = form.head().filter(|_| self.expanding > EXPANSIONS_THAT_EXHAUST);
-            return Err(name.map_or(e, expansion_limit).at_form(form));
-        }
+        self.i.check_stack().map_err(|e| e.at_form(form))?;
         match &form.kind {
             FormKind::Symbol(s) => self.symbol(*s, form),
             FormKind::List(items) => match items.split_first() {
@@ -121,7 +117,10 @@ impl Cx<'_> {
             let node = if self.expanding > EXPANSIONS_IN_A_ROW {
                 Err(expansion_limit(name).at_form(form))
             } else {
-                self.form(&current)
+                self.form(&current).map_err(|e| {
+                    let deep = self.expanding > EXPANSIONS_THAT_EXHAUST && e.code == crate::error::STACK_EXHAUSTED;
+                    if deep { expansion_limit(name).at_form(form) } else { e }
+                })
             };
             self.expanding -= 1;
             return node;

@@ -91,6 +91,8 @@ pub(crate) struct Global {
 
 /// A function that takes the form unevaluated.
 pub type SpecialFn = Rc<dyn Fn(&mut Interp, &Form) -> LispResult>;
+/// A function written in Rust.
+pub type NativeClosure = Rc<dyn Fn(&mut Interp, &[Value]) -> LispResult>;
 /// A macro written in Rust.
 pub type HostMacroFn = Rc<dyn Fn(&mut Interp, &Form) -> Result<Form, LispError>>;
 

@@ -28,7 +28,7 @@ pub(crate) enum NativeFn {
     /// At least, at most (255: any number).
     Many(u8, u8, fn(&mut Interp, &[Value]) -> LispResult),
     /// The embedding program's.
-    Dyn(u8, u8, Rc<dyn Fn(&mut Interp, &[Value]) -> LispResult>),
+    Dyn(u8, u8, crate::interp::NativeClosure),
     /// Reads a slot of a record.
     Accessor(Rc<RecordLayout>, usize),
 }

@@ -105,13 +105,13 @@ pub fn is_complete(text: &str) -> bool {
 }
 
 /// The first form of a text and the byte after it, for `read-from-string`.
-pub(crate) fn read_one(text: &str) -> Result<Option<(Form, usize)>, Diagnostic> {
+pub(crate) fn read_one(text: &str) -> Result<Option<(Form, usize)>, Box<Diagnostic>> {
     let tokens: Vec<Token> = Lexer::new(text).collect();
     let mut reader = Reader::new(Span::NONE.file, text, &tokens);
     let form = reader.datum(0);
     let end = reader.last_end();
     match reader.diagnostics.into_iter().next() {
-        Some(d) => Err(d),
+        Some(d) => Err(Box::new(d)),
         None => Ok(form.map(|f| (f, end))),
     }
 }

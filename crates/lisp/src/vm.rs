@@ -463,8 +463,7 @@ impl Interp {
                         save!();
                         let site = code.sites[i as usize].clone();
                         let at = self.stack.len() - site.count as usize;
-                        let values: Vec<Root> =
-                            self.stack[at..].to_vec().into_iter().map(|v| self.heap.root(v)).collect();
+                        let values: Vec<Root> = self.stack[at..].iter().map(|v| self.heap.root(*v)).collect();
                         self.stack.truncate(at);
                         self.environments.push(Environment { visible: site.visible.clone(), values });
                         self.mv_set = false;

@@ -206,7 +206,7 @@ fn let_star(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
 
 fn setq(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
     let mut nodes = Vec::new();
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(wrong(form, "(setq name value …)"));
     }
     for pair in args.chunks_exact(2) {
@@ -242,7 +242,7 @@ fn block(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
     let Some((name, body)) = args.split_first() else { return Err(wrong(form, "(block name body…)")) };
     let name = name_of(name, "a block's name")?;
     let name = if name.fold() == Symbol::NIL { Symbol::NIL } else { name };
-    let exit = Exit::new(name, cx.level);
+    let exit = Exit::new(cx.level);
     cx.env.push(Entry::Block(name, exit.clone()));
     let body = cx.body(body, form);
     cx.env.pop();
@@ -285,7 +285,7 @@ fn tag_value(form: &Form) -> Option<Value> {
 }
 
 fn tagbody(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
-    let exit = Exit::new(Symbol::NIL, cx.level);
+    let exit = Exit::new(cx.level);
     let scope = cx.env.len();
     let mut count = 0;
     for tag in args.iter().filter_map(tag_value) {
@@ -351,7 +351,7 @@ fn flet(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
     let scope = cx.env.len();
     let mut nodes = Vec::new();
     for (name, node) in bound {
-        let var = Var::new(name, cx.level);
+        let var = Var::new(cx.level);
         cx.env.push(Entry::Function(name, var.clone()));
         nodes.push((Binding::Lexical(var), node));
     }
@@ -366,7 +366,7 @@ fn labels(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
     let mut vars = Vec::new();
     for f in list {
         let (name, _, _) = local_definition(f)?;
-        let var = Var::new(name, cx.level);
+        let var = Var::new(cx.level);
         // The closures are made after the variables, which they may refer to.
         var.assigned.set(true);
         cx.env.push(Entry::Function(name, var.clone()));
@@ -437,7 +437,7 @@ fn values_bind(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
     let mut special = Vec::new();
     for f in &names.required {
         let name = name_of(f, "a variable")?;
-        let var = Var::new(name, cx.level);
+        let var = Var::new(cx.level);
         if cx.is_special(name) {
             cx.env.push(Entry::Special(name));
             special.push((Binding::Special(name), Node::new(NodeKind::Var(var.clone()), f)));

@@ -478,7 +478,7 @@ impl Emit {
 
     /// Closes what was opened since `depth`, for a jump out of it.
     fn leave_dynamic(&mut self, depth: usize) {
-        for d in self.dynamic[depth.min(self.dynamic.len())..].to_vec().into_iter().rev() {
+        for d in self.dynamic[depth.min(self.dynamic.len())..].iter().copied().rev().collect::<Vec<_>>() {
             self.op(match d {
                 Dynamic::Special => Op::UnbindSpecials(1),
                 Dynamic::Catch => Op::PopCatch(1),

@@ -42,7 +42,7 @@ fn bad(at: &Form, message: impl Into<String>) -> LispError {
 fn optional(form: &Form, keys: bool) -> Result<Optional, LispError> {
     let keyword_of = |s: Symbol| Symbol::keyword(s.name());
     match form.as_list() {
-        Some(parts) if !form.as_symbol().is_some_and(|s| s.fold() == Symbol::NIL) => {
+        Some(parts) if form.as_symbol().is_none_or(|s| s.fold() != Symbol::NIL) => {
             let (first, rest) = parts.split_first().ok_or_else(|| bad(form, "an empty parameter"))?;
             let (keyword, pattern) = match first.as_list() {
                 Some([key, var]) if keys => (key.as_symbol(), var.clone()),
@@ -163,7 +163,7 @@ impl Cx<'_> {
     ) -> Result<std::rc::Rc<Var>, LispError> {
         let name = form.as_symbol().ok_or_else(|| bad(form, format!("`{form}` can't be a parameter of a function")))?;
         check_bindable(name, form)?;
-        let var = Var::new(name, self.level);
+        let var = Var::new(self.level);
         vars.push(var.clone());
         if self.is_special(name) {
             specials.push((var.clone(), name));
@@ -277,7 +277,7 @@ impl Cx<'_> {
         let supplied = match &o.supplied {
             Some(s) => {
                 let name = s.as_symbol().ok_or_else(|| bad(s, "a supplied-p variable is a symbol"))?;
-                let sup = Var::new(name, self.level);
+                let sup = Var::new(self.level);
                 self.env.push(Entry::Var(name, sup.clone()));
                 Some(sup)
             }
@@ -295,7 +295,7 @@ impl Cx<'_> {
             self.env.push(Entry::Special(name));
             return Ok(Binding::Special(name));
         }
-        let var = Var::new(name, self.level);
+        let var = Var::new(self.level);
         self.env.push(Entry::Var(name, var.clone()));
         Ok(Binding::Lexical(var))
     }

@@ -13,7 +13,6 @@ use crate::{Expansion, Form, Symbol, Value};
 /// A lexical variable.
 #[derive(Debug)]
 pub(crate) struct Var {
-    pub(crate) name: Symbol,
     /// The function it belongs to, by nesting depth.
     pub(crate) level: u32,
     /// Whether an inner function uses it.
@@ -24,8 +23,8 @@ pub(crate) struct Var {
 }
 
 impl Var {
-    pub(crate) fn new(name: Symbol, level: u32) -> Rc<Var> {
-        Rc::new(Var { name, level, captured: Cell::new(false), assigned: Cell::new(false), slot: Cell::new(u32::MAX) })
+    pub(crate) fn new(level: u32) -> Rc<Var> {
+        Rc::new(Var { level, captured: Cell::new(false), assigned: Cell::new(false), slot: Cell::new(u32::MAX) })
     }
 
     /// Whether it lives in a variable object of its own.
@@ -50,11 +49,11 @@ pub(crate) struct Exit {
 }
 
 impl Exit {
-    pub(crate) fn new(name: Symbol, level: u32) -> Rc<Exit> {
+    pub(crate) fn new(level: u32) -> Rc<Exit> {
         Rc::new(Exit {
             level,
             captured: Cell::new(false),
-            var: Var::new(name, level),
+            var: Var::new(level),
             height: Cell::new(0),
             dynamic: Cell::new(0),
             multiple: Cell::new(false),

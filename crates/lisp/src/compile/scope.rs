@@ -45,26 +45,26 @@ impl<'a> Cx<'a> {
     pub(crate) fn open_environment(&mut self, environment: &Environment) -> Vec<Rc<Var>> {
         let mut outer = Vec::new();
         for visible in &environment.visible {
-            let mut variable = |name| {
-                let var = Var::new(name, 0);
+            let mut variable = || {
+                let var = Var::new(0);
                 var.captured.set(true);
                 outer.push(var.clone());
                 var
             };
             let entry = match visible {
                 Visible::Var(s) => {
-                    let var = variable(*s);
+                    let var = variable();
                     var.assigned.set(true);
                     Entry::Var(*s, var)
                 }
                 Visible::Function(s) => {
-                    let var = variable(*s);
+                    let var = variable();
                     var.assigned.set(true);
                     Entry::Function(*s, var)
                 }
                 Visible::Block(s) => {
-                    let var = variable(*s);
-                    let mut exit = Exit::new(*s, 0);
+                    let var = variable();
+                    let mut exit = Exit::new(0);
                     if let Some(e) = Rc::get_mut(&mut exit) {
                         e.var = var;
                     }

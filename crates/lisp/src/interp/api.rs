@@ -7,7 +7,7 @@ use whistler_diag::{FileId, Span};
 use crate::compile::LambdaList;
 use crate::error::{LispError, LispResult, MALFORMED, UNBOUND_VARIABLE};
 use crate::heap::{RecordLayout, Root};
-use crate::interp::{Environment, Global, HostMacroFn, Interp, NativeDef, Operator, SpecialFn, VarKind};
+use crate::interp::{Environment, Global, HostMacroFn, Interp, NativeClosure, NativeDef, Operator, SpecialFn, VarKind};
 use crate::natives::NativeFn;
 use crate::{Form, Package, Symbol, Value};
 
@@ -101,13 +101,7 @@ impl Interp {
     }
 
     /// Defines a function. `lambda_list` is for checking the number of arguments and for messages: `"map key &optional flags"`.
-    pub fn define_native(
-        &mut self,
-        name: &str,
-        lambda_list: &str,
-        doc: &str,
-        f: Rc<dyn Fn(&mut Interp, &[Value]) -> LispResult>,
-    ) {
+    pub fn define_native(&mut self, name: &str, lambda_list: &str, doc: &str, f: NativeClosure) {
         let (min, max) = arity(lambda_list);
         let symbol = Symbol::parse(name);
         let def = NativeDef {

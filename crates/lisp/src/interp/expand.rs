@@ -132,10 +132,10 @@ fn symbols_of(form: &Form, out: &mut FxHashMap<Symbol, Span>) {
 impl Interp {
     /// A form as data; its cells know where they were written.
     pub fn form_to_value(&mut self, form: &Form) -> Result<Value, LispError> {
-        self.to_value(form, 0)
+        self.datum(form, 0)
     }
 
-    fn to_value(&mut self, form: &Form, depth: usize) -> Result<Value, LispError> {
+    fn datum(&mut self, form: &Form, depth: usize) -> Result<Value, LispError> {
         if depth > NESTING_LIMIT {
             return Err(too_deep().at_form(form));
         }
@@ -153,12 +153,12 @@ impl Interp {
             FormKind::Str(s) => self.heap.string(&**s),
             FormKind::Foreign(r) => r.get(),
             FormKind::Vector(items) => {
-                let items = items.iter().map(|f| self.to_value(f, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+                let items = items.iter().map(|f| self.datum(f, depth + 1)).collect::<Result<Vec<_>, _>>()?;
                 self.heap.vector(items)
             }
             FormKind::List(items) => self.cells(items, Value::NIL, form, depth)?,
             FormKind::Dotted(items, tail) => {
-                let tail = self.to_value(tail, depth + 1)?;
+                let tail = self.datum(tail, depth + 1)?;
                 self.cells(items, tail, form, depth)?
             }
         })
@@ -167,7 +167,7 @@ impl Interp {
     fn cells(&mut self, items: &[Form], tail: Value, form: &Form, depth: usize) -> Result<Value, LispError> {
         let mut rest = tail;
         for (i, item) in items.iter().enumerate().rev() {
-            let car = self.to_value(item, depth + 1)?;
+            let car = self.datum(item, depth + 1)?;
             let list = if i == 0 { form.span } else { Span::NONE };
             rest = if item.span.is_none() && list.is_none() {
                 self.heap.cons(car, rest)

@@ -159,7 +159,7 @@ fn expanded(i: &mut Interp, form: &Form) -> Outcome {
 }
 
 fn setf(i: &mut Interp, f: &Form, a: &[Form]) -> Outcome {
-    if a.len() % 2 != 0 {
+    if !a.len().is_multiple_of(2) {
         return Err(malformed(f, "(setf place value …)"));
     }
     let mut out = Vec::new();
@@ -233,7 +233,7 @@ fn setf_one(i: &mut Interp, f: &Form, place: &Form, value: &Form) -> Outcome {
 }
 
 fn psetf(_: &mut Interp, f: &Form, a: &[Form]) -> Outcome {
-    if a.len() % 2 != 0 {
+    if !a.len().is_multiple_of(2) {
         return Err(malformed(f, "(psetf place value …)"));
     }
     let (mut binds, mut sets) = (Vec::new(), Vec::new());

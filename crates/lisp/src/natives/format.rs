@@ -275,7 +275,7 @@ fn words(n: u64) -> String {
         0..=19 => ONES[n as usize].to_string(),
         20..=99 => {
             let tens = TENS[(n / 10) as usize];
-            if n % 10 == 0 { tens.to_string() } else { format!("{tens}-{}", ONES[(n % 10) as usize]) }
+            if n.is_multiple_of(10) { tens.to_string() } else { format!("{tens}-{}", ONES[(n % 10) as usize]) }
         }
         100..=999 => join(format!("{} hundred", words(n / 100)), n % 100),
         _ => {
@@ -633,7 +633,7 @@ impl Interp {
     }
 
     fn check_interrupt_now_and_then(&mut self, n: usize) -> Result<(), LispError> {
-        if n % 1024 == 0 { self.check_interrupt() } else { Ok(()) }
+        if n.is_multiple_of(1024) { self.check_interrupt() } else { Ok(()) }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Symbol, Value};
 
 macro_rules! path {
     ($name:literal, $($step:ident)*) => {
-        ($name, "list", F1(|i, v| { let v = v; $(let v = part(i, v, stringify!($step))?;)* Ok(v) }))
+        ($name, "list", F1(|i, v| { $(let v = part(i, v, stringify!($step))?;)* Ok(v) }))
     };
 }
 

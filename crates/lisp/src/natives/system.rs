@@ -112,7 +112,7 @@ fn require(i: &mut Interp, a: &[Value]) -> LispResult {
 
 fn read_from_string(i: &mut Interp, a: &[Value]) -> LispResult {
     let s = text(i, a[0])?;
-    match crate::reader::read_one(&s).map_err(LispError::from_diagnostic)? {
+    match crate::reader::read_one(&s).map_err(|d| LispError::from_diagnostic(*d))? {
         Some((form, end)) => {
             let v = i.form_to_value(&form)?;
             i.set_values(&[v, Value::Int(end as i64)]);
