@@ -23,10 +23,11 @@ pub(crate) fn environment() -> MachineEnv {
 
 /// Allocates; the error is the allocator's own words (a broken machine form: our bug).
 pub(crate) fn allocate(f: &MFunc) -> Result<Output, String> {
-    let options = RegallocOptions { algorithm: Algorithm::Ion, validate_ssa: cfg!(debug_assertions), verbose_log: false };
+    let options =
+        RegallocOptions { algorithm: Algorithm::Ion, validate_ssa: cfg!(debug_assertions), verbose_log: false };
     let env = environment();
     let output = regalloc2::run(f, &env, &options).map_err(|e| e.to_string())?;
-    #[cfg(test)]
+    #[cfg(all(test, debug_assertions))]
     {
         let mut checker = regalloc2::checker::Checker::new(f, &env);
         checker.prepare(&output);
@@ -90,7 +91,9 @@ impl Builder<'_> {
 
     fn reg(&self, inst: regalloc2::Inst, n: usize) -> Result<Reg, String> {
         let alloc = self.output.inst_allocs(inst).get(n).and_then(|a| a.as_reg());
-        alloc.map(|r| r.hw_enc() as Reg).ok_or_else(|| format!("operand {n} of instruction {} has no register", inst.index()))
+        alloc
+            .map(|r| r.hw_enc() as Reg)
+            .ok_or_else(|| format!("operand {n} of instruction {} has no register", inst.index()))
     }
 
     fn field(&self, inst: regalloc2::Inst, field: Field, given: Reg) -> Result<Reg, String> {

@@ -28,7 +28,7 @@ pub(crate) fn simplify(f: &mut PFunc) {
 /// Sends jumps to empty blocks on to where those go.
 fn thread(f: &mut PFunc) {
     let mut to: Vec<usize> = (0..f.blocks.len()).collect();
-    for start in 0..f.blocks.len() {
+    for (start, end) in to.iter_mut().enumerate() {
         let (mut at, mut hops, mut stale) = (start, 0, 0);
         while let PBlock { insts, term: PTerm::Jump(next), .. } = &f.blocks[at]
             && insts.is_empty()
@@ -39,7 +39,7 @@ fn thread(f: &mut PFunc) {
             (at, hops) = (*next, hops + 1);
         }
         if hops < f.blocks.len() {
-            to[start] = at;
+            *end = at;
             f.blocks[at].make_stale(stale);
         }
     }
@@ -158,7 +158,9 @@ fn merge_same(f: &mut PFunc) -> bool {
         }
         let same = (1..b).find(|a| {
             let (a, b) = (&f.blocks[*a], &f.blocks[b]);
-            a.term == b.term && a.insts.len() == b.insts.len() && a.insts.iter().zip(&b.insts).all(|(x, y)| does_same(x, y))
+            a.term == b.term
+                && a.insts.len() == b.insts.len()
+                && a.insts.iter().zip(&b.insts).all(|(x, y)| does_same(x, y))
         });
         if let Some(a) = same {
             // The later one stays: jumps go forward, which old kernels insist on.

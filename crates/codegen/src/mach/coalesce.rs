@@ -23,6 +23,7 @@ pub(crate) fn coalesce(f: &mut PFunc) {
                     rename(i, src, dst);
                     i.taken |= bit(dst);
                 }
+                block.insts[start].stale |= bit(src);
                 let gone = block.insts.remove(n).stale;
                 match block.insts.get_mut(n) {
                     Some(next) => next.stale |= gone,

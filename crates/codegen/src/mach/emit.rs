@@ -72,11 +72,7 @@ fn encode_cond(isa: IsaLevel, cc: Cc, width: Width, lhs: Reg, rhs: Rhs<Reg>) -> 
 }
 
 /// Writes a function out, with what each slot comes from.
-pub(crate) fn emit(
-    name: &str,
-    f: &PFunc,
-    target: &Target,
-) -> Result<(Code, Vec<Origin>), CodegenError> {
+pub(crate) fn emit(name: &str, f: &PFunc, target: &Target) -> Result<(Code, Vec<Origin>), CodegenError> {
     let too_large = |what: String| CodegenError::TooLarge { function: name.into(), what };
     let (mut items, mut starts) = (Vec::new(), Vec::with_capacity(f.blocks.len()));
     let (out, stale) = (live_out(f), stale_in(f));

@@ -350,10 +350,13 @@ fn order(f: &Function) -> Result<Vec<Block>, String> {
 }
 
 /// Postorder, and the edges that close a loop.
+type Visited = (Vec<Block>, Vec<(Block, Block)>);
+
+/// Visits what can be reached from the entry.
 fn depth_first(
     f: &Function,
     succs_of: impl Fn(Block) -> Result<Vec<Block>, String>,
-) -> Result<(Vec<Block>, Vec<(Block, Block)>), String> {
+) -> Result<Visited, String> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,

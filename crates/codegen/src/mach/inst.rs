@@ -118,8 +118,7 @@ impl MFunc {
 }
 
 /// r1–r5 do not survive a call, nor does r0.
-const CALL_CLOBBERS: PRegSet =
-    PRegSet::empty().with(preg(1)).with(preg(2)).with(preg(3)).with(preg(4)).with(preg(5));
+const CALL_CLOBBERS: PRegSet = PRegSet::empty().with(preg(1)).with(preg(2)).with(preg(3)).with(preg(4)).with(preg(5));
 
 impl regalloc2::Function for MFunc {
     fn num_insts(&self) -> usize {

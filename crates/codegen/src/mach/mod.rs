@@ -46,8 +46,10 @@ pub(crate) fn generate(
     target: &Target,
     times: &mut Times,
 ) -> Result<Code, CodegenError> {
-    let invalid =
-        |stage: &str| { let (function, stage) = (f.name.clone(), stage.to_string()); move |what| CodegenError::Invalid { function, stage, what } };
+    let invalid = |stage: &str| {
+        let (function, stage) = (f.name.clone(), stage.to_string());
+        move |what| CodegenError::Invalid { function, stage, what }
+    };
     let start = Instant::now();
     let mut machine = select::select(f, syms, target)?;
     share::share_wide(&mut machine);

@@ -3,8 +3,8 @@
 
 use whistler_isa::{Insn, Reg, op};
 
-use super::phys::{PFunc, PInst, PTerm, RegSet, bit};
 use super::inst::Rhs;
+use super::phys::{PFunc, PInst, PTerm, RegSet, bit};
 
 /// What a register or spill slot is a copy of, at one place.
 #[derive(Clone)]
@@ -142,9 +142,10 @@ pub(crate) fn live_out(f: &PFunc) -> Vec<RegSet> {
     // What each block reads first, and what it writes.
     let effects: Vec<(RegSet, RegSet)> = (f.blocks.iter())
         .map(|b| {
-            b.insts.iter().rev().fold((b.term.uses(), 0), |(live, defs), i| {
-                ((live & !i.defs()) | i.uses(), defs | i.defs())
-            })
+            b.insts
+                .iter()
+                .rev()
+                .fold((b.term.uses(), 0), |(live, defs), i| ((live & !i.defs()) | i.uses(), defs | i.defs()))
         })
         .collect();
     let mut live_in: Vec<RegSet> = effects.iter().map(|e| e.0).collect();

@@ -3,20 +3,14 @@
 use regalloc2::{Allocation, Output, ProgPoint};
 use whistler_isa::Reg;
 
-use super::inst::MFunc;
 use super::emit::{EDIT, Origin};
+use super::inst::MFunc;
 use super::phys::{PFunc, bit};
 use crate::code::{VarLoc, VarPlace};
 use crate::ir::Function;
 
 /// The variables' places, in order of their first slots. `origins` has an entry per slot.
-pub(crate) fn locate(
-    f: &Function,
-    machine: &MFunc,
-    output: &Output,
-    phys: &PFunc,
-    origins: &[Origin],
-) -> Vec<VarLoc> {
+pub(crate) fn locate(f: &Function, machine: &MFunc, output: &Output, phys: &PFunc, origins: &[Origin]) -> Vec<VarLoc> {
     // The slots of each instruction lie together.
     let mut slots: Vec<Option<(u32, u32)>> = vec![None; machine.insts.len()];
     for (slot, origin) in origins.iter().enumerate() {
@@ -35,14 +29,16 @@ pub(crate) fn locate(
         if phys.lost_slots.iter().any(lost_slot) {
             continue;
         }
-        for inst in from.inst().index()..=to.inst().index().min(machine.insts.len().saturating_sub(1)) {
+        let first = from.inst().index();
+        let covered = machine.insts.iter().zip(&slots).enumerate().take(to.inst().index() + 1).skip(first);
+        for (inst, (machine_inst, slots)) in covered {
             let before = ProgPoint::before(regalloc2::Inst::new(inst));
             // An instruction that writes the register early does not find the value there.
             let defines = |o: &regalloc2::Operand| o.vreg() == *reg && o.kind() == regalloc2::OperandKind::Def;
-            if before < from || before >= to || machine.ops(&machine.insts[inst]).iter().any(defines) {
+            if before < from || before >= to || machine.ops(machine_inst).iter().any(defines) {
                 continue;
             }
-            let Some((start, end)) = slots[inst] else { continue };
+            let Some((start, end)) = *slots else { continue };
             // What made the allocated code better may have removed the write of a register, but
             // only when nobody reads that any more.
             let alive = match place {

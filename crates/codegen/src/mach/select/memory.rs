@@ -150,7 +150,8 @@ impl Selector<'_> {
         }
         let fetch = atomic == AtomicOp::Xchg || (fetch && wanted.is_some());
         if !self.v3() && (fetch || atomic != AtomicOp::Add) {
-            let what = if fetch { "an atomic operation with a result" } else { "an atomic operation other than addition" };
+            let what =
+                if fetch { "an atomic operation with a result" } else { "an atomic operation other than addition" };
             return Err(self.needs(what, "instruction set v3 (kernel 5.12)"));
         }
         let imm = match atomic {

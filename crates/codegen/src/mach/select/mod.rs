@@ -386,7 +386,9 @@ impl Selector<'_> {
             Some(SymKind::Map(_)) => op::PSEUDO_MAP_FD,
             Some(SymKind::Global { .. }) => op::PSEUDO_MAP_VALUE,
             Some(SymKind::Function) => op::PSEUDO_FUNC,
-            Some(SymKind::Kfunc) => return Err(self.invalid(format!("{sym} is a kernel function, which has no address"))),
+            Some(SymKind::Kfunc) => {
+                return Err(self.invalid(format!("{sym} is a kernel function, which has no address")));
+            }
             None => return Err(self.invalid(format!("{sym} does not exist"))),
         };
         self.emit(MOp::Wide { src, imm: 0, sym: Some((sym, off)), core: None }, &[Operand::reg_def(dst)]);
@@ -504,7 +506,9 @@ impl Selector<'_> {
                 Some(Op::StackAddr(slot, off)) => return Ok(Some(self.slot_offset(*slot, off.wrapping_add(add))?)),
                 Some(op) => match self.moved(op) {
                     Some((base, by)) => {
-                        let Some(sum) = i32::try_from(by).ok().and_then(|by| by.checked_add(add)) else { return Ok(None) };
+                        let Some(sum) = i32::try_from(by).ok().and_then(|by| by.checked_add(add)) else {
+                            return Ok(None);
+                        };
                         (v, add) = (self.flow.resolve(base), sum);
                     }
                     None => return Ok(None),

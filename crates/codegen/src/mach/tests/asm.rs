@@ -21,7 +21,11 @@ fn one(i: Insn, n: usize, next: Option<&Insn>) -> String {
     let size = ["u32", "u16", "u8", "u64"][(i.code >> 3 & 3) as usize];
     let to = |off: i64| (n as i64 + 1 + off).to_string();
     match i.class() {
-        op::LD => format!("r{d} = {:#x} ll{}", u64::from(imm as u32) | u64::from(next.map_or(0, |i| i.imm as u32)) << 32, ["", " map", " global", "", " func"][s as usize]),
+        op::LD => format!(
+            "r{d} = {:#x} ll{}",
+            u64::from(imm as u32) | u64::from(next.map_or(0, |i| i.imm as u32)) << 32,
+            ["", " map", " global", "", " func"][s as usize]
+        ),
         op::LDX => format!("r{d} = *({}{size} *)(r{s} {off:+})", if i.code & 0xe0 == op::MEMSX { "s:" } else { "" }),
         op::ST => format!("*({size} *)(r{d} {off:+}) = {imm}"),
         op::STX if i.code & 0xe0 == op::ATOMIC => format!("atomic {imm:#x} *({size} *)(r{d} {off:+}), r{s}"),
@@ -33,8 +37,17 @@ fn one(i: Insn, n: usize, next: Option<&Insn>) -> String {
                 op::MOV => return format!("{w}{d} = {src}"),
                 op::NEG => return format!("{w}{d} = -{w}{d}"),
                 op::END => return format!("r{d} = be{imm} r{d}"),
-                op::ADD => "+", op::SUB => "-", op::MUL => "*", op::DIV => "/", op::OR => "|", op::AND => "&",
-                op::LSH => "<<", op::RSH => ">>", op::MOD => "%", op::XOR => "^", _ => "s>>",
+                op::ADD => "+",
+                op::SUB => "-",
+                op::MUL => "*",
+                op::DIV => "/",
+                op::OR => "|",
+                op::AND => "&",
+                op::LSH => "<<",
+                op::RSH => ">>",
+                op::MOD => "%",
+                op::XOR => "^",
+                _ => "s>>",
             };
             format!("{w}{d} {sign}{name}= {src}")
         }
@@ -44,8 +57,17 @@ fn one(i: Insn, n: usize, next: Option<&Insn>) -> String {
             op::JA => format!("goto {}", to(if i.class() == op::JMP { off.into() } else { imm.into() })),
             cc => {
                 let name = match cc {
-                    op::JEQ => "==", op::JNE => "!=", op::JGT => ">", op::JGE => ">=", op::JLT => "<", op::JLE => "<=",
-                    op::JSGT => "s>", op::JSGE => "s>=", op::JSLT => "s<", op::JSLE => "s<=", _ => "&",
+                    op::JEQ => "==",
+                    op::JNE => "!=",
+                    op::JGT => ">",
+                    op::JGE => ">=",
+                    op::JLT => "<",
+                    op::JLE => "<=",
+                    op::JSGT => "s>",
+                    op::JSGE => "s>=",
+                    op::JSLT => "s<",
+                    op::JSLE => "s<=",
+                    _ => "&",
                 };
                 format!("if {w}{d} {name} {src} goto {}", to(off.into()))
             }

@@ -98,6 +98,7 @@ fn far_jumps_are_of_level_4() {
     let mut helper = helper;
     let mut vm = Vm { regions: Vec::new(), helper: &mut helper, steps: 0, watch: None };
     assert_eq!(vm.run(&code[0].insns, 0, &[5, 77]), Ok(77 + 15));
-    let want = (0..40_000u64).fold(77u64, |v, n| if n % 2 == 0 { v.wrapping_mul(n | 1) } else { v.wrapping_add(n | 1) });
+    let want =
+        (0..40_000u64).fold(77u64, |v, n| if n % 2 == 0 { v.wrapping_mul(n | 1) } else { v.wrapping_add(n | 1) });
     assert_eq!(vm.run(&code[0].insns, 0, &[6, 77]), Ok(want.wrapping_add(18)));
 }

@@ -54,7 +54,13 @@ impl Eval<'_> {
                 Terminator::Open => return Err("open".into()),
                 Terminator::Return(v) => return get(v),
                 Terminator::Jump(t) => t,
-                Terminator::Branch { cond, then, els } => if get(cond)? != 0 { then } else { els },
+                Terminator::Branch { cond, then, els } => {
+                    if get(cond)? != 0 {
+                        then
+                    } else {
+                        els
+                    }
+                }
             };
             let args = target.args.iter().map(get).collect::<Result<Vec<u64>, _>>()?;
             block = &f.blocks[target.block.index()];
@@ -192,10 +198,34 @@ macro_rules! bin {
                 BinOp::Add => a.wrapping_add(b),
                 BinOp::Sub => a.wrapping_sub(b),
                 BinOp::Mul => a.wrapping_mul(b),
-                BinOp::UDiv => if b == 0 { 0 } else { a / b },
-                BinOp::UMod => if b == 0 { a } else { a % b },
-                BinOp::SDiv => if b == 0 { 0 } else { sa.wrapping_div(sb) as $u },
-                BinOp::SMod => if b == 0 { a } else { sa.wrapping_rem(sb) as $u },
+                BinOp::UDiv => {
+                    if b == 0 {
+                        0
+                    } else {
+                        a / b
+                    }
+                }
+                BinOp::UMod => {
+                    if b == 0 {
+                        a
+                    } else {
+                        a % b
+                    }
+                }
+                BinOp::SDiv => {
+                    if b == 0 {
+                        0
+                    } else {
+                        sa.wrapping_div(sb) as $u
+                    }
+                }
+                BinOp::SMod => {
+                    if b == 0 {
+                        a
+                    } else {
+                        sa.wrapping_rem(sb) as $u
+                    }
+                }
                 BinOp::And => a & b,
                 BinOp::Or => a | b,
                 BinOp::Xor => a ^ b,

@@ -163,12 +163,8 @@ fn variables_are_where_they_are_said_to_be() {
                 }
             };
             let mut helper = helper;
-            let mut vm = Vm {
-                regions: vec![(CTX_AT, ctx.clone())],
-                helper: &mut helper,
-                steps: 0,
-                watch: Some(&mut watch),
-            };
+            let mut vm =
+                Vm { regions: vec![(CTX_AT, ctx.clone())], helper: &mut helper, steps: 0, watch: Some(&mut watch) };
             vm.run(&code, 0, &[CTX_AT]).expect("runs");
         }
     }
@@ -195,7 +191,12 @@ fn measure() {
             }
         }
         let total: std::time::Duration = stages.iter().map(|s| s.1).sum();
-        println!("{:?} {:?}: {slots} slots of {insts} instructions, {:?} per 100 instructions", target.isa, target.kernel, total * 100 / insts as u32);
+        println!(
+            "{:?} {:?}: {slots} slots of {insts} instructions, {:?} per 100 instructions",
+            target.isa,
+            target.kernel,
+            total * 100 / insts as u32
+        );
         println!("    {stages:?}");
     }
 }

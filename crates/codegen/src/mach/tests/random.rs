@@ -29,8 +29,30 @@ impl Rng {
             0 => self.below(70) as i64 - 3,
             1 => self.next() as i64,
             _ => self.pick(&[
-                0, 1, -1, 2, 7, 31, 32, 33, 63, 64, 255, 256, 65535, 0x7fff_ffff, 0x8000_0000, -0x8000_0000,
-                0xffff_ffff, 0xffff_fffe, 0x1_0000_0000, i64::MIN, i64::MAX, -2, -128, 0xffff_0000,
+                0,
+                1,
+                -1,
+                2,
+                7,
+                31,
+                32,
+                33,
+                63,
+                64,
+                255,
+                256,
+                65535,
+                0x7fff_ffff,
+                0x8000_0000,
+                -0x8000_0000,
+                0xffff_ffff,
+                0xffff_fffe,
+                0x1_0000_0000,
+                i64::MIN,
+                i64::MAX,
+                -2,
+                -128,
+                0xffff_0000,
             ]),
         }
     }
@@ -150,7 +172,17 @@ impl Gen<'_> {
 
     fn comparison(&mut self) -> Value {
         let cc = self.rng.pick(&[
-            Cc::Eq, Cc::Ne, Cc::Ult, Cc::Ule, Cc::Ugt, Cc::Uge, Cc::Slt, Cc::Sle, Cc::Sgt, Cc::Sge, Cc::Test,
+            Cc::Eq,
+            Cc::Ne,
+            Cc::Ult,
+            Cc::Ule,
+            Cc::Ugt,
+            Cc::Uge,
+            Cc::Slt,
+            Cc::Sle,
+            Cc::Sgt,
+            Cc::Sge,
+            Cc::Test,
         ]);
         let (w, x, y) = (self.width(), self.operand(), self.operand());
         self.b.ins(crate::ir::Op::Cmp(cc, w, x, y), Ty::Int)
@@ -160,8 +192,19 @@ impl Gen<'_> {
         match self.rng.below(10) {
             0..=5 => {
                 let op = self.rng.pick(&[
-                    BinOp::Add, BinOp::Sub, BinOp::Mul, BinOp::UDiv, BinOp::SDiv, BinOp::UMod, BinOp::SMod, BinOp::And,
-                    BinOp::Or, BinOp::Xor, BinOp::Shl, BinOp::LShr, BinOp::AShr,
+                    BinOp::Add,
+                    BinOp::Sub,
+                    BinOp::Mul,
+                    BinOp::UDiv,
+                    BinOp::SDiv,
+                    BinOp::UMod,
+                    BinOp::SMod,
+                    BinOp::And,
+                    BinOp::Or,
+                    BinOp::Xor,
+                    BinOp::Shl,
+                    BinOp::LShr,
+                    BinOp::AShr,
                 ]);
                 let (w, x, y) = (self.width(), self.operand(), self.operand());
                 self.b.bin(op, w, x, y)

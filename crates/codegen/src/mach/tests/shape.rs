@@ -4,16 +4,18 @@ use expect_test::{Expect, expect};
 use whistler_isa::{KernelVersion, Target};
 
 use super::asm::asm;
-use crate::ir::{
-    AtomicOp, BinOp, Callee, Cc, FunctionBuilder, MapFacts, Module, Op, Size, Space, Sym, SymKind, Ty, UnOp, Value, Width,
-};
 use crate::OptLevel;
+use crate::ir::{
+    AtomicOp, BinOp, Callee, Cc, FunctionBuilder, MapFacts, Module, Op, Size, Space, Sym, SymKind, Ty, UnOp, Value,
+    Width,
+};
 
 const V3: Target = Target { kernel: KernelVersion::new(6, 1), isa: whistler_isa::IsaLevel::V3 };
 
 fn module() -> (Module, Sym, Sym) {
     let mut m = Module::default();
-    let map = m.add_sym("counts", SymKind::Map(MapFacts { map_type: 1, key_size: 4, value_size: 8, max_entries: 1024 }));
+    let map =
+        m.add_sym("counts", SymKind::Map(MapFacts { map_type: 1, key_size: 4, value_size: 8, max_entries: 1024 }));
     let global = m.add_sym("limit", SymKind::Global { size: 8, writable: true });
     (m, map, global)
 }
@@ -70,7 +72,11 @@ fn count_packets() {
     let r = b.iconst(2);
     b.ret(r);
     let _ = p;
-    check(m, b, XDP, expect![[r#"
+    check(
+        m,
+        b,
+        XDP,
+        expect![[r#"
         0: *(u32 *)(r10 -8) = 0
         1: r2 = r10
         2: r2 += -8
@@ -81,7 +87,8 @@ fn count_packets() {
         8: atomic 0x0 *(u64 *)(r0 +0), r1
         9: r0 = 2
         10: exit
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -126,7 +133,11 @@ fn packet_header() {
     b.switch_to(pass);
     let n = b.iconst(2);
     b.ret(n);
-    check(m, b, XDP, expect![[r#"
+    check(
+        m,
+        b,
+        XDP,
+        expect![[r#"
         0: r0 = *(u32 *)(r1 +0)
         1: r1 = *(u32 *)(r1 +4)
         2: r2 = r0
@@ -154,7 +165,8 @@ fn packet_header() {
         25: exit
         26: r0 = 2
         27: exit
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -193,7 +205,11 @@ fn sum_in_a_loop_with_a_call() {
     b.switch_to(exit);
     let r = b.use_var(sum);
     b.ret(r);
-    check(m, b, SCHED_CLS, expect![[r#"
+    check(
+        m,
+        b,
+        SCHED_CLS,
+        expect![[r#"
         0: r8 = r1
         1: r7 = 0
         2: r6 = 0
@@ -210,7 +226,8 @@ fn sum_in_a_loop_with_a_call() {
         14: if r7 < 10 goto 4
         15: r0 = r6
         16: exit
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -238,7 +255,11 @@ fn a_choice_between_numbers_and_a_truth_value() {
     let x = b.use_var(x);
     let r = b.bin(BinOp::Add, Width::W64, x, less);
     b.ret(r);
-    check(m, b, None, expect![[r#"
+    check(
+        m,
+        b,
+        None,
+        expect![[r#"
         0: r0 = 7
         1: if r1 > 100 goto 3
         2: r0 = 9
@@ -247,13 +268,15 @@ fn a_choice_between_numbers_and_a_truth_value() {
         5: r3 = 0
         6: r0 += r3
         7: exit
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn ring_buffer_record() {
     let (mut m, ..) = module();
-    let ring = m.add_sym("events", SymKind::Map(MapFacts { map_type: 27, key_size: 0, value_size: 0, max_entries: 4096 }));
+    let ring =
+        m.add_sym("events", SymKind::Map(MapFacts { map_type: 27, key_size: 0, value_size: 0, max_entries: 4096 }));
     let (mut b, p) = FunctionBuilder::new("record", &[Ty::Ptr(Space::Ctx)]);
     let r = b.sym_addr(ring, 0, Ty::Ptr(Space::Map));
     let (n, z) = (b.iconst(32), b.iconst(0));
@@ -279,7 +302,11 @@ fn ring_buffer_record() {
     let z = b.iconst(0);
     b.ret(z);
     let _ = p;
-    check(m, b, RAW_TP, expect![[r#"
+    check(
+        m,
+        b,
+        RAW_TP,
+        expect![[r#"
         0: r1 = 0x0 ll map
         2: r2 = 32
         3: r3 = 0
@@ -302,7 +329,8 @@ fn ring_buffer_record() {
         20: call 132
         21: r0 = 0
         22: exit
-    "#]]);
+    "#]],
+    );
 }
 
 /// A bounded index stays the register that was compared, over a call and under pressure.
@@ -339,7 +367,11 @@ fn a_checked_index_into_a_map_value() {
     b.switch_to(miss);
     let zero = b.iconst(0);
     b.ret(zero);
-    check(m, b, SCHED_CLS, expect![[r#"
+    check(
+        m,
+        b,
+        SCHED_CLS,
+        expect![[r#"
         0: *(u32 *)(r10 -8) = 0
         1: r6 = *(u32 *)(r1 +8)
         2: r0 = *(u32 *)(r1 +0)
@@ -376,15 +408,15 @@ fn a_checked_index_into_a_map_value() {
         34: *(u64 *)(r0 +0) = r1
         35: r0 = 0
         36: exit
-    "#]]);
+    "#]],
+    );
 }
 
 /// Pointers that find no register are spilled whole, and come back as pointers.
 #[test]
 fn many_pointers_over_calls() {
     let (mut m, ..) = module();
-    let table =
-        m.add_sym("table", SymKind::Map(MapFacts { map_type: 2, key_size: 4, value_size: 8, max_entries: 16 }));
+    let table = m.add_sym("table", SymKind::Map(MapFacts { map_type: 2, key_size: 4, value_size: 8, max_entries: 16 }));
     let (mut b, p) = FunctionBuilder::new("many", &[Ty::Ptr(Space::Ctx)]);
     let key = b.slot(4, None);
     let miss = b.create_block();
@@ -407,7 +439,11 @@ fn many_pointers_over_calls() {
     b.switch_to(miss);
     let zero = b.iconst(0);
     b.ret(zero);
-    check(m, b, SCHED_CLS, expect![[r#"
+    check(
+        m,
+        b,
+        SCHED_CLS,
+        expect![[r#"
         0: r6 = r1
         1: *(u32 *)(r10 -8) = 0
         2: r2 = r10
@@ -461,7 +497,8 @@ fn many_pointers_over_calls() {
         56: atomic 0x0 *(u64 *)(r0 +0), r1
         57: r0 = 0
         58: exit
-    "#]]);
+    "#]],
+    );
 }
 
 /// Globals share an address; what CO-RE patches is one instruction with its own offset.
@@ -481,7 +518,11 @@ fn globals_and_relocated_fields() {
     let value = b.ins(Op::CoreValue { core: crate::ir::CoreId(5), local: 7, wide: true }, Ty::Int);
     let r = b.bin(BinOp::Add, Width::W64, exists, value);
     b.ret(r);
-    check(m, b, None, expect![[r#"
+    check(
+        m,
+        b,
+        None,
+        expect![[r#"
         0: r1 += 8
         1: r5 = *(u8 *)(r1 +16)
         2: r5 &= 255
@@ -492,5 +533,6 @@ fn globals_and_relocated_fields() {
         8: r1 = 0x7 ll
         10: r0 += r1
         11: exit
-    "#]]);
+    "#]],
+    );
 }

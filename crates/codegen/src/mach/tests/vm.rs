@@ -55,7 +55,8 @@ impl Vm<'_> {
             let i = *code.get(pc).ok_or_else(|| format!("{pc}: outside of the code"))?;
             pc += 1;
             let read = |r: u8| regs[r as usize].ok_or_else(|| format!("{at}: {i:?} reads r{r}, which nobody wrote"));
-            let jump = |off: i64| usize::try_from(at as i64 + 1 + off).map_err(|_| format!("{at}: jumps before the code"));
+            let jump =
+                |off: i64| usize::try_from(at as i64 + 1 + off).map_err(|_| format!("{at}: jumps before the code"));
             if i.dst == 10 && matches!(i.class(), op::ALU | op::ALU64 | op::LDX | op::LD) {
                 return Err(format!("{at}: writes r10"));
             }
@@ -78,7 +79,8 @@ impl Vm<'_> {
                 }
                 op::LDX => {
                     let n = size(i.code);
-                    let raw = self.load(read(i.src)?.wrapping_add(i.off as u64), n).map_err(|e| format!("{at}: {e}"))?;
+                    let raw =
+                        self.load(read(i.src)?.wrapping_add(i.off as u64), n).map_err(|e| format!("{at}: {e}"))?;
                     let shift = 64 - 8 * n as u32;
                     regs[i.dst as usize] = Some(match i.code & 0xe0 {
                         op::MEM => raw,
@@ -224,8 +226,20 @@ fn alu(i: Insn, wide: bool, a: u64, b: u64) -> Result<u64, String> {
             op::ADD => a.wrapping_add(b),
             op::SUB => a.wrapping_sub(b),
             op::MUL => a.wrapping_mul(b),
-            op::DIV if signed => if sb == 0 { 0 } else { sa.wrapping_div(sb) as u64 },
-            op::MOD if signed => if sb == 0 { a } else { sa.wrapping_rem(sb) as u64 },
+            op::DIV if signed => {
+                if sb == 0 {
+                    0
+                } else {
+                    sa.wrapping_div(sb) as u64
+                }
+            }
+            op::MOD if signed => {
+                if sb == 0 {
+                    a
+                } else {
+                    sa.wrapping_rem(sb) as u64
+                }
+            }
             op::DIV => a.checked_div(b).unwrap_or(0),
             op::MOD => a.checked_rem(b).unwrap_or(a),
             op::OR => a | b,
@@ -245,8 +259,20 @@ fn alu(i: Insn, wide: bool, a: u64, b: u64) -> Result<u64, String> {
         op::ADD => a.wrapping_add(b),
         op::SUB => a.wrapping_sub(b),
         op::MUL => a.wrapping_mul(b),
-        op::DIV if signed => if sb == 0 { 0 } else { sa.wrapping_div(sb) as u32 },
-        op::MOD if signed => if sb == 0 { a } else { sa.wrapping_rem(sb) as u32 },
+        op::DIV if signed => {
+            if sb == 0 {
+                0
+            } else {
+                sa.wrapping_div(sb) as u32
+            }
+        }
+        op::MOD if signed => {
+            if sb == 0 {
+                a
+            } else {
+                sa.wrapping_rem(sb) as u32
+            }
+        }
         op::DIV => a.checked_div(b).unwrap_or(0),
         op::MOD => a.checked_rem(b).unwrap_or(a),
         op::OR => a | b,
