@@ -162,6 +162,9 @@ pub struct TracepointDecl {
     pub format: std::sync::Arc<whistler_btf::TracepointFormat>,
 }
 
+/// Whether something has a name.
+pub type NameTest = Rc<dyn Fn(&str) -> bool>;
+
 /// All declarations of a session.
 #[derive(Default)]
 pub struct Env {
@@ -194,7 +197,7 @@ pub struct Env {
     /// What each checked program or subprogram mentions.
     pub uses: FxHashMap<Symbol, FxHashSet<Symbol>>,
     /// Whether the kernel has a struct of a name.
-    pub kernel_names: Option<Rc<dyn Fn(&str) -> bool>>,
+    pub kernel_names: Option<NameTest>,
     /// Forms of the library that declare something, and whether they have been.
     pub library: Vec<whistler_lisp::LibraryItem>,
     /// Whether the library is known to the host.

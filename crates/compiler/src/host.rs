@@ -12,8 +12,8 @@ pub fn user_macro(host: &mut Interp, name: Symbol) -> Option<Rc<Macro>> {
 }
 
 /// Expands a macro call once.
-pub fn expand(host: &mut Interp, m: &Macro, form: &Form) -> Result<Form, Diagnostic> {
-    host.expand_macro(m, form).map_err(|e| e.to_diagnostic())
+pub fn expand(host: &mut Interp, m: &Macro, form: &Form) -> Result<Form, Box<Diagnostic>> {
+    host.expand_macro(m, form).map_err(|e| Box::new(e.to_diagnostic()))
 }
 
 /// Whether the host has a function of this name.
@@ -39,10 +39,10 @@ pub fn number(host: &mut Interp, v: Value) -> Option<i128> {
 }
 
 /// The number that a form has in the host; for what declarations hold.
-pub fn eval_number(host: &mut Interp, form: &Form) -> Result<Option<i128>, Diagnostic> {
+pub fn eval_number(host: &mut Interp, form: &Form) -> Result<Option<i128>, Box<Diagnostic>> {
     if let FormKind::Int(n) = form.kind {
         return Ok(Some(i128::from(n)));
     }
-    let v = host.eval(form).map_err(|e| e.to_diagnostic())?;
+    let v = host.eval(form).map_err(|e| Box::new(e.to_diagnostic()))?;
     Ok(number(host, v))
 }

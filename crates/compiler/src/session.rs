@@ -224,7 +224,7 @@ impl Session {
             }
             match host::expand(interp, &m, form) {
                 Ok(f) => self.top_level_within(interp, &f, mode, diags, depth + 1),
-                Err(d) => diags.push(d),
+                Err(d) => diags.push(*d),
             }
             return;
         }

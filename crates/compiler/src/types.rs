@@ -65,12 +65,7 @@ pub fn named(env: &Env, s: Symbol) -> Option<Ty> {
 }
 
 /// The type that a form says.
-pub fn parse(
-    env: &mut Env,
-    host: &mut Interp,
-    diags: &mut Vec<Diagnostic>,
-    form: &Form,
-) -> Result<Ty, Box<Diagnostic>> {
+pub fn parse(env: &mut Env, host: &mut Interp, form: &Form) -> Result<Ty, Box<Diagnostic>> {
     if let Some(s) = form.as_symbol() {
         if let Some(t) = named(env, s) {
             return Ok(t);
@@ -96,11 +91,11 @@ pub fn parse(
     let Some(head) = head.as_symbol() else { return bad("this is no type") };
     if head.is("array") {
         let [elem, n] = rest else { return bad("an array type is written (array TYPE n)") };
-        let elem = parse(env, host, diags, elem)?;
+        let elem = parse(env, host, elem)?;
         if matches!(elem, Ty::Void | Ty::Kernel(_)) {
             return bad("an array needs elements of a known size");
         }
-        let count = crate::host::eval_number(host, n).map_err(Box::new)?;
+        let count = crate::host::eval_number(host, n)?;
         return match count.and_then(|n| u32::try_from(n).ok()) {
             Some(n) if u64::from(n) * u64::from(elem.size()) < 1 << 31 => Ok(Ty::Array(Rc::new(elem), n)),
             _ => bad("the length of an array is a number from 0 to 2³¹ bytes"),
@@ -108,7 +103,7 @@ pub fn parse(
     }
     if head.is("ptr") {
         let [to] = rest else { return bad("a pointer type is written (ptr TYPE)") };
-        let to = match parse(env, host, diags, to)? {
+        let to = match parse(env, host, to)? {
             Ty::Void => None,
             t => Some(t),
         };
@@ -116,14 +111,14 @@ pub fn parse(
     }
     if head.is("nullable") {
         let [of] = rest else { return bad("written as (nullable (ptr TYPE))") };
-        return match parse(env, host, diags, of)? {
+        return match parse(env, host, of)? {
             Ty::Ptr(p) => Ok(Ty::Ptr(PtrTy { nullable: true, ..p })),
             _ => bad("only a pointer can be nullable"),
         };
     }
     if head.is("struct") || head.is("union") {
         let [name] = rest else { return bad("written as (struct NAME)") };
-        return parse(env, host, diags, name);
+        return parse(env, host, name);
     }
     bad("this is no type: there are (array TYPE n), (ptr TYPE) and (nullable (ptr TYPE))")
 }

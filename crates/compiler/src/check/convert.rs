@@ -227,7 +227,7 @@ impl Checker<'_> {
             );
             return;
         }
-        let text = format!("`{op}` of a {} and a {}: the result depends on which sign is meant", u.ty(), s.ty());
+        let text = format!("`{op}` of a {} and an {}: the result depends on which sign is meant", u.ty(), s.ty());
         self.report(
             diag::error(&diag::MIXED_SIGNS, here, text)
                 .also(u.at().span, format!("this is {}", u.ty()))
@@ -346,6 +346,7 @@ pub fn describe(ty: &Ty) -> String {
         Ty::Ptr(p) if p.space == Space::Map => "a map".to_string(),
         Ty::Ptr(PtrTy { pointee: Some(t), .. }) => format!("a pointer to {t}"),
         Ty::Ptr(_) => "a pointer".to_string(),
+        Ty::Int(i) if i.signed => format!("an {ty}"),
         t => format!("a {t}"),
     }
 }

@@ -357,7 +357,7 @@ impl<'a> Checker<'a> {
         match crate::host::expand(self.host, m, form) {
             Ok(f) => Some(f),
             Err(d) => {
-                self.report(d);
+                self.report(*d);
                 None
             }
         }
@@ -490,7 +490,7 @@ impl<'a> Checker<'a> {
 
     /// A type as written.
     pub fn type_of(&mut self, form: &Form) -> Option<Ty> {
-        match crate::types::parse(self.env, self.host, &mut self.diags, form) {
+        match crate::types::parse(self.env, self.host, form) {
             Ok(t) => {
                 if let Ty::Struct(s) = &t {
                     self.uses.insert(Symbol::intern(&s.name));

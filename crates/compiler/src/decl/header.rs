@@ -23,9 +23,9 @@ pub fn declare(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, 
         let (mut offset, mut ty, mut big_endian) = (None, None, false);
         for (k, v) in options(diags, opts) {
             if k.is("offset") {
-                offset = host::eval_number(interp, v).map_err(|d| diags.push(d)).ok().flatten();
+                offset = host::eval_number(interp, v).map_err(|d| diags.push(*d)).ok().flatten();
             } else if k.is("type") {
-                ty = crate::types::parse(env, interp, diags, v).map_err(|d| diags.push(*d)).ok();
+                ty = crate::types::parse(env, interp, v).map_err(|d| diags.push(*d)).ok();
             } else if k.is("net-order") {
                 big_endian = !v.is_nil();
             }

@@ -36,7 +36,7 @@ fn number(interp: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form, what: &
             None
         }
         Err(d) => {
-            diags.push(d);
+            diags.push(*d);
             None
         }
     }
@@ -73,7 +73,7 @@ pub fn map(
                 }
             }
         } else if k.is("key") || k.is("value") {
-            match crate::types::parse(env, interp, diags, v) {
+            match crate::types::parse(env, interp, v) {
                 Ok(t) if k.is("key") => key = Some((t, v)),
                 Ok(t) => value = Some((t, v)),
                 Err(d) => diags.push(*d),
@@ -253,7 +253,7 @@ pub fn global(
         diags.push(diag::error(&diag::MALFORMED, &at(form), format!("written as ({head} name TYPE [value])")));
         return None;
     };
-    let ty = crate::types::parse(env, interp, diags, ty_form).map_err(|d| diags.push(*d)).ok()?;
+    let ty = crate::types::parse(env, interp, ty_form).map_err(|d| diags.push(*d)).ok()?;
     if ty.size() == 0 || ty.size() > 1 << 20 {
         diags.push(diag::error(
             &diag::UNKNOWN_TYPE,
@@ -333,7 +333,7 @@ fn initial(interp: &mut Interp, diags: &mut Vec<Diagnostic>, form: &Form, ty: &T
                     return None;
                 }
                 Err(d) => {
-                    diags.push(d);
+                    diags.push(*d);
                     return None;
                 }
             };

@@ -221,7 +221,7 @@ pub fn subprogram(
             return None;
         };
         let ty = match ty {
-            Some(t) => crate::types::parse(env, interp, diags, t).map_err(|d| diags.push(*d)).ok()?,
+            Some(t) => crate::types::parse(env, interp, t).map_err(|d| diags.push(*d)).ok()?,
             None => Ty::U64,
         };
         params.push(ParamDecl { name: n, ty, span: p.span });
@@ -236,7 +236,7 @@ pub fn subprogram(
     if let Some(t) =
         items.get(3).filter(|t| crate::types::is_type(env, t) && (items.len() > 4 || t.as_symbol().is_some()))
     {
-        ret = crate::types::parse(env, interp, diags, t).map_err(|d| diags.push(*d)).ok()?;
+        ret = crate::types::parse(env, interp, t).map_err(|d| diags.push(*d)).ok()?;
         skip = 4;
         if matches!(ret, Ty::Struct(_) | Ty::Array(..)) {
             diags.push(diag::error(&diag::ARGUMENT_TYPE, &at(t), format!("a subprogram can't yield a whole {ret}")));

@@ -35,7 +35,7 @@ fn field_type(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, f
         && let Some([_, inner, n]) = form.as_list()
     {
         let w = field_type(env, interp, diags, inner)?;
-        let n = host::eval_number(interp, n).map_err(|d| diags.push(d)).ok()?;
+        let n = host::eval_number(interp, n).map_err(|d| diags.push(*d)).ok()?;
         let most = w.ty.as_int().map_or(0, |i| i128::from(i.size) * 8);
         let Some(n) = n.filter(|n| (1..=most).contains(n)) else {
             diags.push(diag::error(
@@ -47,7 +47,7 @@ fn field_type(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, f
         };
         return Some(Written { bits: Some(n as u8), ..w });
     }
-    match crate::types::parse(env, interp, diags, form) {
+    match crate::types::parse(env, interp, form) {
         Ok(Ty::Void | Ty::Never | Ty::Kernel(_)) => {
             diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(form), "a field needs a type of a known size"));
             None
@@ -81,7 +81,7 @@ pub fn structure(
             match o.as_keyword() {
                 Some(k) if k.is("packed") => packed = true,
                 Some(k) if k.is("align") && !more.is_empty() => {
-                    let n = host::eval_number(interp, &more[0]).map_err(|d| diags.push(d)).ok()??;
+                    let n = host::eval_number(interp, &more[0]).map_err(|d| diags.push(*d)).ok()??;
                     if !(1..=4096).contains(&n) || !(n as u32).is_power_of_two() {
                         diags.push(diag::error(&diag::MALFORMED, &at(&more[0]), "an alignment is a power of two"));
                         return None;
@@ -245,7 +245,7 @@ pub fn enumeration(
             return None;
         };
         if let Some(v) = value {
-            let n = host::eval_number(interp, v).map_err(|d| diags.push(d)).ok()?;
+            let n = host::eval_number(interp, v).map_err(|d| diags.push(*d)).ok()?;
             let Some(n) = n
                 .and_then(|n| i64::try_from(n).ok())
                 .filter(|n| (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(n))

@@ -169,10 +169,10 @@ fn constant(n: i128, at: At) -> Val {
 
 /// An operator on two values.
 pub fn arith(c: &mut Checker<'_>, op: Op, a: Val, b: Val, here: At) -> Val {
-    if matches!(a.ty(), Ty::Ptr(_)) || matches!(b.ty(), Ty::Ptr(_)) {
-        if let Some(v) = pointers(c, op, &a, &b, &here) {
-            return v;
-        }
+    if (matches!(a.ty(), Ty::Ptr(_)) || matches!(b.ty(), Ty::Ptr(_)))
+        && let Some(v) = pointers(c, op, &a, &b, &here)
+    {
+        return v;
     }
     let a = c.number(a, op.name());
     let b = c.number(b, op.name());

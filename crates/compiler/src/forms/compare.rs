@@ -163,6 +163,11 @@ fn bounds(c: &Checker<'_>, order: Order, a: &Val, b: &Val) -> (Vec<Fact>, Vec<Fa
         (Some(v), _) => (v, b.hi, order),
         _ => return Default::default(),
     };
+    // A negative number's bits would be a huge unsigned one.
+    let other = if variable(c, a) == Some(v) { b } else { a };
+    if other.lo < 0 {
+        return Default::default();
+    }
     let at_most = |n: i128| u64::try_from(n).ok().map(|n| vec![Fact::AtMost(v, n)]).unwrap_or_default();
     match order {
         Order::Eq => (at_most(n), Vec::new()),
