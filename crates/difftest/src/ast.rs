@@ -128,7 +128,13 @@ impl Expr {
         }
     }
 
-    /// Calls `f` on each operand.
+    /// Whether it is made of literals alone.
+    pub fn is_constant(&self) -> bool {
+        let children = self.children();
+        matches!(self, Expr::Lit(..)) || (!children.is_empty() && children.into_iter().all(Expr::is_constant))
+    }
+
+    /// Its operands.
     pub fn children(&self) -> Vec<&Expr> {
         match self {
             Expr::Lit(..) | Expr::Var(..) | Expr::Packet(..) | Expr::Field(..) | Expr::Helper(_) => vec![],

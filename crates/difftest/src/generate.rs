@@ -267,6 +267,16 @@ impl Gen {
         }
     }
 
+    /// An operand whose constant value the language would judge (divisors, shift counts): never made of literals alone.
+    fn at_run_time(&mut self, depth: usize) -> Box<Expr> {
+        let e = self.expr(depth - 1);
+        if !e.is_constant() {
+            return Box::new(e);
+        }
+        let off = self.packet_offset(Ty::U8);
+        Box::new(Expr::Arith("logxor", Box::new(e), Box::new(Expr::Packet(Ty::U8, off))))
+    }
+
     fn expr(&mut self, depth: usize) -> Expr {
         if depth == 0 || self.rng.chance(20) {
             return self.leaf();
@@ -280,7 +290,8 @@ impl Gen {
             }
             4 | 5 => {
                 let op = *self.rng.pick(&["/", "mod", "rem", "min", "max"]);
-                Expr::Same(op, ty, sub(self), sub(self))
+                let (a, b) = (sub(self), self.at_run_time(depth));
+                Expr::Same(op, ty, a, b)
             }
             6 | 7 => {
                 let op = *self.rng.pick(&["<<", ">>", ">>>", "ash", "ash-right"]);
@@ -290,10 +301,11 @@ impl Gen {
             }
             8 => {
                 let op = *self.rng.pick(&["<<", ">>", ">>>"]);
-                Expr::ShiftBy(op, ty, sub(self), sub(self))
+                let (a, b) = (sub(self), self.at_run_time(depth));
+                Expr::ShiftBy(op, ty, a, b)
             }
             9 => {
-                let count = Expr::Cast(Ty::I64, sub(self));
+                let count = Expr::Cast(Ty::I64, self.at_run_time(depth));
                 Expr::ShiftBy("ash", ty, sub(self), Box::new(count))
             }
             10 => {
