@@ -139,7 +139,7 @@ impl Parser<'_> {
                         n.push(c);
                     }
                     let n: i64 = n.parse().map_err(|_| bad("a wrong number"))?;
-                    if n.abs() > 100_000 {
+                    if n.unsigned_abs() > 100_000 {
                         return Err(bad("a parameter is too large"));
                     }
                     d.params.push(Param::Number(n));
@@ -385,7 +385,7 @@ impl Interp {
             params.push(match p {
                 Param::None => None,
                 Param::Argument => match run.next()? {
-                    Value::Int(n) if n.abs() <= 100_000 => Some(Param::Number(n)),
+                    Value::Int(n) if n.unsigned_abs() <= 100_000 => Some(Param::Number(n)),
                     Value::Char(c) => Some(Param::Char(c)),
                     Value::NIL => None,
                     _ => return Err(bad("a parameter given by `v` must be a number or a character")),
