@@ -101,6 +101,10 @@ impl Selector<'_> {
                 (x, y) = (self.zext_new(x, Size::B4), self.zext_new(y, Size::B4));
             }
         }
+        // Whole registers that hold nothing above: the verifier then knows the bounds of all 64 bits.
+        if width == Width::W32 && !cc.is_signed() && bits < 32 {
+            width = Width::W64;
+        }
         if let (Width::W64, Val::Num(n)) = (width, y) {
             // No 64-bit immediate has bit 31 set and zeros above it; the low halves decide here.
             let fits = i32::try_from(n).is_err() && u32::try_from(n).is_ok();

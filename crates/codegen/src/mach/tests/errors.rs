@@ -4,7 +4,7 @@ use whistler_isa::{IsaLevel, KernelVersion, Target};
 
 use super::vm::Vm;
 use super::{TARGETS, helper};
-use crate::ir::{AtomicOp, BinOp, Cc, FunctionBuilder, Module, Size, Space, Terminator, Ty, Width};
+use crate::ir::{AtomicOp, BinOp, Cc, FunctionBuilder, Module, Op, Size, Space, Terminator, Ty, Width};
 use crate::{CodegenError, OptLevel};
 
 fn compile(b: FunctionBuilder, target: &Target) -> Result<Vec<crate::Code>, CodegenError> {
@@ -101,4 +101,65 @@ fn far_jumps_are_of_level_4() {
     let want =
         (0..40_000u64).fold(77u64, |v, n| if n % 2 == 0 { v.wrapping_mul(n | 1) } else { v.wrapping_add(n | 1) });
     assert_eq!(vm.run(&code[0].insns, 0, &[6, 77]), Ok(want.wrapping_add(18)));
+}
+
+/// Packet bounds as a branch, and as a value; the offset of a moved pointer counts.
+#[test]
+fn packet_bounds() {
+    for as_value in [false, true] {
+        for target in &TARGETS {
+            let (mut b, p) = FunctionBuilder::new("f", &[Ty::Ptr(Space::Packet), Ty::Ptr(Space::PacketEnd)]);
+            let n = b.iconst(14);
+            let ptr = b.bin(BinOp::Add, Width::W64, p[0], n);
+            let ok = b.ins(Op::InBounds { ptr, len: 20, end: p[1] }, Ty::Int);
+            if as_value {
+                b.ret(ok);
+            } else {
+                let (yes, no) = (b.create_block(), b.create_block());
+                b.branch(ok, yes, no);
+                for (block, n) in [(yes, 1), (no, 0)] {
+                    b.switch_to(block);
+                    let n = b.iconst(n);
+                    b.ret(n);
+                }
+            }
+            let code = compile(b, target).unwrap();
+            for (len, want) in [(33, 0), (34, 1), (35, 1), (0, 0)] {
+                let mut helper = helper;
+                let mut vm = Vm { regions: Vec::new(), helper: &mut helper, steps: 0, watch: None };
+                assert_eq!(vm.run(&code[0].insns, 0, &[1000, 1000 + len]), Ok(want), "{len} {target:?}");
+            }
+        }
+    }
+}
+
+/// Thousands of blocks take no more than their share of time: nothing here is quadratic.
+#[test]
+fn many_blocks() {
+    let (mut b, p) = FunctionBuilder::new("many", &[Ty::Int, Ty::Int]);
+    let x = b.declare_var(Ty::Int, None);
+    b.def_var(x, p[1]);
+    for n in 0..3000 {
+        let (then, join) = (b.create_block(), b.create_block());
+        let k = b.iconst(n);
+        let c = b.cmp(Cc::Ugt, p[0], k);
+        b.branch(c, then, join);
+        b.seal(then);
+        b.switch_to(then);
+        let v = b.use_var(x);
+        let v = b.bin(BinOp::Mul, Width::W64, v, p[0]);
+        b.def_var(x, v);
+        b.jump(join, &[]);
+        b.seal(join);
+        b.switch_to(join);
+    }
+    let r = b.use_var(x);
+    b.ret(r);
+    let start = std::time::Instant::now();
+    let code = compile(b, &TARGETS[2]).unwrap();
+    println!("{:?}", start.elapsed());
+    let mut helper = helper;
+    let mut vm = Vm { regions: Vec::new(), helper: &mut helper, steps: 0, watch: None };
+    let want = (0..5).fold(7u64, |v, _| v.wrapping_mul(5));
+    assert_eq!(vm.run(&code[0].insns, 0, &[5, 7]), Ok(want));
 }
