@@ -184,7 +184,7 @@ pub fn arith(c: &mut Checker<'_>, op: Op, a: Val, b: Val, here: At) -> Val {
         c.mixed(op.name(), &here, &a, &b);
         return Val::error(here);
     }
-    if matches!(op, Op::Div | Op::Mod | Op::Rem) && b.as_lit() == Some(0) {
+    if matches!(op, Op::Div | Op::Mod | Op::Rem) && b.e.as_const() == Some(0) {
         return c.fail(
             diag::error(&diag::ZERO_DIVISOR, b.at(), format!("`{}` by the constant 0", op.name()))
                 .help("at run time a zero divisor gives 0 (for `/`) or the dividend; write that if it is meant"),
@@ -350,7 +350,7 @@ fn lognot(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 
 /// A constant count, checked; `None` when the count is known only at run time.
 fn count(c: &mut Checker<'_>, n: &Val, lo: i128) -> Result<Option<i64>, ()> {
-    match n.as_lit() {
+    match n.e.as_const().map(i128::from) {
         Some(k) if (lo..64).contains(&k) => Ok(Some(k as i64)),
         Some(k) => {
             c.report(diag::error(&diag::SHIFT_COUNT, n.at(), format!("a shift by {k} of 64 bits")));

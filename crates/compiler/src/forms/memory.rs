@@ -331,11 +331,8 @@ pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
         }
         Ty::Int(i) => {
             if let Some(n) = v.as_lit() {
-                let n = i.canonical(n as i64);
-                let n = if i.signed { i128::from(n) } else { i128::from(n as u64) };
-                let mut out = Val::literal(n, here);
-                out.e.ty = ty;
-                return out;
+                // A written type is no longer a literal's: it does not fit itself to the other side.
+                return Val::constant(i.canonical(n as i64), ty, here);
             }
             let range = (v.lo, v.hi);
             let e = c.fit(v, &ty, Fit::Bits);
