@@ -229,7 +229,7 @@ fn range(op: Op, a: &Val, b: &Val, signed: bool) -> (i128, i128) {
         Op::Add => (a.lo + b.lo, a.hi + b.hi),
         Op::Sub => (a.lo - b.hi, a.hi - b.lo),
         Op::Mul => {
-            let ends = [a.lo * b.lo.min(1 << 64), a.lo * b.hi, a.hi * b.lo, a.hi.saturating_mul(b.hi)];
+            let ends = [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| x.saturating_mul(y));
             (ends.into_iter().min().unwrap_or(full.0), ends.into_iter().max().unwrap_or(full.1))
         }
         Op::Div if b.lo > 0 && a.lo >= 0 => (a.lo / b.hi, a.hi / b.lo),
