@@ -2,7 +2,7 @@
 //! which order to lay them, which values are needed, and what is known of their bits. Invariant:
 //! nothing here changes the function.
 
-use crate::ir::{BinOp, Block, Function, Op, Size, Target, Terminator, UnOp, Value, ValueDef, Width};
+use crate::ir::{BinOp, Block, Cc, Function, Op, Size, Target, Terminator, UnOp, Value, ValueDef, Width};
 
 /// How a block really ends: branches on constants are jumps.
 #[derive(Clone, Copy, Debug)]
@@ -340,13 +340,22 @@ fn order(f: &Function) -> Result<Vec<Block>, String> {
     let depth = loop_depth(f)?;
     let deepest_last = |block: Block| -> Result<Vec<Block>, String> {
         let mut succs: Vec<Block> = exit(f, block)?.targets().map(|t| t.block).collect();
-        // The first target comes right after the block unless the other one is in a deeper loop.
-        succs.reverse();
+        // The first target comes right after the block unless the other one is in a deeper loop; on
+        // a test for bits the second, since no jump tests for their absence.
+        if !tests_bits(f, block) {
+            succs.reverse();
+        }
         succs.sort_by_key(|s| depth.get(s.index()).copied().unwrap_or(0));
         Ok(succs)
     };
     let (post, _) = depth_first(f, deepest_last)?;
     Ok(post.into_iter().rev().collect())
+}
+
+/// Whether a block ends by a branch on [`Cc::Test`].
+fn tests_bits(f: &Function, block: Block) -> bool {
+    let Terminator::Branch { cond, .. } = &f.blocks[block.index()].term else { return false };
+    matches!(f.def_op(*cond), Some(Op::Cmp(Cc::Test, ..)))
 }
 
 /// Postorder, and the edges that close a loop.

@@ -11,7 +11,7 @@ use whistler_sys::bpf::{MapCreate, ProgLoad, TestRun};
 use super::random::{self, Rng};
 use super::{TARGETS, cases, context, expected, link, listing};
 use crate::code::{Code, OptLevel};
-use crate::ir::{Module, SymKind};
+use crate::ir::{BinOp, Cc, FunctionBuilder, Module, Size, Space, SymKind, Ty, Width};
 
 /// BPF_PROG_TYPE_SYSCALL, which only runs sleepable.
 const SYSCALL: u32 = 31;
@@ -122,4 +122,41 @@ fn the_kernel_takes_random_functions_and_runs_them_alike() {
     }
     println!("{too_complex} were too complex for the verifier");
     assert!(too_complex < 20, "{too_complex}");
+}
+
+/// The far jump of level 4 is what the kernel takes it for.
+#[test]
+fn the_kernel_jumps_far() {
+    if !has_kernel() {
+        return;
+    }
+    let (mut b, p) = FunctionBuilder::new("far", &[Ty::Ptr(Space::Ctx)]);
+    let (x, n) = (b.load(Size::B8, false, p[0], 0), b.iconst(5));
+    let var = b.declare_var(Ty::Int, None);
+    b.def_var(var, x);
+    let (then, done) = (b.create_block(), b.create_block());
+    let c = b.cmp(Cc::Ugt, x, n);
+    b.branch(c, then, done);
+    b.switch_to(then);
+    let mut v = x;
+    for n in 0..40_000 {
+        let k = b.iconst(n | 1);
+        v = b.bin(if n % 2 == 0 { BinOp::Mul } else { BinOp::Add }, Width::W64, v, k);
+    }
+    b.def_var(var, v);
+    b.jump(done, &[]);
+    b.seal(then);
+    b.seal(done);
+    b.switch_to(done);
+    let r = b.use_var(var);
+    b.store(Size::B8, p[0], 8, r);
+    b.ret(r);
+    let mut module = Module { functions: vec![b.finish()], syms: Vec::new() };
+    let codes = crate::compile(&mut module, &TARGETS[4], OptLevel::Full).unwrap();
+    assert!(codes[0].insns.iter().any(|i| i.code == 0x06), "no far jump in it");
+    let context = |x: u64| [x.to_le_bytes(), [0; 8]].concat();
+    let outs = in_kernel(&codes[0].insns, &[context(5), context(6)]).unwrap();
+    let want = (0..40_000u64).fold(6u64, |v, n| if n % 2 == 0 { v.wrapping_mul(n | 1) } else { v.wrapping_add(n | 1) });
+    assert_eq!(outs[0][8..], 5u64.to_le_bytes());
+    assert_eq!(outs[1][8..], want.to_le_bytes());
 }

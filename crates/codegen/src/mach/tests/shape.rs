@@ -536,3 +536,56 @@ fn globals_and_relocated_fields() {
     "#]],
     );
 }
+
+/// A number that dies gets the pointer added to it when the pointer lives on; flags are tested
+/// without a jump around.
+#[test]
+fn a_pointer_that_lives_on() {
+    let (mut m, ..) = module();
+    let table =
+        m.add_sym("table", SymKind::Map(MapFacts { map_type: 2, key_size: 4, value_size: 128, max_entries: 1 }));
+    let (mut b, p) = FunctionBuilder::new("flags", &[Ty::Ptr(Space::Ctx)]);
+    let key = b.slot(4, None);
+    let (at, zero) = (b.stack_addr(key, 0), b.iconst(0));
+    b.store(Size::B4, at, 0, zero);
+    let mark = b.load(Size::B4, false, p[0], 8);
+    let (hit, set, miss) = (b.create_block(), b.create_block(), b.create_block());
+    let v = b.ins(Op::MapLookup { map: table, key: at }, Ty::Ptr(Space::MapValue));
+    let found = not_null(&mut b, v);
+    b.branch(found, hit, miss);
+    b.switch_to(hit);
+    let flag = b.iconst(0x10);
+    let is_set = b.cmp(Cc::Test, mark, flag);
+    b.branch(is_set, set, miss);
+    b.switch_to(set);
+    let mask = b.iconst(0x78);
+    let off = b.bin(BinOp::And, Width::W64, mark, mask);
+    let item = b.bin(BinOp::Add, Width::W64, v, off);
+    let n = b.load(Size::B8, false, item, 0);
+    b.store(Size::B8, v, 8, n);
+    let one = b.iconst(1);
+    b.ret(one);
+    b.switch_to(miss);
+    let zero = b.iconst(0);
+    b.ret(zero);
+    check(m, b, SCHED_CLS, expect![[r#"
+        0: *(u32 *)(r10 -8) = 0
+        1: r6 = *(u32 *)(r1 +8)
+        2: r2 = r10
+        3: r2 += -8
+        4: r1 = 0x0 ll map
+        6: call 1
+        7: r1 = r0
+        8: if r0 == 0 goto 17
+        9: if r6 & 16 goto 11
+        10: goto 17
+        11: r6 &= 120
+        12: r6 += r0
+        13: r0 = *(u64 *)(r6 +0)
+        14: *(u64 *)(r1 +8) = r0
+        15: r0 = 1
+        16: exit
+        17: r0 = 0
+        18: exit
+    "#]]);
+}
