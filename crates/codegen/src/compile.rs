@@ -34,10 +34,10 @@ pub fn compile_with_report(
     opt: OptLevel,
 ) -> Result<(Vec<Code>, Report), CodegenError> {
     let mut stages = passes::run_pipeline(module, target, opt)?;
-    let mut times = mach::Times::default();
+    let (mut times, mut allocator) = (mach::Times::default(), mach::Allocator::default());
     let mut codes = Vec::with_capacity(module.functions.len());
     for f in &module.functions {
-        codes.push(mach::generate(f, &module.syms, target, &mut times)?);
+        codes.push(mach::generate(f, &module.syms, target, &mut allocator, &mut times)?);
     }
     let mach::Times { select, allocate, finish, emit } = times;
     stages.extend([("selection", select), ("allocation", allocate), ("finishing", finish), ("encoding", emit)]);

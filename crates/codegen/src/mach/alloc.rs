@@ -11,7 +11,7 @@ use crate::ir::SrcLoc;
 
 /// The machine as the allocator sees it: r0–r5 first, since a program that never touches r6–r9
 /// saves the kernel from saving them; no register is kept back for cycles of moves.
-pub(crate) fn environment() -> MachineEnv {
+fn environment() -> MachineEnv {
     let class = |regs: std::ops::RangeInclusive<u8>| [regs.map(preg).collect(), PRegSet::empty(), PRegSet::empty()];
     MachineEnv {
         preferred_regs_by_class: class(0..=5),
@@ -21,15 +21,28 @@ pub(crate) fn environment() -> MachineEnv {
     }
 }
 
+/// The allocator with its memory, to be used for one function after the other.
+pub(crate) struct Allocator {
+    env: MachineEnv,
+    ctx: regalloc2::Ctx,
+}
+
+impl Default for Allocator {
+    fn default() -> Allocator {
+        Allocator { env: environment(), ctx: regalloc2::Ctx::default() }
+    }
+}
+
 /// Allocates; the error is the allocator's own words (a broken machine form: our bug).
-pub(crate) fn allocate(f: &MFunc) -> Result<Output, String> {
+pub(crate) fn allocate(f: &MFunc, allocator: &mut Allocator) -> Result<Output, String> {
     let options =
         RegallocOptions { algorithm: Algorithm::Ion, validate_ssa: cfg!(debug_assertions), verbose_log: false };
-    let env = environment();
-    let output = regalloc2::run(f, &env, &options).map_err(|e| e.to_string())?;
+    let Allocator { env, ctx } = allocator;
+    regalloc2::run_with_ctx(f, env, &options, ctx).map_err(|e| e.to_string())?;
+    let output = std::mem::take(&mut ctx.output);
     #[cfg(all(test, debug_assertions))]
     {
-        let mut checker = regalloc2::checker::Checker::new(f, &env);
+        let mut checker = regalloc2::checker::Checker::new(f, env);
         checker.prepare(&output);
         checker.run().map_err(|e| format!("allocation is wrong: {e:?}"))?;
     }

@@ -25,6 +25,7 @@ use whistler_isa::Target;
 
 use crate::code::{Code, CodegenError};
 use crate::ir::{Function, SymData};
+pub(crate) use alloc::Allocator;
 use phys::PFunc;
 
 /// The stack a program has (`MAX_BPF_STACK`).
@@ -44,6 +45,7 @@ pub(crate) fn generate(
     f: &Function,
     syms: &[SymData],
     target: &Target,
+    allocator: &mut Allocator,
     times: &mut Times,
 ) -> Result<Code, CodegenError> {
     let invalid = |stage: &str| {
@@ -55,7 +57,7 @@ pub(crate) fn generate(
     share::share_wide(&mut machine);
     machine.follow_named();
     let selected = Instant::now();
-    let output = alloc::allocate(&machine).map_err(invalid("register allocation"))?;
+    let output = alloc::allocate(&machine, allocator).map_err(invalid("register allocation"))?;
     let allocated = Instant::now();
     let stack = machine.frame + 8 * output.num_spillslots as u32;
     if stack > MAX_STACK {
