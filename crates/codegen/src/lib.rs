@@ -9,6 +9,9 @@ mod code;
 mod compile;
 pub mod ir;
 pub mod passes;
+#[cfg(any(test, feature = "testgen"))]
+#[doc(hidden)]
+pub mod testgen;
 mod mach;
 
 pub use compile::{Report, compile, compile_with_report};

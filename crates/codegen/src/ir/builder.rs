@@ -129,7 +129,19 @@ impl FunctionBuilder {
             self.func.blocks[block.index()].insts.insert(0, inst);
             self.func.insts[inst.index()].result.expect("a constant has a result")
         } else if let [pred] = self.preds[block.index()][..] {
-            self.read(var, pred)
+            // Up to where something is known or several ways meet. A loop that nothing enters (it
+            // stands after a return) is such a chain without a top.
+            let (mut chain, mut at) = (vec![block], pred);
+            while !self.defs.contains_key(&(var, at)) && self.sealed[at.index()] && chain.len() < self.sealed.len() {
+                let [pred] = self.preds[at.index()][..] else { break };
+                chain.push(at);
+                at = pred;
+            }
+            let value = if chain.len() < self.sealed.len() { self.read(var, at) } else { self.dead(ty) };
+            for b in chain {
+                self.defs.insert((var, b), value);
+            }
+            value
         } else {
             let p = self.func.add_param(block, ty);
             self.func.values[p.index()].name = name;
@@ -308,6 +320,25 @@ impl FunctionBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loop_that_nothing_enters_ends_the_search() {
+        let (mut b, params) = FunctionBuilder::new("dead", &[Ty::Int]);
+        let x = b.declare_var(Ty::Int, None);
+        b.def_var(x, params[0]);
+        b.ret(params[0]);
+        let (head, body) = (b.create_block(), b.create_block());
+        b.jump(head, &[]);
+        b.switch_to(head);
+        b.jump(body, &[]);
+        b.seal(body);
+        b.switch_to(body);
+        b.jump(head, &[]);
+        b.seal(head);
+        b.switch_to(body);
+        let v = b.use_var(x);
+        assert_eq!(b.ty(v), Ty::Int);
+    }
 
     #[test]
     fn a_loop_variable_becomes_a_block_parameter() {

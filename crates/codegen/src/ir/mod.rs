@@ -10,6 +10,7 @@ mod builder;
 pub mod cfg;
 mod entity;
 mod function;
+pub mod interp;
 mod op;
 mod parse;
 mod text;

@@ -1,0 +1,87 @@
+//! Random modules through every pass alone and through the pipeline: each must leave them valid,
+//! and doing what they did. `WHISTLER_CASES` sets how many; a failure names its seed.
+
+use whistler_codegen::OptLevel;
+use whistler_codegen::ir::interp::Trap;
+use whistler_codegen::ir::{Module, parse, validate};
+use whistler_codegen::passes::{PIPELINE, by_name, run_pipeline};
+use whistler_codegen::testgen::{module, run};
+use whistler_isa::Target;
+
+const RUNS: u64 = 4;
+
+fn cases() -> u64 {
+    std::env::var("WHISTLER_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500)
+}
+
+fn check(what: &str, seed: u64, before: &Module, after: &Module) {
+    for f in &after.functions {
+        if let Err(all) = validate(f, after) {
+            panic!("{what}, seed {seed}: {all:?}\nbefore:\n{before}\nafter:\n{after}");
+        }
+    }
+    for n in 0..RUNS {
+        let wanted = match run(before, seed * RUNS + n) {
+            Err(Trap::Steps) => continue,
+            other => other.unwrap_or_else(|e| panic!("seed {seed}, run {n}: {e}\n{before}")),
+        };
+        let got = run(after, seed * RUNS + n);
+        assert!(
+            got.as_ref() == Ok(&wanted),
+            "{what}, seed {seed}, run {n}:\nbefore:\n{before}\nafter:\n{after}\nwanted {wanted:?}\ngot    {got:?}"
+        );
+    }
+}
+
+#[test]
+fn the_text_form_keeps_random_modules() {
+    for seed in 0..cases() {
+        let m = module(seed);
+        let text = m.to_string();
+        let again = parse(&text).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+        assert_eq!(again.to_string(), text);
+        if seed % 8 == 0 {
+            check("text", seed, &m, &again);
+        }
+    }
+}
+
+#[test]
+fn every_pass_keeps_the_meaning() {
+    let target = Target::default();
+    let mut names: Vec<&str> = PIPELINE.iter().map(|p| p.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    for seed in 0..cases() {
+        let mut m = module(seed);
+        // Only this one takes functions as the builder leaves them.
+        by_name("compact").unwrap().run_on(&mut m, &target).unwrap();
+        // Half of them after some others, where different things are to be found.
+        if seed % 2 == 1 {
+            let some = (seed as usize / 2) % PIPELINE.len();
+            for p in &PIPELINE[..some] {
+                p.run_on(&mut m, &target).unwrap();
+            }
+        }
+        for name in &names {
+            let mut after = m.clone();
+            by_name(name).unwrap().run_on(&mut after, &target).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{m}"));
+            check(name, seed, &m, &after);
+        }
+    }
+}
+
+#[test]
+fn the_pipeline_keeps_the_meaning() {
+    for seed in 0..cases() {
+        let before = module(seed);
+        for level in [OptLevel::None, OptLevel::Full] {
+            for target in ["v1", "v3", "6.12"] {
+                let mut after = before.clone();
+                let target = target.parse().unwrap();
+                run_pipeline(&mut after, &target, level).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{before}"));
+                check(&format!("{level:?} for {target:?}"), seed, &before, &after);
+            }
+        }
+    }
+}
