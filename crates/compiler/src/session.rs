@@ -403,6 +403,6 @@ impl Checker<'_> {
         self.caller_unknown = true;
         self.instance(name, &decl, types, &at(&decl.form));
         self.caller_unknown = false;
-        self.unit.functions.truncate(before);
+        self.forget_functions(before);
     }
 }

@@ -87,12 +87,17 @@ impl Checker<'_> {
             lessons = std::mem::take(&mut self.f.lessons);
             // What was reported, or made, rested on wrong assumptions.
             self.diags.truncate(before);
-            if self.unit.functions.len() > functions {
-                self.unit.functions.truncate(functions);
-                self.functions.retain(|_, id| id.is_some_and(|id| (id.0 as usize) < functions));
-            }
+            self.forget_functions(functions);
         }
         None
+    }
+
+    /// Drops the functions made since there were `count`.
+    pub(crate) fn forget_functions(&mut self, count: usize) {
+        if self.unit.functions.len() > count {
+            self.unit.functions.truncate(count);
+        }
+        self.functions.retain(|_, id| id.is_some_and(|id| (id.0 as usize) < count));
     }
 
     /// A function's result as its return type.

@@ -62,11 +62,13 @@ pub(crate) fn duplicate(
 /// The name that a declaration declares.
 pub(crate) fn name_of(diags: &mut Vec<Diagnostic>, form: &Form) -> Option<Symbol> {
     let named = form.as_list().and_then(|l| l.get(1));
-    let name = named.and_then(|n| n.as_symbol().or_else(|| n.as_list()?.first()?.as_symbol()));
+    let name = named
+        .and_then(|n| n.as_symbol().or_else(|| n.as_list()?.first()?.as_symbol()))
+        .filter(|n| !n.is_keyword() && n.fold() != Symbol::NIL);
     if name.is_none() {
         diags.push(diag::error(&diag::MALFORMED, &at(form), "a name is missing here"));
     }
-    name.filter(|n| !n.is_keyword())
+    name
 }
 
 /// The options `:key value …` of a form.

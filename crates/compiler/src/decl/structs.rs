@@ -75,7 +75,7 @@ pub fn structure(
     let items = form.as_list()?;
     let (mut packed, mut align) = (false, 1u32);
     if let Some(opts) = items[1].as_list() {
-        let mut rest = &opts[1..];
+        let mut rest = opts.get(1..).unwrap_or(&[]);
         while let [o, more @ ..] = rest {
             rest = more;
             match o.as_keyword() {

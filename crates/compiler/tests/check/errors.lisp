@@ -26,9 +26,9 @@
 ;; # too many and too few arguments
 (defsubprog f ((a u64)) u64 a)
 (defprog p (:type :xdp) (f) (f 1 2) (mod 1) (if 1))
-;> error E0002 2:25 "(f)": `f` takes 1 arguments, not 0
+;> error E0002 2:25 "(f)": `f` takes 1 argument, not 0
 ;>   help: written as (f a)
-;> error E0002 2:29 "(f 1 2)": `f` takes 1 arguments, not 2
+;> error E0002 2:29 "(f 1 2)": `f` takes 1 argument, not 2
 ;>   help: written as (f a)
 ;> error E0002 2:37 "(mod 1)": `mod` takes 2 arguments, not 1
 ;>   help: written as (mod x y)
@@ -117,7 +117,7 @@
     (min a b)
     (+ a b)
     (if (< b -1) 1 2)))
-;> error E0101 3:5 "(min a b)": `min` of a u64 and a i64: the result depends on which sign is meant
+;> error E0101 3:5 "(min a b)": `min` of a u64 and an i64: the result depends on which sign is meant
 ;>   help: cast the one that is meant otherwise: (cast i64 …) or (cast u64 …)
 ;> error E0105 5:9 "(< b -1)": `<` of an unsigned number and -1
 ;>   help: if it is a signed number: (cast i64 …), or the signed form of `<`
