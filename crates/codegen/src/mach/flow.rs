@@ -362,10 +362,7 @@ fn tests_bits(f: &Function, block: Block) -> bool {
 type Visited = (Vec<Block>, Vec<(Block, Block)>);
 
 /// Visits what can be reached from the entry.
-fn depth_first(
-    f: &Function,
-    succs_of: impl Fn(Block) -> Result<Vec<Block>, String>,
-) -> Result<Visited, String> {
+fn depth_first(f: &Function, succs_of: impl Fn(Block) -> Result<Vec<Block>, String>) -> Result<Visited, String> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,

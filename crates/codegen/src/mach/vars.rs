@@ -29,6 +29,7 @@ pub(crate) fn locate(f: &Function, machine: &MFunc, output: &Output, phys: &PFun
         if phys.lost_slots.iter().any(lost_slot) {
             continue;
         }
+        let mut stay: Option<(u32, u32)> = None;
         let first = from.inst().index();
         let covered = machine.insts.iter().zip(&slots).enumerate().take(to.inst().index() + 1).skip(first);
         for (inst, (machine_inst, slots)) in covered {
@@ -45,10 +46,17 @@ pub(crate) fn locate(f: &Function, machine: &MFunc, output: &Output, phys: &PFun
                 VarPlace::Reg(r) => origins[start as usize..end as usize].iter().all(|o| o.live & bit(r) != 0),
                 VarPlace::Stack(_) => true,
             };
-            if alive {
-                vars.push(VarLoc { name: name.clone(), start, end, place });
+            match &mut stay {
+                _ if !alive => {}
+                Some((_, last)) if *last == start => *last = end,
+                _ => {
+                    if let Some((start, end)) = stay.replace((start, end)) {
+                        vars.push(VarLoc { name: name.clone(), start, end, place });
+                    }
+                }
             }
         }
+        vars.extend(stay.map(|(start, end)| VarLoc { name, start, end, place }));
     }
     join(vars)
 }

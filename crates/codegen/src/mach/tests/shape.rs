@@ -568,7 +568,11 @@ fn a_pointer_that_lives_on() {
     b.switch_to(miss);
     let zero = b.iconst(0);
     b.ret(zero);
-    check(m, b, SCHED_CLS, expect![[r#"
+    check(
+        m,
+        b,
+        SCHED_CLS,
+        expect![[r#"
         0: *(u32 *)(r10 -8) = 0
         1: r6 = *(u32 *)(r1 +8)
         2: r2 = r10
@@ -587,5 +591,6 @@ fn a_pointer_that_lives_on() {
         16: exit
         17: r0 = 0
         18: exit
-    "#]]);
+    "#]],
+    );
 }
