@@ -51,7 +51,8 @@ fn mutated_sources_are_reported_and_nothing_falls_over() {
     };
     let all = sources();
     let vocabulary: Vec<String> = all.iter().flat_map(|s| words(s)).collect();
-    let odd = ["nil", "0", "-1", "18446744073709551615", "-9223372036854775808", "'x", "\"s\"", "#(1)", "1.5", ":k", "t"];
+    let odd =
+        ["nil", "0", "-1", "18446744073709551615", "-9223372036854775808", "'x", "\"s\"", "#(1)", "1.5", ":k", "t"];
     let mut checked = 0;
     for text in &all {
         for _ in 0..rounds {

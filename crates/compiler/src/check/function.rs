@@ -182,8 +182,13 @@ impl Checker<'_> {
             return None;
         }
         if let Some(id) = self.functions.get(&key) {
-            return *id;
+            let id = *id;
+            if let Some(uses) = self.env.uses.get(&name) {
+                self.uses.extend(uses.iter().copied());
+            }
+            return id;
         }
+        let caller_uses = std::mem::take(&mut self.uses);
         let caller = std::mem::take(&mut self.f);
         self.calling.push(name);
         let (ctx_type, license, tracepoint) = (caller.ctx_type, caller.license.clone(), caller.tracepoint);
@@ -207,6 +212,10 @@ impl Checker<'_> {
         });
         self.depth = depth;
         self.calling.pop();
+        // What a subprogram mentions, its callers depend on, too.
+        let uses = std::mem::replace(&mut self.uses, caller_uses);
+        self.uses.extend(uses.iter().copied());
+        self.env.uses.insert(name, uses);
         let f = std::mem::replace(&mut self.f, caller);
         let ok = self.diags.iter().filter(|d| d.is_error()).count() == errors;
         let same =

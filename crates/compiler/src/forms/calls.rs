@@ -329,7 +329,12 @@ pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
             diag::error(
                 &diag::ARGUMENT_COUNT,
                 &call.at(),
-                format!("`{name}` takes {} argument{}, not {}", decl.params.len(), if decl.params.len() == 1 { "" } else { "s" }, values.len()),
+                format!(
+                    "`{name}` takes {} argument{}, not {}",
+                    decl.params.len(),
+                    if decl.params.len() == 1 { "" } else { "s" },
+                    values.len()
+                ),
             )
             .also(decl.form.span, "defined here")
             .help(format!("written as ({name} {})", params.join(" "))),
