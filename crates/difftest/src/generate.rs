@@ -172,7 +172,7 @@ impl Gen {
                 Stmt::Lookup(name, key, body)
             }
             17 if self.loop_depth < 2 => {
-                let n = 1 + self.rng.below(5) as u32;
+                let n = self.rounds();
                 self.looping(depth, |name, body, g| {
                     if g.rng.chance(70) {
                         Stmt::Dotimes(name, n, body)
@@ -183,7 +183,7 @@ impl Gen {
                 })
             }
             18 if self.loop_depth < 2 => {
-                let n = 1 + self.rng.below(4) as u32;
+                let n = self.rounds();
                 let c = self.condition(1);
                 self.loop_depth += 1;
                 let body = self.body(depth, 2);
@@ -195,6 +195,11 @@ impl Gen {
                 Stmt::ReturnWhen(c, e)
             }
         }
+    }
+
+    /// Few: the verifier walks every round of every path.
+    fn rounds(&mut self) -> u32 {
+        1 + self.rng.below(if self.loop_depth == 0 { 5 } else { 2 }) as u32
     }
 
     fn looping(&mut self, depth: usize, make: impl FnOnce(String, Vec<Stmt>, &mut Gen) -> Stmt) -> Stmt {

@@ -180,17 +180,8 @@ fn binary(op: BinOp, w: Width, a: Known, b: Known) -> Known {
             let low = (a.zero.trailing_ones() + b.zero.trailing_ones()).min(64);
             Known { zero: low_ones(low) | zeros_above(a.width() + b.width()), ..Known::NOTHING }
         }
-        BinOp::UDiv => {
-            let least = if b.as_number().is_some() { b.one.max(1) } else { 1 };
-            Known::within(low_ones(64 - (a.range().1 / least).leading_zeros()))
-        }
-        BinOp::UMod => {
-            let width = match b.as_number() {
-                Some(n) if n != 0 => a.width().min(64 - (n as u64 - 1).leading_zeros()),
-                _ => a.width(),
-            };
-            Known::within(low_ones(width))
-        }
+        // The verifier knows nothing of quotients and remainders: a bound that is tested must stay tested.
+        BinOp::UDiv | BinOp::UMod => Known::NOTHING,
         BinOp::Shl => match count {
             Some(n) => Known { zero: a.zero << n | low_ones(n), one: a.one << n, signs: 1 },
             None => Known { zero: low_ones(a.zero.trailing_ones()), ..Known::NOTHING },
