@@ -1,4 +1,4 @@
-//! The examples of the project compile, without a word from the checker but the notes on host forms.
+//! The examples of the project, and the files of `tests/compile`, compile, without a word from the checker but the notes on host forms.
 
 mod common;
 
@@ -13,9 +13,10 @@ use whistler_lisp::{Interp, NoIo};
 
 #[test]
 fn all_examples_compile() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for entry in std::fs::read_dir(dir).expect("the examples are there").flatten() {
+    let dirs = ["../../examples", "tests/compile"].map(|d| root.join(d));
+    for entry in dirs.iter().flat_map(|d| std::fs::read_dir(d).expect("the examples are there")).flatten() {
         let path = entry.path();
         if path.extension().is_none_or(|e| e != "lisp") {
             continue;
