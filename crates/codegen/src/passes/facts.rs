@@ -53,11 +53,24 @@ impl Roles {
                     _ => {}
                 }
             }
-            if let Terminator::Return(v) = b.term {
-                roles.need(v, &mut work);
+            match b.term {
+                Terminator::Return(v) => roles.need(v, &mut work),
+                Terminator::Branch { cond, .. } => roles.tested[cond.index()] = true,
+                Terminator::Open | Terminator::Jump(_) => {}
             }
             for t in b.term.targets() {
                 args[t.block.index()].extend((0..).zip(t.args.iter().copied()));
+            }
+        }
+        // The verifier links what is a constant apart, and what was only extended: a test of one
+        // is a test of the other. Backwards, so that chains are followed; a loop is not.
+        for v in (0..f.values.len()).rev().filter(|v| roles.tested[*v]).collect::<Vec<_>>() {
+            let mut v = Value(v as u32);
+            while let Some(Op::Bin(BinOp::Add | BinOp::Sub, _, x, _) | Op::Un(_, x)) = f.def_op(v) {
+                if std::mem::replace(&mut roles.tested[x.index()], true) {
+                    break;
+                }
+                v = *x;
             }
         }
         while let Some(v) = work.pop() {

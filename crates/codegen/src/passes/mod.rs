@@ -8,13 +8,24 @@
 //! - no load moves; none is made where there was none.
 
 mod bits;
+mod checks;
+mod cleanup;
 mod compact;
 mod dce;
 mod facts;
 mod fold;
+mod fuse;
+mod gvn;
+mod ifconv;
+mod inline;
+mod memory;
+mod narrow;
 mod params;
 mod rewrite;
+mod sccp;
 mod simplify;
+mod slots;
+mod stores;
 
 use std::time::{Duration, Instant};
 
@@ -63,6 +74,31 @@ pub const PIPELINE: &[Pass] = &[
     pass("compact", Always, compact::run),
     pass("params", Always, params::run),
     pass("simplify", Full, simplify::run),
+    pass("cleanup", Full, cleanup::run),
+    Pass { name: "inline", level: Full, run: Run::Module(inline::run) },
+    pass("compact", Always, compact::run),
+    pass("slots", Full, slots::run),
+    pass("params", Full, params::run),
+    pass("sccp", Full, sccp::run),
+    pass("simplify", Full, simplify::run),
+    pass("cleanup", Full, cleanup::run),
+    pass("gvn", Full, gvn::run),
+    pass("checks", Full, checks::run),
+    pass("cleanup", Full, cleanup::run),
+    pass("compact", Full, compact::run),
+    pass("params", Full, params::run),
+    pass("sccp", Full, sccp::run),
+    pass("ifconv", Full, ifconv::run),
+    pass("cleanup", Full, cleanup::run),
+    pass("gvn", Full, gvn::run),
+    pass("simplify", Full, simplify::run),
+    pass("narrow", Full, narrow::run),
+    pass("stores", Full, stores::run),
+    pass("dce", Full, dce::run),
+    pass("cleanup", Full, cleanup::run),
+    pass("compact", Full, compact::run),
+    pass("params", Full, params::run),
+    pass("fuse", Always, fuse::run),
     pass("dce", Always, dce::run),
     pass("compact", Always, compact::run),
 ];
