@@ -120,7 +120,7 @@ impl Case {
                 "after" => case.after = Some(squeeze(value)),
                 "only" => case.only = Some(value.to_string()),
                 // Prose may have a colon in it.
-                _ if key.contains(' ') => {}
+                _ if key.contains(' ') || key.starts_with(char::is_uppercase) => {}
                 _ => return Err(format!("what is `{key}`?")),
             }
         }

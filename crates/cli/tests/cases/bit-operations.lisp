@@ -1,6 +1,6 @@
 ;;; The bit operations, of any number of operands; results are 64 bits wide.
 ;;; packet: ff 0f 3c f0f0
-;;; out: 0x0c 0xff 0xf3 -256 1 0 0x0f -1 0 0xf00f
+;;; out: 0x0c 0xff 0xf3 -256 1 0 0x0f -1 0 0x0ff0
 (defmap out :type :array :key u32 :value u64 :max-entries 16)
 (defprog main (:type :xdp)
   (with-packet (d e :min-len 64)

@@ -1,5 +1,6 @@
 ;;; What is written to the packet is in the packet.
 ;;; packet-only: 000000000000 000000000000 0800 4500
+;;; result: 3
 ;;; after: 010203040506 000000000000 86dd 4501
 (defprog main (:type :xdp)
   (with-packet (d e :min-len 16)

@@ -1,6 +1,6 @@
 ;;; `>>` is logical, `>>>` arithmetic, `ash` by the operand's sign; run-time counts use six bits.
 ;;; packet: f8ffffffffffffff f000000000000000 41 00000000000000
-;;; out: 0x7ffffffffffffffc -4 -4 0x0f 2 0x78 -32 0x3ffffffffffffffc 16 0xf00 -1
+;;; out: 0x7ffffffffffffffc -4 -4 0x0f 2 0x78 -32 0x3ffffffffffffffe 16 0xf00 -1
 (defmap out :type :array :key u32 :value u64 :max-entries 16)
 (defprog main (:type :xdp)
   (with-packet (d e :min-len 64)

@@ -1,4 +1,4 @@
-;;; Subprograms: parameters and results cut to their types, pointers, the context by itself.
+;;; Parameters and results cut to their types, pointers, the context by itself.
 ;;; packet: 2c01000000000000 ff
 ;;; out: 200 44 -1 3 12 64
 (defsubprog clamp ((x u64) (hi u64)) u64 (if (> x hi) hi x))

@@ -449,6 +449,14 @@ impl<'a> Checker<'a> {
         if before.is_empty() {
             return v;
         }
+        if v.lit {
+            // Folding a literal away would take with it what is done before it. As a narrow unsigned number it
+            // goes with every other one, as a literal does.
+            v.lit = false;
+            if (0..=i128::from(u32::MAX)).contains(&v.lo) && v.e.ty == Ty::U64 {
+                v.e.ty = Ty::U32;
+            }
+        }
         let (ty, place) = (v.e.ty.clone(), v.e.at.clone());
         let inner = std::mem::replace(&mut v.e.kind, ExprKind::Const(0));
         before.push(Expr::new(inner, ty.clone(), place.clone()));

@@ -1,0 +1,25 @@
+;;; What is done before a literal that is then folded is done all the same.
+;;; packet: 03
+;;; out: 8 1 5 0x500 0 1 5 6 7 3 0 2 15 5 9 20
+(defglobal n u64 0)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((three (load u8 d 0)))
+      (setf (getmap out 0) (+ (progn (incf n) 5) 3)
+            (getmap out 1) (if (= (progn (incf n) 5) 5) 1 2)
+            (getmap out 2) (cast u8 (progn (incf n) 5))
+            (getmap out 3) (ntohs (progn (incf n) 5))
+            (getmap out 4) (not (progn (incf n) 5))
+            (getmap out 5) (if (progn (incf n) 5) 1 2)
+            (getmap out 6) (+ (- three 3) (progn (incf n) 5))
+            (getmap out 7) (let ((x u8 (progn (incf n) 5))) (incf x))
+            (getmap out 8) (+ 1 (let ((m 2)) (setf m three) (incf n m) 6))
+            (getmap out 9) (block a (when three (incf n) (return-from a three)) 9)
+            (getmap out 10) (dotimes (i 2) (incf n))
+            (getmap out 11) (+ (prog1 1 (incf n)) 1)
+            (getmap out 12) n
+            (getmap out 13) (progn (cond ((progn (incf n) nil) 1) ((progn (incf n) t) (incf n))) 5)
+            (getmap out 14) (case (progn (incf n) 7) (7 9) (t 1))
+            (getmap out 15) (+ 1 n))))
+  XDP_PASS)
