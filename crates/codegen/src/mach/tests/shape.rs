@@ -9,6 +9,7 @@ use crate::ir::{
     AtomicOp, BinOp, Callee, Cc, FunctionBuilder, MapFacts, Module, Op, Size, Space, Sym, SymKind, Ty, UnOp, Value,
     Width,
 };
+use crate::mach::{Allocator, Times, generate};
 
 const V3: Target = Target { kernel: KernelVersion::new(6, 1), isa: whistler_isa::IsaLevel::V3 };
 
@@ -20,17 +21,17 @@ fn module() -> (Module, Sym, Sym) {
     (m, map, global)
 }
 
-/// The code for v3 is as expected, and the kernel takes the code for every target as a program of
+/// The code for v3, without passes, is as expected, and the kernel takes the code for every target as a program of
 /// that type.
 fn check(mut m: Module, b: FunctionBuilder, prog_type: Option<u32>, expect: Expect) {
     m.functions.push(b.finish());
-    let original = m.clone();
-    let codes = crate::compile(&mut m, &V3, OptLevel::Full).unwrap();
-    expect.assert_eq(&asm(&codes[0].insns));
+    let (mut allocator, mut times) = (Allocator::default(), Times::default());
+    let code = generate(&m.functions[0], &m.syms, &V3, &mut allocator, &mut times).unwrap();
+    expect.assert_eq(&asm(&code.insns));
     let Some(prog_type) = prog_type.filter(|_| super::kernel::has_kernel()) else { return };
     for target in &super::TARGETS {
         for opt in [OptLevel::None, OptLevel::Full] {
-            let mut m = original.clone();
+            let mut m = m.clone();
             let codes = crate::compile(&mut m, target, opt).unwrap();
             super::kernel::load_module(&m, &codes, prog_type)
                 .unwrap_or_else(|e| panic!("{target:?} {opt:?}: {e}\n{}", asm(&codes[0].insns)));
@@ -138,34 +139,35 @@ fn packet_header() {
         b,
         XDP,
         expect![[r#"
-        0: r0 = *(u32 *)(r1 +0)
-        1: r1 = *(u32 *)(r1 +4)
-        2: r2 = r0
-        3: r2 += 34
-        4: if r2 > r1 goto 26
-        5: r2 = *(u16 *)(r0 +12)
-        6: if r2 != 8 goto 26
-        7: r2 = *(u8 *)(r0 +14)
-        8: r2 &= 15
-        9: r2 <<= 2
-        10: r0 += 14
-        11: r0 += r2
-        12: r2 = r0
-        13: r2 += 20
-        14: if r2 > r1 goto 26
-        15: r0 = *(u16 *)(r0 +2)
-        16: r0 = be16 r0
-        17: *(u32 *)(r10 -8) = r0
-        18: r2 = r10
-        19: r2 += -8
-        20: r1 = 0x0 ll map
-        22: call 1
-        23: if r0 == 0 goto 26
-        24: r0 = 1
-        25: exit
-        26: r0 = 2
-        27: exit
-    "#]],
+            0: r0 = *(u32 *)(r1 +0)
+            1: r1 = *(u32 *)(r1 +4)
+            2: r2 = r0
+            3: r2 += 34
+            4: if r2 > r1 goto 27
+            5: r2 = *(u16 *)(r0 +12)
+            6: r2 = be16 r2
+            7: if r2 != 2048 goto 27
+            8: r2 = *(u8 *)(r0 +14)
+            9: r2 &= 15
+            10: r2 <<= 2
+            11: r0 += 14
+            12: r0 += r2
+            13: r2 = r0
+            14: r2 += 20
+            15: if r2 > r1 goto 27
+            16: r0 = *(u16 *)(r0 +2)
+            17: r0 = be16 r0
+            18: *(u32 *)(r10 -8) = r0
+            19: r2 = r10
+            20: r2 += -8
+            21: r1 = 0x0 ll map
+            23: call 1
+            24: if r0 == 0 goto 27
+            25: r0 = 1
+            26: exit
+            27: r0 = 2
+            28: exit
+        "#]],
     );
 }
 
