@@ -394,7 +394,8 @@ impl Gen<'_> {
             7 | 8 => self.scalar(),
             9 => self.record(),
             10 => self.call(),
-            11 | 12 if depth < 3 => self.packet(depth),
+            11 if depth < 3 => self.headers(depth),
+            12 if depth < 3 => self.packet(depth),
             13 | 14 if depth < 3 => self.lookup(depth),
             15..=17 if depth < 3 => {
                 let cond = if self.rng.chance(75) { self.comparison() } else { self.operand() };
@@ -564,6 +565,46 @@ impl Gen<'_> {
             },
             |g| g.statements(depth + 1, 1),
         );
+    }
+
+    /// Headers one after the other, all failures in one place.
+    fn headers(&mut self, depth: usize) {
+        let Some((_, data, end)) = self.packet else { return };
+        let (mut p, end) = (self.b.use_var(data), self.b.use_var(end));
+        let (fail, join) = (self.block(), self.block());
+        for _ in 0..2 + self.rng.below(2) {
+            let len = self.rng.pick(&[4, 8, 14]);
+            let ok = self.b.ins(Op::InBounds { ptr: p, len, end }, Ty::Int);
+            let next = self.block();
+            self.b.branch(ok, next, fail);
+            self.b.seal(next);
+            self.b.switch_to(next);
+            let v = self.b.load(self.rng.pick(&SIZES[..3]), false, p, self.rng.below(len as usize - 3) as i32);
+            if self.rng.chance(20) {
+                self.set(v);
+            }
+            if self.rng.chance(60) {
+                let (cc, n) = (self.rng.pick(&CC), self.b.iconst(self.rng.interesting()));
+                let cond = self.b.cmp(cc, v, n);
+                let next = self.block();
+                self.b.branch(cond, next, fail);
+                self.b.seal(next);
+                self.b.switch_to(next);
+            }
+            if self.rng.chance(15) {
+                self.global();
+            }
+            let n = self.b.iconst(i64::from(len));
+            p = self.b.bin(BinOp::Add, Width::W64, p, n);
+        }
+        self.statements(depth + 1, 2);
+        self.b.jump(join, &[]);
+        self.b.seal(fail);
+        self.b.switch_to(fail);
+        self.statements(depth + 1, 1);
+        self.b.jump(join, &[]);
+        self.b.seal(join);
+        self.b.switch_to(join);
     }
 
     fn lookup(&mut self, depth: usize) {

@@ -57,15 +57,17 @@ impl Known {
     }
 }
 
-/// What is known of each value.
+/// What is known of each value: by us, and by the kernel's verifier, which must go on finding the tests it needs.
 pub(super) struct Bits {
     known: Vec<Known>,
+    told: Vec<Known>,
 }
 
 impl Bits {
     /// Looks at a function.
     pub fn of(f: &Function, cfg: &Cfg) -> Bits {
-        let mut bits = Bits { known: vec![Known::NOTHING; f.values.len()] };
+        let nothing = vec![Known::NOTHING; f.values.len()];
+        let mut bits = Bits { known: nothing.clone(), told: nothing };
         for &b in &cfg.order {
             let data = &f.blocks[b.index()];
             for (n, p) in data.params.iter().enumerate() {
@@ -74,19 +76,23 @@ impl Bits {
                 if f.ty(*p) != Ty::Int || !known_before {
                     continue;
                 }
-                let mut all: Option<Known> = None;
+                let (mut all, mut told): (Option<Known>, Option<Known>) = (None, None);
                 for pred in &cfg.preds[b.index()] {
                     for t in f.blocks[pred.index()].term.targets().filter(|t| t.block == b) {
-                        let k = t.args.get(n).map_or(Known::NOTHING, |a| bits.get(*a));
+                        let arg = t.args.get(n).copied();
+                        let k = arg.map_or(Known::NOTHING, |a| bits.get(a));
                         all = Some(all.map_or(k, |old| old.meet(k)));
+                        let k = arg.map_or(Known::NOTHING, |a| bits.told(a));
+                        told = Some(told.map_or(k, |old| old.meet(k)));
                     }
                 }
                 bits.known[p.index()] = all.unwrap_or(Known::NOTHING);
+                bits.told[p.index()] = told.unwrap_or(Known::NOTHING);
             }
             for i in &data.insts {
                 let inst = &f.insts[i.index()];
                 if let Some(r) = inst.result {
-                    bits.known[r.index()] = bits.of_op(f, &inst.op, f.ty(r));
+                    bits.learn(f, r, &inst.op, f.ty(r));
                 }
             }
         }
@@ -97,28 +103,41 @@ impl Bits {
         self.known.get(v.index()).copied().unwrap_or(Known::NOTHING)
     }
 
+    /// What the verifier knows, too: a test that only we could leave out must stay.
+    pub fn told(&self, v: Value) -> Known {
+        self.told.get(v.index()).copied().unwrap_or(Known::NOTHING)
+    }
+
     /// Remembers what a new or changed instruction makes.
-    pub fn set(&mut self, v: Value, known: Known) {
+    pub fn learn(&mut self, f: &Function, v: Value, op: &Op, ty: Ty) {
         if self.known.len() <= v.index() {
             self.known.resize(v.index() + 1, Known::NOTHING);
+            self.told.resize(v.index() + 1, Known::NOTHING);
         }
-        self.known[v.index()] = known;
+        self.known[v.index()] = Bits::of_op(f, op, ty, |v| self.get(v));
+        let followed = match op {
+            // The verifier gives up on these (`adjust_scalar_min_max_vals`, `check_alu_op`).
+            Op::Bin(BinOp::UDiv | BinOp::UMod, ..) | Op::Un(UnOp::Bswap(_) | UnOp::Neg, _) => false,
+            Op::Bin(BinOp::Shl | BinOp::LShr | BinOp::AShr, _, _, n) => f.as_const(*n).is_some(),
+            _ => true,
+        };
+        self.told[v.index()] = if followed { Bits::of_op(f, op, ty, |v| self.told(v)) } else { Known::NOTHING };
     }
 
     /// What an operation makes.
-    pub fn of_op(&self, f: &Function, op: &Op, ty: Ty) -> Known {
+    fn of_op(f: &Function, op: &Op, ty: Ty, known: impl Fn(Value) -> Known) -> Known {
         if ty != Ty::Int {
             return Known::NOTHING;
         }
         match op {
             Op::Const(n) => Known::number(*n),
             Op::Cmp(..) | Op::InBounds { .. } => Known::within(1),
-            Op::Un(un, a) => unary(*un, self.get(*a)),
+            Op::Un(un, a) => unary(*un, known(*a)),
             Op::Load { size, signed: false, .. } => Known::within(fold::mask(*size)),
             Op::Load { size, signed: true, .. } => Known { signs: 65 - size.bits(), ..Known::NOTHING },
             Op::Atomic { size: Size::B4, .. } | Op::CmpXchg { size: Size::B4, .. } => Known::within(!HIGH),
             Op::Bin(bin, w, a, b) if f.ty(*a) == Ty::Int && f.ty(*b) == Ty::Int => {
-                binary(*bin, *w, self.get(*a), self.get(*b))
+                binary(*bin, *w, known(*a), known(*b))
             }
             _ => Known::NOTHING,
         }
@@ -180,8 +199,17 @@ fn binary(op: BinOp, w: Width, a: Known, b: Known) -> Known {
             let low = (a.zero.trailing_ones() + b.zero.trailing_ones()).min(64);
             Known { zero: low_ones(low) | zeros_above(a.width() + b.width()), ..Known::NOTHING }
         }
-        // The verifier knows nothing of quotients and remainders: a bound that is tested must stay tested.
-        BinOp::UDiv | BinOp::UMod => Known::NOTHING,
+        BinOp::UDiv => {
+            let least = if b.as_number().is_some() { b.one.max(1) } else { 1 };
+            Known::within(low_ones(64 - (a.range().1 / least).leading_zeros()))
+        }
+        BinOp::UMod => {
+            let width = match b.as_number() {
+                Some(n) if n != 0 => a.width().min(64 - (n as u64 - 1).leading_zeros()),
+                _ => a.width(),
+            };
+            Known::within(low_ones(width))
+        }
         BinOp::Shl => match count {
             Some(n) => Known { zero: a.zero << n | low_ones(n), one: a.one << n, signs: 1 },
             None => Known { zero: low_ones(a.zero.trailing_ones()), ..Known::NOTHING },

@@ -90,7 +90,7 @@ pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
 }
 
 /// The pointer that `ptr` is a constant after, as selection sees it, and that constant plus `len`.
-fn packet(f: &Function, ptr: Value, len: i32) -> (Value, i64) {
+pub(super) fn packet(f: &Function, ptr: Value, len: i32) -> (Value, i64) {
     let (mut v, mut off) = (ptr, i64::from(len));
     while let Some(Op::Bin(BinOp::Add, Width::W64, a, b)) = f.def_op(v) {
         let (Ty::Int, Some(n)) = (f.ty(*b), f.as_const(*b)) else { break };
@@ -151,7 +151,7 @@ impl Checks<'_> {
     }
 
     fn range(&self, v: Value) -> (u64, u64) {
-        let (low, high) = self.bits.get(v).range();
+        let (low, high) = self.bits.told(v).range();
         match self.facts.get(&Key::Range(v)) {
             Some(Fact::Between(a, b)) => (low.max(*a), high.min(*b)),
             _ => (low, high),

@@ -158,7 +158,8 @@ fn leads_to(f: &Function, elsewhere: &[bool], from: Block, t: &Target) -> Option
             Seen::Number(_) => then,
             _ => return None,
         },
-        Terminator::Return(v) if f.ty(*v) == Ty::Int => return Some(End::Returns(look(f, &seen, *v))),
+        // The number returned is better made in one place.
+        Terminator::Return(v) if f.ty(*v) == Ty::Int && data.insts.is_empty() => return Some(End::Returns(look(f, &seen, *v))),
         Terminator::Return(_) | Terminator::Open => return None,
     };
     // Only as it stands: a jump to itself is a loop that shall stay one.

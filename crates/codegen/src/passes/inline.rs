@@ -32,12 +32,13 @@ pub(super) fn run(m: &mut Module, _: &Machine) -> bool {
     calls.iter().flatten().for_each(|c| times[*c] += 1);
     let mut changed = false;
     // Callees first, so that what is copied has its own copies in it.
-    for n in callees_first(&calls) {
+    let (order, recursive) = callees_first(&calls);
+    for n in order {
         let mut f = std::mem::take(&mut m.functions[n]);
         while size(&f) < MAX_SIZE {
             let wanted = callees(&f).find_map(|(i, s)| {
                 let c = of_sym.get(s.index()).copied().flatten()?;
-                (c != n && fits(&m.functions[c], times[c], &f, i)).then_some((i, c))
+                (!recursive[c] && fits(&m.functions[c], times[c], &f, i)).then_some((i, c))
             });
             let Some((call, c)) = wanted else { break };
             expand(&mut f, call, &m.functions[c]);
@@ -60,25 +61,41 @@ fn callees(f: &Function) -> impl Iterator<Item = (Inst, Sym)> {
     })
 }
 
-/// Functions in an order in which callees come first, without those that call each other in a circle.
-fn callees_first(calls: &[Vec<usize>]) -> Vec<usize> {
-    let mut waiting: Vec<usize> = calls.iter().map(Vec::len).collect();
-    let mut callers = vec![Vec::new(); calls.len()];
-    for (n, cs) in calls.iter().enumerate() {
-        cs.iter().for_each(|c| callers[*c].push(n));
-    }
-    let mut order: Vec<usize> = (0..calls.len()).filter(|n| waiting[*n] == 0).collect();
-    let mut next = 0;
-    while let Some(&n) = order.get(next) {
-        next += 1;
-        for &c in &callers[n] {
-            waiting[c] -= 1;
-            if waiting[c] == 0 {
-                order.push(c);
+/// Every function after those it calls, and whether it can come to call itself.
+fn callees_first(calls: &[Vec<usize>]) -> (Vec<usize>, Vec<bool>) {
+    let (mut order, mut seen) = (Vec::new(), vec![false; calls.len()]);
+    for n in 0..calls.len() {
+        if std::mem::replace(&mut seen[n], true) {
+            continue;
+        }
+        let mut stack = vec![(n, 0)];
+        while let Some((n, next)) = stack.last_mut() {
+            let n = *n;
+            match calls[n].get(*next) {
+                Some(&c) => {
+                    *next += 1;
+                    if !std::mem::replace(&mut seen[c], true) {
+                        stack.push((c, 0));
+                    }
+                }
+                None => {
+                    order.push(n);
+                    stack.pop();
+                }
             }
         }
     }
-    order
+    let recursive = |n: usize| {
+        let (mut reached, mut work) = (vec![false; calls.len()], calls[n].clone());
+        while let Some(c) = work.pop() {
+            if !std::mem::replace(&mut reached[c], true) {
+                work.extend(&calls[c]);
+            }
+        }
+        reached[n]
+    };
+    let recursive = (0..calls.len()).map(|n| !calls[n].is_empty() && recursive(n)).collect();
+    (order, recursive)
 }
 
 fn fits(callee: &Function, times: usize, caller: &Function, call: Inst) -> bool {
@@ -92,7 +109,6 @@ fn fits(callee: &Function, times: usize, caller: &Function, call: Inst) -> bool 
         && (size <= SMALL || (times == 1 && size <= LARGE))
         && (callee.slots.is_empty() || stack(callee) + stack(caller) <= MAX_STACK)
         && callee.blocks.iter().all(|b| b.term != Terminator::Open)
-        // What still calls something calls itself in a circle, or something too large: let it be.
         && !callee.blocks.iter().flat_map(|b| &b.insts).any(|i| {
             matches!(callee.insts[i.index()].op, Op::Call { callee: Callee::Helper(TAIL_CALL), .. })
         })

@@ -8,6 +8,7 @@
 //! - no load moves; none is made where there was none.
 
 mod bits;
+mod bounds;
 mod checks;
 mod cleanup;
 mod compact;
@@ -84,6 +85,8 @@ pub const PIPELINE: &[Pass] = &[
     pass("cleanup", Full, cleanup::run),
     pass("gvn", Full, gvn::run),
     pass("checks", Full, checks::run),
+    pass("cleanup", Full, cleanup::run),
+    pass("bounds", Full, bounds::run),
     pass("cleanup", Full, cleanup::run),
     pass("compact", Full, compact::run),
     pass("params", Full, params::run),

@@ -89,7 +89,10 @@ fn pieces(f: &Function, memory: &Memory) -> Vec<Piece> {
         })
         .collect();
     let mut spoiled = spoiled.into_iter();
-    all.retain(|p| p.fits && !spoiled.next().unwrap_or(true));
+    all.retain(|p| {
+        let spoiled = spoiled.next().unwrap_or(true);
+        p.fits && !spoiled
+    });
     all.truncate(MAX_PIECES);
     all
 }

@@ -19,7 +19,7 @@ impl Simplify<'_> {
         if pointers {
             return None;
         }
-        if let Some(known) = bits::decide(cc, w, self.known(a), self.known(b)) {
+        if let Some(known) = bits::decide(cc, w, self.told(a), self.told(b)) {
             return Out::number(i64::from(known));
         }
         let n = self.num(b)?;

@@ -89,8 +89,7 @@ impl Simplify<'_> {
                 (Some(Out::Value(_)), None) => break,
                 (Some(Out::Op(op)), _) => {
                     if let Some(r) = result {
-                        let known = self.bits.of_op(self.f, &op, self.f.ty(r));
-                        self.bits.set(r, known);
+                        self.bits.learn(self.f, r, &op, self.f.ty(r));
                     }
                     self.f.insts[i.index()].op = op;
                     changed = true;
@@ -127,6 +126,10 @@ impl Simplify<'_> {
         self.bits.get(v)
     }
 
+    fn told(&self, v: Value) -> Known {
+        self.bits.told(v)
+    }
+
     /// What makes `inner`, where `user` may be made of that.
     fn through(&self, inner: Value, user: Value) -> Option<Op> {
         if self.roles.may_look_through(inner, user) { self.f.def_op(inner).cloned() } else { None }
@@ -134,11 +137,10 @@ impl Simplify<'_> {
 
     /// A new instruction before the one at hand.
     fn make(&mut self, op: Op) -> Value {
-        let known = self.bits.of_op(self.f, &op, Ty::Int);
-        let inst = self.f.add_inst(op, Some(Ty::Int), self.loc);
+        let inst = self.f.add_inst(op.clone(), Some(Ty::Int), self.loc);
         self.before.push(inst);
         let v = Value(self.f.values.len() as u32 - 1);
-        self.bits.set(v, known);
+        self.bits.learn(self.f, v, &op, Ty::Int);
         v
     }
 
