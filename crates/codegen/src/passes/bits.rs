@@ -1,5 +1,9 @@
-//! What is known of the bits of values, by what makes them. Invariant: nothing is known of pointers
-//! (the kernel rewrites loads of them from the context) and of what CO-RE relocates.
+//! What is known of the bits of values, by what makes them: as it is, and as the kernel's verifier
+//! knows it, which is less (kernel/bpf/verifier.c, `check_alu_op` and `adjust_scalar_min_max_vals`:
+//! byte swaps, negations, quotients, remainders and shifts by a variable come out unknown). A mask
+//! or test of what feeds an address may go only if the verifier doesn't need it. Invariant: nothing
+//! is known of pointers (the kernel rewrites loads of them from the context) and of what CO-RE
+//! relocates.
 
 use super::fold;
 use crate::ir::cfg::Cfg;
@@ -135,12 +139,28 @@ impl Bits {
             Op::Un(un, a) => unary(*un, known(*a)),
             Op::Load { size, signed: false, .. } => Known::within(fold::mask(*size)),
             Op::Load { size, signed: true, .. } => Known { signs: 65 - size.bits(), ..Known::NOTHING },
-            Op::Atomic { size: Size::B4, .. } | Op::CmpXchg { size: Size::B4, .. } => Known::within(!HIGH),
+            Op::Atomic { size: Size::B4, .. } | Op::CmpXchg { size: Size::B4, .. } if self.by == By::Us => {
+                Known::within(!HIGH)
+            }
             Op::Bin(bin, w, a, b) if f.ty(*a) == Ty::Int && f.ty(*b) == Ty::Int => {
                 binary(*bin, *w, known(*a), known(*b))
             }
             _ => Known::NOTHING,
         }
+    }
+}
+
+/// Whether the verifier follows an operation.
+fn follows(op: BinOp, w: Width, a: Known, b: Known) -> bool {
+    match op {
+        BinOp::UDiv | BinOp::UMod | BinOp::SDiv | BinOp::SMod => false,
+        BinOp::Shl | BinOp::LShr | BinOp::AShr => b.as_number().is_some(),
+        // Products only of what is known to be small.
+        BinOp::Mul => {
+            let most = if w == Width::W32 { 16 } else { 32 };
+            a.width() <= most && b.width() <= most
+        }
+        BinOp::Add | BinOp::Sub | BinOp::And | BinOp::Or | BinOp::Xor => true,
     }
 }
 

@@ -69,6 +69,9 @@ impl Simplify<'_> {
                 if !known_a.zero & !n as u64 == 0 {
                     return self.same(w, a);
                 }
+                if w == Width::W64 && self.only_for_verifier(a, n as u64) {
+                    return None;
+                }
                 match mask_size(n) {
                     Some(s) => Some(Out::Op(Op::Un(UnOp::Zext(s), a))),
                     None => self.nested(op, w, a, n, r),
@@ -159,6 +162,10 @@ impl Simplify<'_> {
             UnOp::Zext(s) if known.width() <= s.bits() => return Some(Out::Value(a)),
             UnOp::Sext(s) if known.signs > 64 - s.bits() => return Some(Out::Value(a)),
             UnOp::Sext(s) if known.zero >> (s.bits() - 1) & 1 == 1 => return Some(Out::Op(Op::Un(UnOp::Zext(s), a))),
+            // Selection leaves out an extension that changes nothing; a mask it makes.
+            UnOp::Zext(s) if self.only_for_verifier(a, fold::mask(s)) => {
+                return self.with(BinOp::And, Width::W64, a, fold::mask(s) as i64);
+            }
             _ => {}
         }
         match (un, self.through(a, r)?) {

@@ -6,7 +6,7 @@ mod compare;
 mod memory;
 
 use super::PassContext;
-use super::bits::{Bits, Known};
+use super::bits::{Bits, By, Known};
 use super::facts::Roles;
 use super::rewrite::{Aliases, use_counts};
 use crate::ir::cfg::Cfg;
@@ -30,6 +30,10 @@ struct Simplify<'a> {
     f: &'a mut Function,
     cx: PassContext<'a>,
     bits: Bits,
+    /// The verifier's view, for what it must know bounds of.
+    verifier: Bits,
+    /// Whether the instruction at hand makes such a thing.
+    sensitive: bool,
     roles: Roles,
     uses: Vec<u32>,
     aliases: Aliases,
@@ -40,9 +44,9 @@ struct Simplify<'a> {
 
 pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
     let cfg = Cfg::of(f);
-    let bits = Bits::of(f, &cfg);
+    let (bits, verifier) = (Bits::of(f, &cfg, By::Us), Bits::of(f, &cfg, By::Verifier));
     let (roles, uses, aliases) = (Roles::of(f), use_counts(f), Aliases::new(f));
-    let mut s = Simplify { f, cx: *cx, bits, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
+    let mut s = Simplify { f, cx: *cx, bits, verifier, sensitive: false, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
     let mut changed = false;
     // In this order operands come before their users, loops aside.
     for b in cfg.order {
@@ -71,6 +75,7 @@ impl Simplify<'_> {
         self.f.insts[i.index()].op.for_each_operand_mut(|v| *v = aliases.resolve(*v));
         self.loc = self.f.insts[i.index()].loc;
         let result = self.f.insts[i.index()].result;
+        self.sensitive = self.needs_bounds(i);
         let mut changed = false;
         for _ in 0..MAX_STEPS {
             let op = self.f.insts[i.index()].op.clone();
@@ -99,6 +104,24 @@ impl Simplify<'_> {
         changed
     }
 
+    /// Whether the verifier's knowledge decides: of a test, when it tests what needs bounds.
+    fn needs_bounds(&self, i: Inst) -> bool {
+        let needed = |v: Value| self.roles.sensitive.get(v.index()).copied().unwrap_or(true);
+        let inst = &self.f.insts[i.index()];
+        match inst.op {
+            Op::Cmp(_, _, a, b) => needed(a) || needed(b),
+            _ => inst.result.is_some_and(needed),
+        }
+    }
+
+    fn learn(&mut self, op: &Op, v: Value) {
+        let ty = self.f.ty(v);
+        for bits in [&mut self.bits, &mut self.verifier] {
+            let known = bits.of_op(self.f, op, ty);
+            bits.set(v, known);
+        }
+    }
+
     /// What the instruction that makes `r` may become.
     fn step(&mut self, op: &Op, r: Value) -> Option<Out> {
         let number = self.f.ty(r) == Ty::Int;
@@ -123,7 +146,12 @@ impl Simplify<'_> {
     }
 
     fn known(&self, v: Value) -> Known {
-        self.bits.get(v)
+        if self.sensitive { self.verifier.get(v) } else { self.bits.get(v) }
+    }
+
+    /// Whether a mask or extension changes nothing, but the verifier doesn't see that.
+    fn only_for_verifier(&self, a: Value, mask: u64) -> bool {
+        self.sensitive && !self.bits.get(a).zero & !mask == 0 && !self.verifier.get(a).zero & !mask != 0
     }
 
     fn told(&self, v: Value) -> Known {
@@ -157,7 +185,7 @@ impl Simplify<'_> {
     /// What a 32-bit operation that changes nothing leaves: the low half.
     fn same(&self, w: Width, a: Value) -> Option<Out> {
         Some(match w {
-            Width::W32 if self.known(a).width() > 32 => Out::Op(Op::Un(UnOp::Zext(crate::ir::Size::B4), a)),
+            Width::W32 if self.bits.get(a).width() > 32 => Out::Op(Op::Un(UnOp::Zext(crate::ir::Size::B4), a)),
             _ => Out::Value(a),
         })
     }
