@@ -18,7 +18,7 @@ impl Rng {
         Rng(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -26,7 +26,7 @@ impl Rng {
     }
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 33) as usize % n.max(1)
+        (self.number() >> 33) as usize % n.max(1)
     }
     /// One of several.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -44,7 +44,7 @@ impl Rng {
         ];
         match self.below(5) {
             0 => self.below(70) as i64 - 3,
-            1 => self.next() as i64,
+            1 => self.number() as i64,
             2 => 1 << self.below(64),
             _ => self.pick(&EDGES),
         }
@@ -141,7 +141,7 @@ pub fn run(module: &Module, seed: u64) -> Result<Seen, Trap> {
     let len = rng.pick(&[0, 4, 14, 20, 34, 40, PACKET_SIZE as u64]);
     ctx[DATA as usize..DATA as usize + 8].copy_from_slice(&PACKET.to_le_bytes());
     ctx[DATA_END as usize..DATA_END as usize + 8].copy_from_slice(&(PACKET + len).to_le_bytes());
-    let random = |rng: &mut Rng, n: u64| (0..n).map(|_| rng.next() as u8).collect::<Vec<u8>>();
+    let random = |rng: &mut Rng, n: u64| (0..n).map(|_| rng.number() as u8).collect::<Vec<u8>>();
     let mut memory = Memory::default();
     memory.add(CTX, ctx);
     memory.add(PACKET, random(&mut rng, PACKET_SIZE as u64));

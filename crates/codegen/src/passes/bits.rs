@@ -61,7 +61,7 @@ impl Known {
     }
 }
 
-/// What is known of each value: by us, and by the kernel's verifier, which must go on finding the tests it needs.
+/// What is known of each value.
 pub(super) struct Bits {
     known: Vec<Known>,
     told: Vec<Known>,
@@ -74,35 +74,33 @@ impl Bits {
         let mut bits = Bits { known: nothing.clone(), told: nothing };
         for &b in &cfg.order {
             let data = &f.blocks[b.index()];
-            for (n, p) in data.params.iter().enumerate() {
-                // An argument that comes from a later block has not been looked at.
-                let known_before = b.index() != 0 && cfg.preds[b.index()].iter().all(|p| !cfg.is_back(*p, b));
-                if f.ty(*p) != Ty::Int || !known_before {
+            // An argument that comes from a later block has not been looked at.
+            let known_before = b.index() != 0 && cfg.preds[b.index()].iter().all(|p| !cfg.is_back(*p, b));
+            for (n, p) in data.params.iter().enumerate().filter(|_| known_before) {
+                if f.ty(*p) != Ty::Int {
                     continue;
                 }
-                let (mut all, mut told): (Option<Known>, Option<Known>) = (None, None);
+                let mut all: Option<(Known, Known)> = None;
                 for pred in &cfg.preds[b.index()] {
                     for t in f.blocks[pred.index()].term.targets().filter(|t| t.block == b) {
-                        let arg = t.args.get(n).copied();
-                        let k = arg.map_or(Known::NOTHING, |a| bits.get(a));
-                        all = Some(all.map_or(k, |old| old.meet(k)));
-                        let k = arg.map_or(Known::NOTHING, |a| bits.told(a));
-                        told = Some(told.map_or(k, |old| old.meet(k)));
+                        let k = t.args.get(n).map_or((Known::NOTHING, Known::NOTHING), |a| (bits.get(*a), bits.told(*a)));
+                        all = Some(all.map_or(k, |old| (old.0.meet(k.0), old.1.meet(k.1))));
                     }
                 }
-                bits.known[p.index()] = all.unwrap_or(Known::NOTHING);
-                bits.told[p.index()] = told.unwrap_or(Known::NOTHING);
+                let (known, told) = all.unwrap_or((Known::NOTHING, Known::NOTHING));
+                (bits.known[p.index()], bits.told[p.index()]) = (known, told);
             }
             for i in &data.insts {
                 let inst = &f.insts[i.index()];
                 if let Some(r) = inst.result {
-                    bits.learn(f, r, &inst.op, f.ty(r));
+                    bits.learn(f, r, &inst.op);
                 }
             }
         }
         bits
     }
 
+    /// What is so.
     pub fn get(&self, v: Value) -> Known {
         self.known.get(v.index()).copied().unwrap_or(Known::NOTHING)
     }
@@ -113,40 +111,40 @@ impl Bits {
     }
 
     /// Remembers what a new or changed instruction makes.
-    pub fn learn(&mut self, f: &Function, v: Value, op: &Op, ty: Ty) {
+    pub fn learn(&mut self, f: &Function, v: Value, op: &Op) {
+        let ty = f.ty(v);
         if self.known.len() <= v.index() {
             self.known.resize(v.index() + 1, Known::NOTHING);
             self.told.resize(v.index() + 1, Known::NOTHING);
         }
-        self.known[v.index()] = Bits::of_op(f, op, ty, |v| self.get(v));
-        let followed = match op {
-            // The verifier gives up on these (`adjust_scalar_min_max_vals`, `check_alu_op`).
-            Op::Bin(BinOp::UDiv | BinOp::UMod, ..) | Op::Un(UnOp::Bswap(_) | UnOp::Neg, _) => false,
-            Op::Bin(BinOp::Shl | BinOp::LShr | BinOp::AShr, _, _, n) => f.as_const(*n).is_some(),
-            _ => true,
+        self.known[v.index()] = of_op(f, op, ty, |v| self.get(v));
+        let low = match op {
+            Op::Un(UnOp::Neg | UnOp::Bswap(_), _) | Op::Atomic { .. } | Op::CmpXchg { .. } => Some(false),
+            Op::Bin(bin, w, a, b) if !follows(*bin, *w, self.told(*a), self.told(*b)) => Some(*w == Width::W32),
+            _ => None,
         };
-        self.told[v.index()] = if followed { Bits::of_op(f, op, ty, |v| self.told(v)) } else { Known::NOTHING };
+        self.told[v.index()] = match low {
+            Some(true) => Known::NOTHING.low(),
+            Some(false) => Known::NOTHING,
+            None => of_op(f, op, ty, |v| self.told(v)),
+        };
     }
+}
 
-    /// What an operation makes.
-    fn of_op(f: &Function, op: &Op, ty: Ty, known: impl Fn(Value) -> Known) -> Known {
-        if ty != Ty::Int {
-            return Known::NOTHING;
-        }
-        match op {
-            Op::Const(n) => Known::number(*n),
-            Op::Cmp(..) | Op::InBounds { .. } => Known::within(1),
-            Op::Un(un, a) => unary(*un, known(*a)),
-            Op::Load { size, signed: false, .. } => Known::within(fold::mask(*size)),
-            Op::Load { size, signed: true, .. } => Known { signs: 65 - size.bits(), ..Known::NOTHING },
-            Op::Atomic { size: Size::B4, .. } | Op::CmpXchg { size: Size::B4, .. } if self.by == By::Us => {
-                Known::within(!HIGH)
-            }
-            Op::Bin(bin, w, a, b) if f.ty(*a) == Ty::Int && f.ty(*b) == Ty::Int => {
-                binary(*bin, *w, known(*a), known(*b))
-            }
-            _ => Known::NOTHING,
-        }
+/// What an operation makes of what is known.
+fn of_op(f: &Function, op: &Op, ty: Ty, known: impl Fn(Value) -> Known) -> Known {
+    if ty != Ty::Int {
+        return Known::NOTHING;
+    }
+    match op {
+        Op::Const(n) => Known::number(*n),
+        Op::Cmp(..) | Op::InBounds { .. } => Known::within(1),
+        Op::Un(un, a) => unary(*un, known(*a)),
+        Op::Load { size, signed: false, .. } => Known::within(fold::mask(*size)),
+        Op::Load { size, signed: true, .. } => Known { signs: 65 - size.bits(), ..Known::NOTHING },
+        Op::Atomic { size: Size::B4, .. } | Op::CmpXchg { size: Size::B4, .. } => Known::within(!HIGH),
+        Op::Bin(bin, w, a, b) if f.ty(*a) == Ty::Int && f.ty(*b) == Ty::Int => binary(*bin, *w, known(*a), known(*b)),
+        _ => Known::NOTHING,
     }
 }
 

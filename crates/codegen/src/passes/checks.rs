@@ -5,7 +5,7 @@
 use rustc_hash::FxHashMap;
 
 use super::PassContext;
-use super::bits::{Bits, By};
+use super::bits::Bits;
 use crate::ir::cfg::{Cfg, Dominators};
 use crate::ir::{BinOp, Block, Cc, Function, Op, Space, Target, Terminator, Ty, Value, ValueDef, Width};
 
@@ -70,7 +70,7 @@ struct Checks<'f> {
 pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
     let cfg = Cfg::of(f);
     let dom = Dominators::of(&cfg);
-    let bits = Bits::of(f, &cfg, By::Verifier);
+    let bits = Bits::of(f, &cfg);
     let mut c = Checks { f, bits, facts: FxHashMap::default(), undo: Vec::new() };
     let mut changed = false;
     let mut stack = vec![(Block(0), None)];

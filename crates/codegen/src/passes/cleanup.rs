@@ -215,8 +215,7 @@ fn merge(f: &mut Function) -> bool {
         if gone[b.index()] {
             continue;
         }
-        loop {
-            let Terminator::Jump(t) = &f.blocks[b.index()].term else { break };
+        while let Terminator::Jump(t) = &f.blocks[b.index()].term {
             let to = t.block;
             let plain = t.args.iter().zip(&f.blocks[to.index()].params).all(|(a, p)| f.ty(*a) == f.ty(*p));
             if to == b || to == Block(0) || cfg.preds[to.index()].len() != 1 || !plain {

@@ -75,10 +75,11 @@ impl Roles {
         }
         while let Some(v) = work.pop() {
             match f.values[v.index()].def {
-                ValueDef::Inst(i) => match &f.insts[i.index()].op {
-                    op @ (Op::Bin(..) | Op::Un(..) | Op::Cmp(..)) => op.for_each_operand(|o| roles.need(o, &mut work)),
-                    _ => {}
-                },
+                ValueDef::Inst(i) => {
+                    if let op @ (Op::Bin(..) | Op::Un(..) | Op::Cmp(..)) = &f.insts[i.index()].op {
+                        op.for_each_operand(|o| roles.need(o, &mut work));
+                    }
+                }
                 ValueDef::Param(b, n) => {
                     for (_, a) in args[b.index()].iter().filter(|(at, _)| *at == n) {
                         roles.need(*a, &mut work);

@@ -34,6 +34,11 @@ enum Origin {
     Store,
 }
 
+/// What was computed, and of which type.
+type Expr = (Op, Ty);
+/// The value that has it, and the block it is made in.
+type Leader = (Value, Block);
+
 struct Gvn<'a> {
     f: &'a mut Function,
     cfg: Cfg,
@@ -41,9 +46,9 @@ struct Gvn<'a> {
     roles: Roles,
     memory: Memory,
     aliases: Aliases,
-    table: FxHashMap<(Op, Ty), (Value, Block)>,
+    table: FxHashMap<Expr, Leader>,
     /// What the table held before, to be put back.
-    undo: Vec<((Op, Ty), Option<(Value, Block)>)>,
+    undo: Vec<(Expr, Option<Leader>)>,
     changed: bool,
 }
 
@@ -138,7 +143,7 @@ impl Gvn<'_> {
             }
             let alike = match k.from {
                 Origin::Load { signed: s } => s == signed || size == Size::B8,
-                Origin::Store => size == Size::B8 || (!signed && self.bits.get(value).width() <= size.bits()),
+                Origin::Store => size == Size::B8 || (!signed && self.bits.told(value).width() <= size.bits()),
             };
             if alike {
                 self.roles.join(value, r);

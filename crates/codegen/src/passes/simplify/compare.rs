@@ -75,7 +75,7 @@ impl Simplify<'_> {
             Op::Un(UnOp::Bswap(s), x)
                 if matches!(cc, Cc::Eq | Cc::Ne | Cc::Test)
                     && w == Width::W64
-                    && self.known(x).width() <= s.bits()
+                    && self.bits.get(x).width() <= s.bits()
                     && n as u64 <= fold::mask(s) =>
             {
                 self.against(cc, w, x, fold::un(UnOp::Bswap(s), n))

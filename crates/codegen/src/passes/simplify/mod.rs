@@ -6,7 +6,7 @@ mod compare;
 mod memory;
 
 use super::PassContext;
-use super::bits::{Bits, By, Known};
+use super::bits::{Bits, Known};
 use super::facts::Roles;
 use super::rewrite::{Aliases, use_counts};
 use crate::ir::cfg::Cfg;
@@ -30,9 +30,7 @@ struct Simplify<'a> {
     f: &'a mut Function,
     cx: PassContext<'a>,
     bits: Bits,
-    /// The verifier's view, for what it must know bounds of.
-    verifier: Bits,
-    /// Whether the instruction at hand makes such a thing.
+    /// Whether the instruction at hand makes what the verifier must know bounds of.
     sensitive: bool,
     roles: Roles,
     uses: Vec<u32>,
@@ -44,9 +42,9 @@ struct Simplify<'a> {
 
 pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
     let cfg = Cfg::of(f);
-    let (bits, verifier) = (Bits::of(f, &cfg, By::Us), Bits::of(f, &cfg, By::Verifier));
+    let bits = Bits::of(f, &cfg);
     let (roles, uses, aliases) = (Roles::of(f), use_counts(f), Aliases::new(f));
-    let mut s = Simplify { f, cx: *cx, bits, verifier, sensitive: false, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
+    let mut s = Simplify { f, cx: *cx, bits, sensitive: false, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
     let mut changed = false;
     // In this order operands come before their users, loops aside.
     for b in cfg.order {
@@ -94,7 +92,7 @@ impl Simplify<'_> {
                 (Some(Out::Value(_)), None) => break,
                 (Some(Out::Op(op)), _) => {
                     if let Some(r) = result {
-                        self.bits.learn(self.f, r, &op, self.f.ty(r));
+                        self.learn(&op, r);
                     }
                     self.f.insts[i.index()].op = op;
                     changed = true;
@@ -115,11 +113,7 @@ impl Simplify<'_> {
     }
 
     fn learn(&mut self, op: &Op, v: Value) {
-        let ty = self.f.ty(v);
-        for bits in [&mut self.bits, &mut self.verifier] {
-            let known = bits.of_op(self.f, op, ty);
-            bits.set(v, known);
-        }
+        self.bits.learn(self.f, v, op);
     }
 
     /// What the instruction that makes `r` may become.
@@ -146,12 +140,12 @@ impl Simplify<'_> {
     }
 
     fn known(&self, v: Value) -> Known {
-        if self.sensitive { self.verifier.get(v) } else { self.bits.get(v) }
+        if self.sensitive { self.bits.told(v) } else { self.bits.get(v) }
     }
 
     /// Whether a mask or extension changes nothing, but the verifier doesn't see that.
     fn only_for_verifier(&self, a: Value, mask: u64) -> bool {
-        self.sensitive && !self.bits.get(a).zero & !mask == 0 && !self.verifier.get(a).zero & !mask != 0
+        self.sensitive && !self.bits.get(a).zero & !mask == 0 && !self.bits.told(a).zero & !mask != 0
     }
 
     fn told(&self, v: Value) -> Known {
@@ -168,7 +162,7 @@ impl Simplify<'_> {
         let inst = self.f.add_inst(op.clone(), Some(Ty::Int), self.loc);
         self.before.push(inst);
         let v = Value(self.f.values.len() as u32 - 1);
-        self.bits.learn(self.f, v, &op, Ty::Int);
+        self.learn(&op, v);
         v
     }
 
