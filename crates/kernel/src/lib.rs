@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod doctor;
+mod event_struct;
 mod features;
 mod format;
 mod running;

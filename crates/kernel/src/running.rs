@@ -10,6 +10,7 @@ use whistler_isa::KernelVersion;
 use whistler_sys::{Cap, Capabilities, ConstFile, Errno, SysError};
 
 use crate::features::Probes;
+use crate::event_struct::format_from_btf;
 use crate::{Feature, Origin, Symbols, Tracefs, nearest, parse_format};
 
 /// A kernel: the running one, or files saved from one.
@@ -244,15 +245,26 @@ impl TypeSource for Kernel {
         if let Some(known) = cache().get(&key) {
             return Ok(known.clone());
         }
-        let tracefs = self.tracefs().map_err(|e| TypeSourceError::Unavailable(self.no_tracefs(e)))?;
-        let text = tracefs.format_text(category, event).map_err(|e| match e.errno {
-            Errno::ENOENT => TypeSourceError::NoTracepoint {
-                category: category.to_string(),
-                event: event.to_string(),
-                near: self.nearest_tracepoints(&format!("{category}/{event}")),
-            },
-            _ => TypeSourceError::Unavailable(self.no_tracefs(e)),
-        })?;
+        // Without tracefs the kernel's types still tell most records' shape; only attaching takes more.
+        let closed = |e: SysError| match self.btf().and_then(|btf| format_from_btf(btf, category, event)) {
+            Some(format) => Ok(Arc::new(format)),
+            None => Err(TypeSourceError::Unavailable(self.no_tracefs(e))),
+        };
+        let tracefs = match self.tracefs() {
+            Ok(tracefs) => tracefs,
+            Err(e) => return closed(e),
+        };
+        let text = match tracefs.format_text(category, event) {
+            Ok(text) => text,
+            Err(e) if e.errno == Errno::ENOENT => {
+                return Err(TypeSourceError::NoTracepoint {
+                    category: category.to_string(),
+                    event: event.to_string(),
+                    near: self.nearest_tracepoints(&format!("{category}/{event}")),
+                });
+            }
+            Err(e) => return closed(e),
+        };
         let mut format = parse_format(category, &text).ok_or_else(|| TypeSourceError::Malformed {
             what: format!("{category}/{event}"),
             why: "it has no name or no ID".to_string(),
