@@ -29,6 +29,9 @@ pub const STACK_EXHAUSTED: Code = Code("E0058");
 /// Interrupted, or over the step limit.
 pub const INTERRUPTED: Code = Code("E0059");
 
+/// What a function without a name is called in a backtrace.
+pub(crate) const NAMELESS: &str = "a lambda";
+
 /// A call that was active when an error arose.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -197,7 +200,13 @@ impl LispError {
             }
         }
         let primary = d.primary.span;
-        for call in self.backtrace.iter().filter(|c| c.span != primary).take(8) {
+        let mut last = None;
+        // Top-level forms run as functions without a name; the form is shown anyway.
+        let named = self.backtrace.iter().filter(|c| c.span != primary && c.name != NAMELESS);
+        for call in named.take(8) {
+            if last.replace((&call.name, call.span)) == Some((&call.name, call.span)) {
+                continue;
+            }
             d = d.also(call.span, format!("called from `{}`", call.name));
         }
         d

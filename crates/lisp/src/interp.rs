@@ -148,6 +148,8 @@ pub struct Interp {
     pub(crate) types: FxHashMap<Symbol, Value>,
     pub(crate) docs: FxHashMap<(Symbol, DocKind), Rc<str>>,
     pub(crate) definitions: FxHashMap<(Symbol, DocKind), Span>,
+    /// What was defined since the embedding program last asked, and may change what other code means.
+    pub(crate) redefined: Vec<Symbol>,
     pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) environments: Vec<Environment>,
     pub(crate) modules: Vec<String>,
@@ -192,6 +194,7 @@ impl Interp {
             types: FxHashMap::default(),
             docs: FxHashMap::default(),
             definitions: FxHashMap::default(),
+            redefined: Vec::new(),
             warnings: Vec::new(),
             environments: Vec::new(),
             modules: Vec::new(),

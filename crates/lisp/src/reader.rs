@@ -12,29 +12,29 @@ use crate::lexer::{Lexer, Token, TokenKind};
 use crate::{Form, FormKind, NESTING_LIMIT, Symbol};
 
 /// A list that is not closed.
-pub const UNCLOSED: Code = Code("E0001");
+pub const UNCLOSED: Code = Code("E0021");
 /// A `)` too many.
-pub const EXTRA_CLOSE: Code = Code("E0002");
+pub const EXTRA_CLOSE: Code = Code("E0022");
 /// A string that is not closed.
-pub const UNCLOSED_STRING: Code = Code("E0003");
+pub const UNCLOSED_STRING: Code = Code("E0023");
 /// A block comment or a `|symbol|` that is not closed.
-pub const UNCLOSED_COMMENT: Code = Code("E0004");
+pub const UNCLOSED_COMMENT: Code = Code("E0024");
 /// A `#` syntax that isn't known.
-pub const UNKNOWN_SHARP: Code = Code("E0005");
+pub const UNKNOWN_SHARP: Code = Code("E0025");
 /// No such character.
-pub const BAD_CHAR: Code = Code("E0006");
+pub const BAD_CHAR: Code = Code("E0026");
 /// A number that can't be.
-pub const BAD_NUMBER: Code = Code("E0007");
+pub const BAD_NUMBER: Code = Code("E0027");
 /// A dot where none can be.
-pub const BAD_DOT: Code = Code("E0008");
+pub const BAD_DOT: Code = Code("E0028");
 /// A prefix with nothing after it.
-pub const NOTHING_AFTER: Code = Code("E0009");
+pub const NOTHING_AFTER: Code = Code("E0029");
 /// Lists nested too deeply.
-pub const TOO_DEEP: Code = Code("E0010");
+pub const TOO_DEEP: Code = Code("E0030");
 /// A comma outside of a backquote.
-pub const STRAY_COMMA: Code = Code("E0011");
+pub const STRAY_COMMA: Code = Code("E0031");
 /// A symbol that can't be.
-pub const BAD_SYMBOL: Code = Code("E0012");
+pub const BAD_SYMBOL: Code = Code("E0032");
 
 /// Names for which `#+` takes the form.
 pub const FEATURES: &[&str] = &["whistler", "common-lisp", "linux", "unix", "64-bit", "x86-64", "little-endian"];

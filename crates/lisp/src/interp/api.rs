@@ -245,6 +245,12 @@ impl Interp {
         self.definitions.get(&(name.unqualified(), kind)).copied()
     }
 
+    /// Macros, constants and variables that were defined, and functions that were defined anew, since the last
+    /// call of this: code that was expanded or computed with them may have another meaning now.
+    pub fn take_redefined(&mut self) -> Vec<Symbol> {
+        std::mem::take(&mut self.redefined)
+    }
+
     /// Warnings since the last call of this.
     pub fn take_warnings(&mut self) -> Vec<whistler_diag::Diagnostic> {
         std::mem::take(&mut self.warnings)

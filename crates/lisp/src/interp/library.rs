@@ -67,9 +67,12 @@ impl Interp {
         if before {
             return;
         }
+        let known = self.redefined.len();
         if let Err(e) = self.eval_inner(&form) {
             self.warnings.push(e.to_diagnostic());
         }
+        // That the library is read only now changes nothing for anybody.
+        self.redefined.truncate(known);
         if let Some(m) = self.user_macros.get_mut(&item.name) {
             std::rc::Rc::make_mut(m).library = true;
         }

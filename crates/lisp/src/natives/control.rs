@@ -173,7 +173,12 @@ impl Interp {
             self.set_documentation(name, kind, &text);
         }
         let span = self.frames.last().and_then(|f| f.code.place(f.pc)).map(|p| p.span).unwrap_or_default();
-        self.definitions.insert((name, kind), span);
+        let again = self.definitions.insert((name, kind), span).is_some();
+        // A first macro or constant may stand before one of the library or the kernel; a first function can't.
+        let shadows = kind == DocKind::Variable || self.user_macros.contains_key(&name);
+        if (again || shadows) && !self.redefined.contains(&name) {
+            self.redefined.push(name);
+        }
     }
 
     /// Whether there is a way to set places read by this operator.

@@ -56,7 +56,7 @@ impl Interp {
                 e.span = p.span;
                 e.origin = p.origin.clone();
             }
-            let name = if frame.code.name.is_empty() { "a lambda" } else { &frame.code.name };
+            let name = if frame.code.name.is_empty() { crate::error::NAMELESS } else { &frame.code.name };
             let span = place.map_or(frame.code.span, |p| p.span);
             e.backtrace.push(Call { name: name.to_string(), span });
         }
