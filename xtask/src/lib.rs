@@ -1,11 +1,13 @@
 //! Project chores: [`tidy`] checks the rules of ARCHITECTURE.md that no compiler
-//! checks, [`vm`] runs binaries on other kernels in a virtual machine.
+//! checks, [`vm`] runs binaries on other kernels in a virtual machine, [`mutants`]
+//! asks whether the suite catches mistakes.
 //!
 //! It must *not* know anything of the product but where its files are.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 
+pub mod mutants;
 pub mod tidy;
 pub mod vm;
 

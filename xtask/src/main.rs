@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`, `cargo xtask vm`.
+//! `cargo xtask tidy`, `cargo xtask vm`, `cargo xtask mutants`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -13,6 +13,11 @@ cargo xtask vm [--kernel 6.1|6.12|all] [--put FILE:GUEST_PATH]… [--timeout SEC
 
 cargo xtask vm [--kernel 6.12] --shell [--bin WHISTLER] [--put FILE:GUEST_PATH]… [-- ARGS…]
     boots a kernel with `whistler` on the terminal, the examples in /examples
+
+cargo xtask mutants [--rev COMMIT] [PATH-PART | NUMBERS]
+    plants each mistake of xtask/mutants.txt in a copy of the commit (HEAD), alone, and
+    says which part of the suite catches it; only those of files whose path has that
+    part, or those numbered (`3,7,12`)
 ";
 
 fn main() -> ExitCode {
@@ -20,6 +25,7 @@ fn main() -> ExitCode {
     let result = match args.first().map(String::as_str) {
         Some("tidy") if args.len() == 1 => tidy(),
         Some("vm") => xtask::vm::Options::parse(&args[1..]).and_then(|o| xtask::vm::run(&o)),
+        Some("mutants") => xtask::mutants::Options::parse(&args[1..]).and_then(|o| xtask::mutants::run(&o)),
         _ => Err(format!("usage:\n{USAGE}")),
     };
     match result {

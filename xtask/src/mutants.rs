@@ -1,21 +1,57 @@
 //! Does the suite catch mistakes? Plants each mistake of `xtask/mutants.txt` in a copy of the tree, alone, and runs
-//! the net on it: random programs in reference, VM and kernel, then the VM's conformance vectors.
+//! the suite on it until something fails: random programs in reference, VM and kernel, the programs kept from
+//! earlier failures, then the tests of the crate that the mistake is in.
 //!
 //! A mistake is three lines: `file PATH`, `from TEXT`, `to TEXT`; TEXT must stand exactly once in the file
 //! (`\n` is a line break). A mistake that does not compile, or can't be planted, is an error of the list.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::root;
 
-/// Random programs per mistake.
-const PROGRAMS: &str = "250";
+/// Random programs per mistake: few first, more when none of them failed.
+const ROUNDS: [(&str, &str); 2] = [("40", "1"), ("1000", "1001")];
+
+/// A compiler or machine that came to no end is a failure, too.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 struct Mutant {
     file: String,
     from: String,
     to: String,
+}
+
+/// What to run.
+#[derive(Debug, Default)]
+pub struct Options {
+    rev: Option<String>,
+    only: Option<String>,
+}
+
+impl Options {
+    /// From the arguments after `mutants`.
+    pub fn parse(args: &[String]) -> Result<Options, String> {
+        let mut options = Options::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--rev" => options.rev = Some(args.next().ok_or("--rev needs a commit")?.clone()),
+                flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
+                part => options.only = Some(part.to_string()),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, number: usize, m: &Mutant) -> bool {
+        let Some(only) = &self.only else { return true };
+        if only.bytes().all(|b| b.is_ascii_digit() || b == b',') {
+            return only.split(',').any(|n| n.parse() == Ok(number));
+        }
+        m.file.contains(only.as_str())
+    }
 }
 
 fn parse(text: &str) -> Result<Vec<Mutant>, String> {
@@ -36,14 +72,18 @@ fn parse(text: &str) -> Result<Vec<Mutant>, String> {
     Ok(out)
 }
 
-/// Plants all (or those whose file's path contains `only`) and prints what caught each. `true` when all were caught.
-pub fn run(only: Option<&str>) -> Result<bool, String> {
+/// Plants all, or those wanted, and prints what caught each. `true` when all were caught.
+pub fn run(options: &Options) -> Result<bool, String> {
     let list = std::fs::read_to_string(root().join("xtask/mutants.txt")).map_err(|e| format!("mutants.txt: {e}"))?;
     let mutants = parse(&list)?;
     let tree = root().join("target/mutants/tree");
-    copy_tree(&tree)?;
-    let (mut caught, mut total) = (0, 0);
-    for (i, m) in mutants.iter().enumerate().filter(|(_, m)| only.is_none_or(|o| m.file.contains(o))) {
+    copy_commit(options.rev.as_deref().unwrap_or("HEAD"), &tree)?;
+    // What fails without a mistake catches nothing.
+    if let Some(by) = judge(&tree, None)? {
+        return Err(format!("without any mistake, {by} fails already"));
+    }
+    let (mut caught, mut total, start) = (0, 0, Instant::now());
+    for (i, m) in mutants.iter().enumerate().filter(|(i, m)| options.wants(i + 1, m)) {
         total += 1;
         let path = tree.join(&m.file);
         let original = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", m.file))?;
@@ -51,68 +91,143 @@ pub fn run(only: Option<&str>) -> Result<bool, String> {
             return Err(format!("{}: `{}` does not stand there exactly once", m.file, m.from));
         }
         let write = |text: &str| std::fs::write(&path, text).map_err(|e| format!("{}: {e}", m.file));
+        let one = Instant::now();
         write(&original.replacen(m.from.as_str(), &m.to, 1))?;
-        let verdict = judge(&tree);
+        let verdict = judge(&tree, Some(m));
         write(&original)?;
-        let verdict = verdict?;
+        let verdict = verdict.map_err(|e| format!("mistake {}, {}: {e}", i + 1, m.file))?;
         caught += usize::from(verdict.is_some());
         let by = verdict.map_or("SURVIVED".to_string(), |by| format!("caught by {by}"));
-        println!("{:>3}  {by}: {}: {} → {}", i + 1, m.file, m.from.trim(), m.to.trim());
+        let (from, to) = (one_line(&m.from), one_line(&m.to));
+        println!("{:>3}  {by} ({:.0} s): {}: {from} → {to}", i + 1, one.elapsed().as_secs_f64(), m.file);
     }
-    println!("{caught} of {total} mistakes caught");
+    println!("{caught} of {total} mistakes caught, {:.0} s", start.elapsed().as_secs_f64());
     Ok(caught == total)
 }
 
-/// The part of the suite that fails on the tree; `None` when all of it passes.
-fn judge(tree: &Path) -> Result<Option<&'static str>, String> {
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The part of the suite that fails on the tree; `None` when all of it passes. Without a mistake only the
+/// random programs are tried.
+fn judge(tree: &Path, m: Option<&Mutant>) -> Result<Option<String>, String> {
     let build = cargo(tree, &["build", "--quiet", "--bin", "difftest"])?;
-    if !build {
-        return Err("the mistake does not compile".into());
+    if !build.status.success() {
+        return Err(format!("it does not compile\n{}", String::from_utf8_lossy(&build.stderr)));
     }
-    let target = tree.join("../build");
-    let difftest = Command::new(target.join("debug/difftest"))
-        .arg(PROGRAMS)
-        .current_dir(tree)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .map_err(|e| format!("difftest: {e}"))?;
-    if !difftest.success() {
-        return Ok(Some("random programs"));
+    for (count, first) in ROUNDS {
+        if let Some(why) = random_programs(tree, count, first)? {
+            return Ok(Some(format!("random programs: {why}")));
+        }
     }
-    for (package, by) in [("whistler-vm", "the VM's tests"), ("whistler-codegen", "the code generator's tests")] {
-        if !cargo(tree, &["test", "--quiet", "-p", package])? {
-            return Ok(Some(by));
+    let Some(m) = m else { return Ok(None) };
+    let crate_name = m.file.split('/').nth(1).unwrap_or_default();
+    let package = format!("whistler-{crate_name}");
+    let suites: [(&[&str], String); 2] = [
+        (&["test", "--quiet", "-p", "whistler-difftest", "--test", "net", "kept"], "kept programs".into()),
+        (&["test", "--quiet", "-p", &package], format!("the tests of {crate_name}")),
+    ];
+    for (args, by) in suites {
+        let out = cargo(tree, args)?;
+        if !out.status.success() {
+            let text = [out.stdout, out.stderr].concat();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            // Not to be mistaken for a test that fails.
+            if !text.contains("test result: FAILED") && !text.contains("panicked") {
+                return Err(format!("{by} can't be run\n{text}"));
+            }
+            let names = text.lines().filter_map(|l| l.strip_prefix("---- ")).filter_map(|l| l.split(' ').next());
+            let name = names.take(2).collect::<Vec<_>>().join(", ");
+            return Ok(Some(if name.is_empty() { by } else { format!("{by}: {name}") }));
         }
     }
     Ok(None)
 }
 
-fn cargo(tree: &Path, args: &[&str]) -> Result<bool, String> {
+/// How random programs fail, if they do.
+fn random_programs(tree: &Path, count: &str, first: &str) -> Result<Option<String>, String> {
+    let mut child = Command::new(tree.join("../build/debug/difftest"))
+        .args([count, first, "--first"])
+        .current_dir(tree)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("difftest: {e}"))?;
+    let start = Instant::now();
+    while child.try_wait().map_err(|e| format!("difftest: {e}"))?.is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill().map_err(|e| format!("difftest: {e}"))?;
+            return Ok(Some("no end".into()));
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let out = child.wait_with_output().map_err(|e| format!("difftest: {e}"))?;
+    if out.status.success() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&out.stdout);
+    let kinds = ["rejected by the compiler", "rejected by the verifier", "fault", "mismatch"];
+    let kind = kinds.into_iter().find(|k| text.lines().any(|l| l.starts_with(&format!("{k}: 1"))));
+    Ok(Some(kind.unwrap_or("a panic").into()))
+}
+
+fn cargo(tree: &Path, args: &[&str]) -> Result<Output, String> {
     Command::new("cargo")
         .args(args)
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", tree.join("../build"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .map(|s| s.success())
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_TEST_DEBUG", "0")
+        .output()
         .map_err(|e| format!("cargo: {e}"))
 }
 
-/// What git tracks, as it is in the working tree.
-fn copy_tree(to: &Path) -> Result<(), String> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
-    let listed = listed.map_err(|e| format!("git: {e}"))?.stdout;
-    for name in String::from_utf8_lossy(&listed).split('\0').filter(|n| !n.is_empty()) {
-        let (source, target) = (root().join(name), to.join(name));
-        if let Some(dir) = target.parent() {
-            std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+/// The files of a commit: the working tree may be in the middle of something.
+fn copy_commit(rev: &str, to: &Path) -> Result<(), String> {
+    let fresh = to.with_file_name("fresh");
+    let _ = std::fs::remove_dir_all(&fresh);
+    std::fs::create_dir_all(&fresh).map_err(|e| format!("{}: {e}", fresh.display()))?;
+    let archive = Command::new("git")
+        .args(["archive", "--format=tar", rev])
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("git: {e}"))?;
+    let untar = Command::new("tar")
+        .args(["-x", "-C"])
+        .arg(&fresh)
+        .stdin(archive.stdout.ok_or("git: no output")?)
+        .status()
+        .map_err(|e| format!("tar: {e}"))?;
+    if !untar.success() {
+        return Err(format!("`git archive {rev}` gives no tree"));
+    }
+    sync(&fresh, to).map_err(|e| format!("{}: {e}", to.display()))
+}
+
+/// Makes `to` as `from` is; what is alike keeps its time, so that little is built again.
+fn sync(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for old in std::fs::read_dir(to)? {
+        let old = old?.path();
+        let gone = old.file_name().is_none_or(|n| !from.join(n).exists());
+        match gone {
+            true if old.is_dir() => std::fs::remove_dir_all(&old)?,
+            true => std::fs::remove_file(&old)?,
+            false => {}
         }
-        let Ok(bytes) = std::fs::read(&source) else { continue };
-        // Unchanged files keep their time, so that little is built again.
-        if std::fs::read(&target).ok().as_ref() != Some(&bytes) {
-            std::fs::write(&target, bytes).map_err(|e| format!("{}: {e}", target.display()))?;
+    }
+    for new in std::fs::read_dir(from)? {
+        let new: PathBuf = new?.path();
+        let Some(target) = new.file_name().map(|n| to.join(n)) else { continue };
+        if new.is_dir() {
+            sync(&new, &target)?;
+        } else {
+            let bytes = std::fs::read(&new)?;
+            if std::fs::read(&target).ok().as_ref() != Some(&bytes) {
+                std::fs::write(&target, bytes)?;
+            }
         }
     }
     Ok(())
@@ -132,5 +247,13 @@ mod tests {
             assert_eq!(text.matches(m.from.as_str()).count(), 1, "{}: {}", m.file, m.from);
             assert_ne!(m.from, m.to);
         }
+    }
+
+    #[test]
+    fn numbers_and_paths_choose() {
+        let m = Mutant { file: "crates/vm/src/exec.rs".into(), from: "a".into(), to: "b".into() };
+        let by = |only: &str| Options { rev: None, only: Some(only.into()) };
+        assert!(by("3,7").wants(7, &m) && !by("3,7").wants(37, &m));
+        assert!(by("crates/vm").wants(1, &m) && !by("codegen").wants(1, &m));
     }
 }

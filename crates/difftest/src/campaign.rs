@@ -23,6 +23,8 @@ pub struct Campaign<'k> {
     pub levels: Vec<OptLevel>,
     /// Edits tried to make a failure small.
     pub tries: usize,
+    /// Whether one failure is enough.
+    pub stop_at_first: bool,
 }
 
 /// A program that failed.
@@ -61,6 +63,9 @@ impl Campaign<'_> {
                     let small = if known { program.clone() } else { self.small(&bench, &program, &inputs, &problem) };
                     let problem = bench.judge(&small.text(), &inputs).err().unwrap_or(problem);
                     failures.push(Failure { seed, target, level, problem, text: small.text() });
+                    if self.stop_at_first {
+                        return failures;
+                    }
                 }
             }
             tick(seed);

@@ -38,6 +38,7 @@ fn random_programs_run_alike_everywhere() {
         targets,
         levels: vec![OptLevel::None, OptLevel::Full],
         tries: 600,
+        stop_at_first: false,
     };
     let failures = campaign.run(|_| {});
     let shown: Vec<String> = failures

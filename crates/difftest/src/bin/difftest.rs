@@ -1,4 +1,5 @@
-//! `difftest [COUNT [FIRST-SEED]]`: random programs, run by reference, VM and kernel (`--no-kernel`: without it).
+//! `difftest [COUNT [FIRST-SEED]]`: random programs, run by reference, VM and kernel (`--no-kernel`: without it;
+//! `--first`: up to the first failure, as it was generated).
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -13,16 +14,18 @@ use whistler_kernel::Kernel;
 fn main() -> ExitCode {
     let mut numbers = Vec::new();
     let mut kernel = Some(Kernel::running());
+    let mut first_only = false;
     for arg in std::env::args().skip(1) {
         match arg.parse::<u64>() {
             Ok(n) => numbers.push(n),
             Err(_) if arg == "--no-kernel" => kernel = None,
+            Err(_) if arg == "--first" => first_only = true,
             Err(_) if arg == "--show" => {
                 println!("{}", generate(numbers.last().copied().unwrap_or(0)).text());
                 return ExitCode::SUCCESS;
             }
             Err(_) => {
-                eprintln!("usage: difftest [COUNT [FIRST-SEED]] [--no-kernel]   or   difftest SEED --show");
+                eprintln!("usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first]   or   difftest SEED --show");
                 return ExitCode::FAILURE;
             }
         }
@@ -39,7 +42,8 @@ fn main() -> ExitCode {
         kernel: kernel.as_ref(),
         targets,
         levels: vec![OptLevel::None, OptLevel::Full],
-        tries: 2000,
+        tries: if first_only { 0 } else { 2000 },
+        stop_at_first: first_only,
     };
     let start = Instant::now();
     let failures = campaign.run(|_| {});

@@ -1,0 +1,11 @@
+; The count is 0 or 1, but the verifier knows nothing of remainders: the clamp to `:max` must stay.
+(defmap counts :type :hash :key u32 :value u64 :max-entries 64)
+(defprog p (:type :xdp :section "xdp" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((x u64 (load u64 data 8))
+          (n u64 0))
+      (dotimes (i (mod 1 x) :max 1)
+        (incf n (+ i 3)))
+      (setf (getmap counts (cast u32 1)) n)
+      (return (cast u32 n))))
+  XDP_PASS)

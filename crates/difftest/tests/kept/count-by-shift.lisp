@@ -1,0 +1,11 @@
+; A shift by a variable is anything to the verifier: the clamp to `:max` must stay.
+(defmap counts :type :hash :key u32 :value u64 :max-entries 64)
+(defprog p (:type :xdp :section "xdp" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((x u64 (load u64 data 16))
+          (n u64 0))
+      (dotimes (i (>>> 1 x) :max 2)
+        (incf n (+ i 3)))
+      (setf (getmap counts (cast u32 1)) n)
+      (return (cast u32 n))))
+  XDP_PASS)
