@@ -1,45 +1,135 @@
-//! Declarations as they are evaluated: declared, compiled, loaded, exchanged, and all that depends on them again.
+//! Declarations as they are evaluated: declared, and all that is made from them made again.
+//!
+//! Invariant: a declaration that fails leaves what runs as it was.
 
 use std::rc::Rc;
-use std::time::Instant;
 
-use whistler_compiler::env::DeclKind;
+use whistler_compiler::env::{DeclKind, ProgDecl};
+use whistler_compiler::names::norm;
 use whistler_compiler::{Declared, Mode as Redefinition};
 use whistler_diag::Diagnostic;
-use whistler_lisp::{Form, Interp, LispError, LispResult, Symbol, Value};
-use whistler_loader::{LoadError, LoadOptions, Loader};
+use whistler_lisp::{Form, FormKind, Interp, LispError, LispResult, Symbol, Value};
 
+use crate::codec::Codec;
 use crate::handles::{self, GlobalRef, MapHandle, ProgramHandle, TypeHandle};
-use crate::image::Mode;
-use crate::live::{LiveProgram, Shared, symbol_name};
+use crate::live::{Shared, symbol_name};
+
+/// Declarations that hold what others are: sizes, types, numbers. Those of programs are checked at every compilation.
+const MADE_FROM_OTHERS: &[&str] = &["defstruct", "defunion", "defenum", "defmap", "defglobal", "defparam", "defsubprog"];
 
 impl Shared {
     /// Evaluates a declaration.
     pub fn define(&self, interp: &mut Interp, form: &Form) -> LispResult {
+        let named = form.as_list().and_then(|l| l.get(1)?.as_symbol());
+        let before = named.and_then(|n| self.session().ok()?.env.programs.get(n).cloned());
         let (declared, diagnostics) = self.session()?.declare(interp, form, Redefinition::Prompt);
         self.report(diagnostics)?;
         let Some(declared) = declared else { return Ok(Value::NIL) };
         let name = declared.name.name();
-        let mut said = declared.summary.clone();
-        match declared.kind {
-            DeclKind::Program => said = format!("{name} · {}", self.compile_and_load(interp, name)?),
-            DeclKind::Map => self.forget_other_shape(name)?,
-            _ => {}
+        if declared.kind == DeclKind::Program {
+            let made = self.compile_and_load(interp, name);
+            if made.is_err() {
+                self.put_back(declared.name, before)?;
+            }
+            self.live()?.said = Some(format!("{name} · {}", made?));
+            return Ok(self.bind(interp, &declared));
         }
-        // What was made from the old definition is made again.
-        for name in self.live_dependants(&declared)? {
-            let text = self.compile_and_load(interp, &name)?;
-            said.push_str(&format!("\n  {name} · {text}"));
+        self.live()?.said = Some(declared.summary.clone());
+        let value = self.bind(interp, &declared);
+        let remade = declared.kind == DeclKind::Map && self.forget_other_shape(name)?;
+        if self.remember(&declared, form)? {
+            let remade = if remade { vec![symbol_name(name)] } else { Vec::new() };
+            self.changed(interp, vec![declared.name], remade)?;
         }
-        self.live()?.said = Some(said);
-        Ok(self.bind(interp, &declared))
+        Ok(value)
+    }
+
+    /// Makes everything again that was made from the old meaning of these names. `remade` are maps (by symbol name)
+    /// that are other maps now. An error says what could not be made again; that goes on as it was.
+    pub fn changed(&self, interp: &mut Interp, mut names: Vec<Symbol>, mut remade: Vec<String>) -> Result<(), LispError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut failures = Vec::new();
+        let forms: Vec<Form> = self.live()?.declarations.values().cloned().collect();
+        for form in forms.iter().filter(|f| f.head().is_some_and(|h| MADE_FROM_OTHERS.iter().any(|m| h.is(m)))) {
+            let Some((own, rest)) = form.as_list().and_then(|l| Some((l.get(1)?, l.get(2..)?))) else { continue };
+            if !rest.iter().any(|f| mentions(f, &names)) {
+                continue;
+            }
+            let (declared, diagnostics) = self.session()?.declare(interp, form, Redefinition::Prompt);
+            failures.extend(self.report(diagnostics).err());
+            let Some(declared) = declared else { continue };
+            if declared.kind == DeclKind::Map && self.forget_other_shape(declared.name.name())? {
+                remade.push(symbol_name(declared.name.name()));
+            }
+            names.extend(own.as_symbol());
+        }
+        let (said, more) = self.refresh(interp, &remade)?;
+        failures.extend(more);
+        let mut live = self.live()?;
+        if !said.is_empty() {
+            let text = live.said.get_or_insert_default();
+            for line in said {
+                if !text.is_empty() {
+                    text.push_str("\n  ");
+                }
+                text.push_str(&line);
+            }
+        }
+        let mut failures = failures.into_iter();
+        let first = failures.next();
+        live.reports.extend(failures.map(|e| e.to_diagnostic()));
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The same for names that were defined in the host; the form's own value is shown in any case.
+    pub fn changed_by_host(&self, interp: &mut Interp, names: Vec<Symbol>) -> Result<(), LispError> {
+        let first = names.first().copied();
+        self.changed(interp, names, Vec::new())?;
+        let mut live = self.live()?;
+        if let (Some(first), Some(said)) = (first, &mut live.said) {
+            *said = format!("{first}\n  {said}");
+        }
+        Ok(())
+    }
+
+    /// Keeps a declaration's text, to declare it again when what it is made from changes. Whether there was one.
+    fn remember(&self, declared: &Declared, form: &Form) -> Result<bool, LispError> {
+        let head = form.head().map_or("", Symbol::name);
+        let key = (declared.kind.word(), norm(declared.name));
+        let mut live = self.live()?;
+        // What another declaration brought under that name (a kernel struct, say) is shadowed by a first one.
+        let shadows = head != "defmap" && !live.programs.is_empty();
+        Ok(live.declarations.insert(key, form.clone()).is_some() || shadows)
+    }
+
+    /// The program's declaration as it was before one that failed.
+    fn put_back(&self, name: Symbol, before: Option<Rc<ProgDecl>>) -> Result<(), LispError> {
+        let env = &mut self.session()?.env;
+        match before {
+            Some(before) => env.programs.insert(name, before),
+            None => {
+                env.programs.remove(name);
+                env.order.retain(|d| d.0 != name || d.1 != DeclKind::Program);
+            }
+        }
+        Ok(())
     }
 
     /// Splits diagnostics: the first error ends the form, the rest are shown with it.
-    fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Result<(), LispError> {
+    pub(crate) fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Result<(), LispError> {
         let first = diagnostics.iter().position(Diagnostic::is_error).map(|i| diagnostics.remove(i));
         self.live()?.reports.extend(diagnostics);
         first.map_or(Ok(()), |d| Err(LispError::from_diagnostic(d)))
+    }
+
+    /// Defines the host's `S-FIELD` functions, which read what was decoded as the struct S.
+    fn define_readers(&self, interp: &mut Interp, name: Symbol) {
+        let Ok(Some(ty)) = self.ty(name.name()) else { return };
+        if let Some(layout) = Codec::new(&ty, interp).layout().cloned() {
+            interp.define_record(&layout, &format!("{}-", layout.name));
+        }
     }
 
     /// Makes the name a variable of the host, so that `(attach NAME)` finds it.
@@ -56,140 +146,27 @@ impl Shared {
             | DeclKind::Header
             | DeclKind::Constant => return Value::Symbol(declared.name),
         };
+        if matches!(declared.kind, DeclKind::Struct | DeclKind::Union) {
+            self.define_readers(interp, declared.name);
+        }
         let value = handles::value(interp, handle);
         interp.define_variable(declared.name.name(), value);
         value
     }
-
-    fn live_dependants(&self, declared: &Declared) -> Result<Vec<String>, LispError> {
-        let live = self.live()?;
-        let session = self.session()?;
-        Ok(session
-            .dependants(declared.name)
-            .into_iter()
-            .filter(|n| *n != declared.name)
-            .map(|n| n.name().to_string())
-            .filter(|n| live.programs.contains_key(&symbol_name(n)))
-            .collect())
-    }
-
-    /// A map that was declared anew with another shape is made anew; with the same shape it keeps its entries.
-    fn forget_other_shape(&self, name: &str) -> Result<(), LispError> {
-        let symbol = symbol_name(name);
-        let Some(def) = self.map_def(name)? else { return Ok(()) };
-        let mut live = self.live()?;
-        let same = live.maps.get(&symbol).is_none_or(|m| {
-            let s = m.shape();
-            (s.map_type, s.key_size, s.value_size, s.max_entries)
-                == (def.map_type.number(), def.key_size, def.value_size, def.max_entries)
-        });
-        if !same {
-            live.maps.remove(&symbol);
-            let note = format!("`{name}` has another shape now: it is made anew, its entries are gone");
-            live.reports.push(Diagnostic::warning(whistler_diag::Code("W0901"), def.span, note));
-        }
-        Ok(())
-    }
-
-    /// Compiles a program and puts it where programs run, also under what it is attached to; what to say of it.
-    pub fn compile_and_load(&self, interp: &mut Interp, name: &str) -> Result<String, LispError> {
-        let start = Instant::now();
-        let (compiled, diagnostics) = {
-            let sources = self.options.sources.clone();
-            let sources = sources.borrow();
-            self.session()?.compile(interp, &sources, Some(&[Symbol::intern(name)]), Default::default())
-        };
-        let took = start.elapsed();
-        self.report(diagnostics)?;
-        let Some(compiled) = compiled.map(Rc::new) else {
-            return Err(LispError::simple(format!("`{name}` was not compiled")));
-        };
-        let symbol = symbol_name(name);
-        let slots: usize = compiled.object.program(&symbol).map_or(0, |p| p.function.insns.len());
-        let mut said = format!("{slots} instructions · {} µs", took.as_micros());
-        if self.options.mode == Mode::Vm {
-            let mut live = self.live()?;
-            live.programs.insert(symbol, LiveProgram { compiled, program: None });
-            live.vm = None;
-            return Ok(said);
-        }
-        let program = self.load(&compiled.object, &symbol)?;
-        self.live()?.programs.insert(symbol.clone(), LiveProgram { compiled, program: Some(program.clone()) });
-        let exchanged = self.exchange(&symbol, &program)?;
-        if exchanged.is_empty() {
-            said.push_str(" · accepted by this kernel");
-        }
-        for how in exchanged {
-            said.push_str(&format!(" · {how}"));
-        }
-        Ok(said)
-    }
-
-    fn load(
-        &self,
-        object: &whistler_object::Object,
-        name: &str,
-    ) -> Result<std::sync::Arc<whistler_loader::Program>, LispError> {
-        let mut live = self.live()?;
-        let options =
-            LoadOptions { reuse: live.maps.clone(), reuse_globals: live.globals.clone(), ..LoadOptions::default() };
-        let loaded = Loader::with(&self.options.kernel, options).load(object).map_err(|e| load_error(object, &e))?;
-        live.maps.extend(loaded.maps);
-        live.globals.extend(loaded.globals.into_iter().filter(|(_, g)| g.is_writable()));
-        loaded.programs.get(name).cloned().ok_or_else(|| LispError::simple(format!("`{name}` was not loaded")))
-    }
-
-    /// The map in the kernel, made now if no program needed it yet.
-    pub fn live_map(&self, name: &str) -> Result<std::sync::Arc<whistler_loader::Map>, LispError> {
-        let symbol = symbol_name(name);
-        if let Some(map) = self.live()?.maps.get(&symbol) {
-            return Ok(map.clone());
-        }
-        let Some(def) = self.map_def(name)? else {
-            return Err(LispError::simple(format!("there is no map `{name}`")));
-        };
-        let map = whistler_object::Map {
-            name: symbol.clone(),
-            map_type: def.map_type,
-            key_size: def.key_size,
-            value_size: def.value_size,
-            max_entries: def.max_entries,
-            flags: def.flags,
-            key_type: None,
-            value_type: None,
-            inner: None,
-            pin: def.pin.clone(),
-            extra: 0,
-            span: def.span,
-        };
-        let object = whistler_object::Object { maps: vec![map], ..whistler_object::Object::default() };
-        let loaded = Loader::new(&self.options.kernel).load(&object).map_err(|e| load_error(&object, &e))?;
-        let map = loaded.map(&symbol).cloned().ok_or_else(|| LispError::simple(format!("`{name}` was not made")))?;
-        self.live()?.maps.insert(symbol, map.clone());
-        Ok(map)
-    }
 }
 
-/// What the kernel said, at the source line.
-pub(crate) fn load_error(object: &whistler_object::Object, e: &LoadError) -> LispError {
-    use whistler_diag::Code;
-    let LoadError::Verifier(v) = e else {
-        let mut error = LispError::simple(e.to_string());
-        if let LoadError::Denied { mend: Some(mend), .. } = e {
-            error = error.help(mend.clone());
+/// Whether a form contains one of these names, or one that a declaration of it brings: an accessor, `+S-size+`.
+fn mentions(form: &Form, names: &[Symbol]) -> bool {
+    match &form.kind {
+        FormKind::Symbol(s) => {
+            let key = norm(*s);
+            names.iter().any(|n| {
+                let n = norm(*n);
+                n == key || key.name().strip_prefix('+').is_some_and(|k| k.starts_with(n.name()))
+            })
         }
-        return error;
-    };
-    let mut d = Diagnostic::error(Code("E0801"), v.span, format!("the kernel does not accept `{}`", v.program))
-        .label(v.message.clone());
-    if let Some(program) = object.program(&v.program) {
-        for (span, text) in whistler_loader::explain(object, program, &v.log).into_iter().skip(1) {
-            d = d.also(span, text);
-        }
+        FormKind::List(items) | FormKind::Vector(items) => items.iter().any(|f| mentions(f, names)),
+        FormKind::Dotted(items, tail) => items.iter().any(|f| mentions(f, names)) || mentions(tail, names),
+        _ => false,
     }
-    let tail: Vec<&str> = v.log.lines().rev().filter(|l| !l.trim().is_empty()).take(6).collect();
-    for line in tail.iter().rev() {
-        d = d.note(line.trim());
-    }
-    LispError::from_diagnostic(d)
 }

@@ -121,7 +121,12 @@ impl Image {
     fn eval_form(&mut self, form: &Form) -> Step {
         self.shared.options.interrupt.store(false, Ordering::Relaxed);
         let result = self.interp.eval(form);
-        self.step(result)
+        // Macros, constants and functions of the host are used by programs, too.
+        let names = self.interp.take_redefined();
+        let shared = self.shared.clone();
+        let live = shared.live().is_ok_and(|l| !l.programs.is_empty() || !l.declarations.is_empty());
+        let changed = if live { shared.changed_by_host(&mut self.interp, names) } else { Ok(()) };
+        self.step(result.and_then(|v| changed.map(|()| v)))
     }
 
     fn step(&mut self, result: Result<Value, LispError>) -> Step {

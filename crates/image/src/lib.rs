@@ -15,6 +15,7 @@ mod live;
 mod missing;
 mod print;
 mod recorded;
+mod reload;
 mod swap;
 
 pub use codec::Codec;

@@ -5,12 +5,13 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use whistler_compiler::hir::{GlobalDef, MapDef, Ty};
 use whistler_compiler::{Compiled, Session};
 use whistler_diag::Diagnostic;
-use whistler_lisp::{LispError, Symbol};
-use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Link, Map, Program};
+use whistler_lisp::{Form, LispError, Symbol};
+use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Leftover, Link, Map, Program};
 
 use crate::image::Options;
 use crate::recorded::VmState;
@@ -30,6 +31,10 @@ pub(crate) struct Live {
     pub programs: FxHashMap<String, LiveProgram>,
     pub links: Vec<LiveLink>,
     pub last_link: u32,
+    /// The text of every declaration but programs' (those are kept by the session), by kind and name.
+    pub declarations: IndexMap<(&'static str, Symbol), Form>,
+    /// Filters of earlier processes, as they were last listed.
+    pub leftovers: Vec<Leftover>,
     pub vm: Option<VmState>,
     /// Reports of the form that is running, beyond the error it may end in.
     pub reports: Vec<Diagnostic>,
@@ -42,6 +47,8 @@ pub(crate) struct LiveProgram {
     pub compiled: Rc<Compiled>,
     /// `None` in the virtual machine.
     pub program: Option<Arc<Program>>,
+    /// Whether it could not be made again when something it is made from changed.
+    pub stale: bool,
 }
 
 /// An attached program.
@@ -50,6 +57,8 @@ pub(crate) struct LiveLink {
     /// The program's symbol name.
     pub program: String,
     pub spec: AttachSpec,
+    /// Whether the program's section said where to.
+    pub by_section: bool,
     /// `None` in the virtual machine.
     pub link: Option<Link>,
     /// The stub it goes through, where the kernel can't exchange programs itself.

@@ -8,21 +8,43 @@ use whistler_loader::{DispatchSlot, Program, Swap, swap_of};
 use crate::live::{LiveLink, Shared};
 
 impl Shared {
-    /// Puts a newly loaded program under every link of that name; says how, for each.
-    pub fn exchange(&self, name: &str, program: &Arc<Program>) -> Result<Vec<String>, LispError> {
+    /// Puts a newly loaded program under every link of that name; says how, for each. An error when none took it,
+    /// and none of them changed then.
+    pub fn exchange(&self, name: &str, program: &Arc<Program>, section: &str) -> Result<Vec<String>, LispError> {
         let mut live = self.live()?;
-        let mut said = Vec::new();
+        let (mut said, mut failures) = (Vec::new(), Vec::new());
         for link in live.links.iter_mut().filter(|l| l.program == name) {
-            let way = self.exchange_one(link, program)?;
-            said.push(format!("live on link {} ({way})", link.id));
+            match self.exchange_one(link, program, section) {
+                Ok(way) => said.push(format!("live on link {} ({way})", link.id)),
+                Err(e) => failures.push(e),
+            }
         }
-        Ok(said)
+        match failures.pop() {
+            Some(e) if said.is_empty() => Err(e.help("what was attached goes on as it was")),
+            Some(e) => {
+                failures.push(e);
+                live.reports.extend(failures.iter().map(|e| {
+                    e.to_diagnostic().note("this link goes on with the program that was there before")
+                }));
+                Ok(said)
+            }
+            None => Ok(said),
+        }
     }
 
-    fn exchange_one(&self, live: &mut LiveLink, program: &Arc<Program>) -> Result<&'static str, LispError> {
+    fn exchange_one(&self, live: &mut LiveLink, program: &Arc<Program>, section: &str) -> Result<String, LispError> {
+        if live.by_section
+            && let Ok(spec) = whistler_loader::from_section(section)
+            && spec != live.spec
+        {
+            let (link, slot) = self.make_link(program, &spec)?;
+            let what = format!("moved to {spec}");
+            (live.link, live.slot, live.spec) = (Some(link), slot, spec);
+            return Ok(what);
+        }
         if let Some(slot) = &live.slot {
             return match slot.set(program) {
-                Ok(()) => Ok("dispatch: no event lost or seen twice"),
+                Ok(()) => Ok("dispatch: no event lost or seen twice".into()),
                 // Loaded too differently for the stub (another attach type): a new stub.
                 Err(_) => self.overlap(live, program),
             };
@@ -30,18 +52,18 @@ impl Shared {
         match &live.link {
             Some(link) if link.can_update() => {
                 link.update(program).map_err(|e| LispError::simple(format!("link {}: {e}", live.id)))?;
-                Ok("update: exchanged by the kernel at once")
+                Ok("update: exchanged by the kernel at once".into())
             }
             _ => self.overlap(live, program),
         }
     }
 
     /// Attaches the new one before the old one goes.
-    fn overlap(&self, live: &mut LiveLink, program: &Arc<Program>) -> Result<&'static str, LispError> {
+    fn overlap(&self, live: &mut LiveLink, program: &Arc<Program>) -> Result<String, LispError> {
         let (link, slot) = self.make_link(program, &live.spec)?;
         live.link = Some(link);
         live.slot = slot;
-        Ok("overlap: both may have seen one event")
+        Ok("overlap: both may have seen one event".into())
     }
 
     /// A link for a program, through a stub where that makes it exchangeable.

@@ -63,7 +63,7 @@ fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
     live.last_link += 1;
     let id = live.last_link;
     let what = format!("{name} → {spec}");
-    live.links.push(LiveLink { id, program: name, spec, link, slot });
+    live.links.push(LiveLink { id, program: name, spec, by_section: rest.is_empty(), link, slot });
     drop(live);
     Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
 }
