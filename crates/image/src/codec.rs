@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use whistler_compiler::hir::{StructDef, Ty};
-use whistler_lisp::{Heap, LispError, RecordLayout, Symbol, Value};
+use whistler_lisp::{Heap, Interp, LispError, RecordLayout, Symbol, Value};
 
 /// How a type's bytes are read and written.
 #[derive(Clone, Debug)]
@@ -47,8 +47,9 @@ struct FieldPlan {
 }
 
 impl Codec {
-    /// The codec of a type. Pointers and kernel types are read as numbers and bytes.
-    pub fn new(ty: &Ty) -> Codec {
+    /// The codec of a type. Pointers and kernel types are read as numbers and bytes, structs as records of the
+    /// type that the host knows under their name, so that its functions take them.
+    pub fn new(ty: &Ty, host: &Interp) -> Codec {
         let size = ty.size() as usize;
         let plan = match ty {
             Ty::Int(i) => Plan::Int { signed: i.signed, big_endian: false },
@@ -57,9 +58,9 @@ impl Codec {
             Ty::Char => Plan::Char,
             Ty::Array(elem, n) => match &**elem {
                 Ty::Char => Plan::Text,
-                elem => Plan::Array(Rc::new(Codec::new(elem)), *n as usize),
+                elem => Plan::Array(Rc::new(Codec::new(elem, host)), *n as usize),
             },
-            Ty::Struct(def) => Plan::Record(Rc::new(record_plan(def))),
+            Ty::Struct(def) => Plan::Record(Rc::new(record_plan(def, host))),
             Ty::Void | Ty::Never | Ty::Kernel(_) => Plan::Bytes,
         };
         Codec { size, plan }
@@ -258,25 +259,29 @@ fn number(bytes: &[u8], big_endian: bool) -> u64 {
     if big_endian { bytes.iter().take(8).fold(0, add) } else { bytes.iter().take(8).rev().fold(0, add) }
 }
 
-fn record_plan(def: &StructDef) -> RecordPlan {
+fn record_plan(def: &StructDef, host: &Interp) -> RecordPlan {
     let fields: Vec<FieldPlan> = def
         .fields
         .iter()
         .map(|f| {
-            let mut codec = Codec::new(&f.ty);
+            let mut codec = Codec::new(&f.ty, host);
             if let Plan::Int { big_endian, .. } = &mut codec.plan {
                 *big_endian = f.big_endian;
             }
             FieldPlan { name: f.name.clone(), offset: f.offset as usize, bits: f.bits, codec }
         })
         .collect();
-    let slots = fields.iter().map(|f| Symbol::intern(&f.name)).collect();
-    RecordPlan { layout: RecordLayout::new(Symbol::intern(&def.name), slots), fields }
+    let name = Symbol::intern(&def.name);
+    let slots: Vec<Symbol> = fields.iter().map(|f| Symbol::intern(&f.name)).collect();
+    let known = host.record_layout(name).filter(|l| l.slots == slots && l.parent.is_none() && !l.condition);
+    let layout = known.cloned().unwrap_or_else(|| RecordLayout::new(name, slots));
+    RecordPlan { layout, fields }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use whistler_lisp::NoIo;
     use whistler_compiler::hir::{Field, IntTy};
     use whistler_diag::Span;
 
@@ -299,7 +304,7 @@ mod tests {
     #[test]
     fn a_record_goes_both_ways() {
         let mut heap = Heap::new();
-        let codec = Codec::new(&event());
+        let codec = Codec::new(&event(), &Interp::new(Box::new(NoIo)));
         let mut bytes = vec![7, 0, 0, 0, 0xff, 0xff, 0x1f, 0x90];
         bytes.extend(b"sh\0garba");
         bytes.extend(u64::MAX.to_le_bytes());
@@ -320,11 +325,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_an_error() {
         let mut heap = Heap::new();
-        let codec = Codec::new(&Ty::U32);
+        let host = Interp::new(Box::new(NoIo));
+        let codec = Codec::new(&Ty::U32, &host);
         assert!(codec.encode(Value::Int(1 << 32), &heap).is_err());
         assert_eq!(codec.encode(Value::Int(-1), &heap).expect("bits"), [0xff; 4]);
         let s = heap.string("too long");
-        assert!(Codec::new(&Ty::Array(Rc::new(Ty::Char), 4)).encode(s, &heap).is_err());
+        assert!(Codec::new(&Ty::Array(Rc::new(Ty::Char), 4), &host).encode(s, &heap).is_err());
         assert!(codec.encode(s, &heap).is_err());
     }
 }

@@ -52,7 +52,7 @@ fn set(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
 fn find(shared: &Shared, interp: &Interp, value: Value) -> Result<(String, Codec, Vec<u8>), LispError> {
     let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.show(value), "a global"))?;
     match shared.global_def(&name)? {
-        Some(def) => Ok((name, Codec::new(&def.ty), def.init.clone())),
+        Some(def) => Ok((name, Codec::new(&def.ty, interp), def.init.clone())),
         None => Err(LispError::simple(format!("there is no global `{name}`"))),
     }
 }

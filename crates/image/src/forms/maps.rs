@@ -46,7 +46,7 @@ impl Typed {
         let Some(def) = shared.map_def(&name)? else {
             return Err(LispError::simple(format!("there is no map `{name}`")));
         };
-        let codec = |ty: &Option<Ty>, size| ty.as_ref().map_or_else(|| Codec::untyped(size), Codec::new);
+        let codec = |ty: &Option<Ty>, size| ty.as_ref().map_or_else(|| Codec::untyped(size), |ty| Codec::new(ty, interp));
         let (key, value) = (codec(&def.key, def.key_size), codec(&def.value, def.value_size));
         Ok(Typed { name, def, key, value })
     }

@@ -86,7 +86,7 @@ fn record_codec(shared: &Shared, interp: &Interp, args: &Args<'_>) -> Result<Opt
     let Some(v) = args.get("as") else { return Ok(None) };
     let name = name_of(interp, v).ok_or_else(|| LispError::wrong_type(&interp.show(v), "a struct"))?;
     match shared.ty(&name)? {
-        Some(ty) => Ok(Some(Codec::new(&ty))),
+        Some(ty) => Ok(Some(Codec::new(&ty, interp))),
         None => Err(LispError::simple(format!("there is no struct `{name}`"))),
     }
 }

@@ -140,6 +140,11 @@ impl Interp {
         }
     }
 
+    /// The record type of a name, as defined last.
+    pub fn record_layout(&self, name: Symbol) -> Option<&Rc<RecordLayout>> {
+        self.layouts.get(&name)
+    }
+
     /// Defines one reading function of a record type.
     pub fn define_accessor(&mut self, name: &str, layout: &Rc<RecordLayout>, slot: usize) {
         let symbol = Symbol::intern(name);
