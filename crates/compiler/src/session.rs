@@ -8,7 +8,7 @@ use whistler_btf::TypeSource;
 use whistler_codegen::OptLevel;
 use whistler_diag::{Diagnostic, FileId, Severity, SourceMap};
 use whistler_isa::Target;
-use whistler_lisp::{Form, Symbol, Value};
+use whistler_lisp::{Form, LispError, Symbol, Value};
 use whistler_object::Object;
 
 use crate::check::{Checker, at};
@@ -54,8 +54,14 @@ const LIVE_FORMS: &[&str] = &[
     "close-ring-consumer",
     "do-map-entries",
     "map-ref",
+    "(setf map-ref)",
+    "map-delete",
     "map-keys",
     "map-entries",
+    "map-count",
+    "map-clear",
+    "global-ref",
+    "(setf global-ref)",
     "disasm",
     "stats",
     "verifier-log",
@@ -87,6 +93,8 @@ pub struct Session {
     /// Declarations that host code came to while it ran.
     queue: Rc<RefCell<Vec<Form>>>,
     registered: bool,
+    /// Whether files are only looked at: nothing is live.
+    looking: bool,
 }
 
 /// Whether a name is that of a declaring form.
@@ -104,7 +112,7 @@ impl Session {
             })),
             ..Env::default()
         };
-        Session { env, target, types, queue: Rc::default(), registered: false }
+        Session { env, target, types, queue: Rc::default(), registered: false, looking: false }
     }
 
     /// Whether a form declares something for programs.
@@ -137,6 +145,18 @@ impl Session {
         let mut diags = Vec::new();
         let declared = self.declare_into(interp, form, mode, &mut diags);
         (declared, diags)
+    }
+
+    /// Makes the live forms known where they stand inside of others: a form that comes to one is skipped.
+    fn stand_ins(&mut self, interp: &mut Interp) {
+        if std::mem::replace(&mut self.looking, true) {
+            return;
+        }
+        for name in LIVE_FORMS {
+            if interp.function(Symbol::intern_static(name)).is_none() {
+                interp.define_native(name, "&rest arguments", "", Rc::new(move |_, _| Err(LispError::needs_host(name))));
+            }
+        }
     }
 
     fn declare_into(
@@ -196,7 +216,14 @@ impl Session {
             return;
         };
         if is_declaration_name(head) {
-            self.declare_into(interp, form, mode, diags);
+            let declared = self.declare_into(interp, form, mode, diags);
+            if self.looking {
+                // In a running session the name would be that of a live thing.
+                let name = declared.map(|d| d.name).or_else(|| form.as_list()?.get(1)?.as_symbol());
+                if let Some(name) = name.filter(|n| interp.constant(*n).is_none()) {
+                    interp.define_variable(name.name(), Value::Symbol(name));
+                }
+            }
             return;
         }
         let items = form.as_list().unwrap_or(&[]);
@@ -234,7 +261,7 @@ impl Session {
     fn evaluate(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>) {
         let head = form.head();
         let live = head.is_some_and(|h| LIVE_FORMS.iter().any(|l| h.is(l)));
-        if live && head.is_some_and(|h| interp.function(h).is_none() && !interp.is_defined(h)) {
+        if live && (self.looking || head.is_some_and(|h| interp.function(h).is_none() && !interp.is_defined(h))) {
             skipped(form, diags);
             return;
         }
@@ -255,6 +282,7 @@ impl Session {
     /// Reads a file's forms and takes them in order; programs are declared, not checked yet.
     pub fn load_source(&mut self, interp: &mut Interp, sources: &SourceMap, file: FileId) -> Vec<Diagnostic> {
         self.register(interp);
+        self.stand_ins(interp);
         let (forms, mut diags) = whistler_lisp::read(sources, file);
         for f in &forms {
             self.top_level(interp, f, Mode::File, &mut diags);

@@ -2,6 +2,7 @@
 //! Construction of Static Single Assignment Form" (CC 2013). Invariant: a block is sealed once
 //! all jumps to it are made; reads in an unsealed block make a parameter that is filled then.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -27,6 +28,9 @@ pub struct FunctionBuilder {
     sealed: Vec<bool>,
     preds: Vec<Vec<Block>>,
     incomplete: Vec<Vec<(Variable, Value)>>,
+    /// Parameters of sealed blocks that wait for their arguments, in the order they were made. A
+    /// list instead of recursion: a function may have thousands of joins in a row.
+    pending: VecDeque<(Variable, Block, Value)>,
 }
 
 impl FunctionBuilder {
@@ -41,6 +45,7 @@ impl FunctionBuilder {
             sealed: Vec::new(),
             preds: Vec::new(),
             incomplete: Vec::new(),
+            pending: VecDeque::new(),
         };
         let entry = b.create_block();
         let values = params.iter().map(|ty| b.func.add_param(entry, *ty)).collect();
@@ -88,6 +93,13 @@ impl FunctionBuilder {
         for (var, param) in std::mem::take(&mut self.incomplete[block.index()]) {
             self.fill_param(var, block, param);
         }
+        self.fill_pending();
+    }
+
+    fn fill_pending(&mut self) {
+        while let Some((var, block, param)) = self.pending.pop_front() {
+            self.fill_param(var, block, param);
+        }
     }
 
     /// A new source variable. `name` shows up in the verifier's messages as ours.
@@ -108,7 +120,11 @@ impl FunctionBuilder {
     /// Reads a variable; one that was never assigned on some path is 0 there.
     pub fn use_var(&mut self, var: Variable) -> Value {
         match self.current {
-            Some(block) => self.read(var, block),
+            Some(block) => {
+                let v = self.read(var, block);
+                self.fill_pending();
+                v
+            }
             None => self.dead(self.vars[var.0 as usize].0),
         }
     }
@@ -146,17 +162,19 @@ impl FunctionBuilder {
             let p = self.func.add_param(block, ty);
             self.func.values[p.index()].name = name;
             self.defs.insert((var, block), p);
-            self.fill_param(var, block, p)
+            self.pending.push_back((var, block, p));
+            p
         };
         self.defs.insert((var, block), value);
         value
     }
 
-    /// Gives every jump to `block` its argument for `param`; removes the parameter when all agree.
-    fn fill_param(&mut self, var: Variable, block: Block, param: Value) -> Value {
+    /// Gives every jump to `block` its argument for `param`. Parameters that always get the same are
+    /// left to the passes.
+    fn fill_param(&mut self, var: Variable, block: Block, param: Value) {
         let preds = self.preds[block.index()].clone();
         let args: Vec<Value> = preds.iter().map(|p| self.read(var, *p)).collect();
-        let ValueDef::Param(_, index) = self.func.values[param.index()].def else { return param };
+        let ValueDef::Param(_, index) = self.func.values[param.index()].def else { return };
         // A predecessor may jump here by both arms of its branch: each arm is one entry of `preds`.
         let mut seen: FxHashMap<Block, usize> = FxHashMap::default();
         for (pred, arg) in preds.iter().zip(&args) {
@@ -168,7 +186,6 @@ impl FunctionBuilder {
             }
             *nth += 1;
         }
-        param
     }
 
     fn dead(&mut self, ty: Ty) -> Value {
@@ -307,6 +324,14 @@ impl FunctionBuilder {
         self.func.ty(v)
     }
 
+    /// Where in its stack slot a value points, if it is such an address.
+    pub fn stack_offset(&self, v: Value) -> Option<i32> {
+        match self.func.def_op(v) {
+            Some(Op::StackAddr(_, off)) => Some(*off),
+            _ => None,
+        }
+    }
+
     /// The finished function. Unreachable blocks are left in it with [`Terminator::Open`] if nothing
     /// ended them; the first pass removes them.
     pub fn finish(mut self) -> Function {
@@ -320,6 +345,27 @@ impl FunctionBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_joins_take_no_stack() {
+        let (mut b, params) = FunctionBuilder::new("long", &[Ty::Int]);
+        let x = b.declare_var(Ty::Int, None);
+        b.def_var(x, params[0]);
+        for _ in 0..20_000 {
+            let (then, join) = (b.create_block(), b.create_block());
+            b.branch(params[0], then, join);
+            b.seal(then);
+            b.switch_to(then);
+            b.jump(join, &[]);
+            b.seal(join);
+            b.switch_to(join);
+        }
+        let v = b.use_var(x);
+        b.ret(v);
+        let f = b.finish();
+        assert!(f.blocks.iter().skip(1).all(|b| b.params.len() <= 1));
+        assert!(crate::ir::validate_with(&f, &[], &|_| None).is_ok());
+    }
 
     #[test]
     fn a_loop_that_nothing_enters_ends_the_search() {

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use whistler_diag::Diagnostic;
 use whistler_isa::{ProgType, ReturnRule};
 use whistler_lisp::Symbol;
 
@@ -82,6 +83,7 @@ impl Checker<'_> {
             self.f = FnState { lessons: std::mem::take(&mut lessons), ..FnState::default() };
             let body = check(self);
             if !self.f.again || round + 1 == ROUNDS {
+                self.forget_unused(before);
                 return Some(body);
             }
             lessons = std::mem::take(&mut self.f.lessons);
@@ -90,6 +92,18 @@ impl Checker<'_> {
             self.forget_functions(functions);
         }
         None
+    }
+
+    /// Drops warnings of unused variables reported since there were `before` reports, if an error is among them:
+    /// what would use the variable may be what is wrong.
+    fn forget_unused(&mut self, before: usize) {
+        if self.diags.iter().skip(before).any(Diagnostic::is_error) {
+            let mut at = 0;
+            self.diags.retain(|d| {
+                at += 1;
+                at <= before || d.code != diag::UNUSED_VARIABLE.code
+            });
+        }
     }
 
     /// Drops the functions made since there were `count`.

@@ -277,7 +277,10 @@ impl<'a> Checker<'a> {
             self.use_name(s);
             return Some(n);
         }
-        if let Some(n) = whistler_isa::constants::by_name(s.name()) {
+        // The kernel's names are in capitals; no two differ in that alone.
+        let kernel = whistler_isa::constants::by_name(s.name())
+            .or_else(|| whistler_isa::constants::by_name(&s.name().to_ascii_uppercase()));
+        if let Some(n) = kernel {
             return Some(i128::from(n));
         }
         if crate::library::load_for(self.env, self.host, key, &mut self.diags) {

@@ -89,7 +89,12 @@ pub fn warning(doc: &'static CodeDoc, at: &At, message: impl Into<String>) -> Di
 
 /// Adds the macro calls that led to `at`.
 pub fn expanded(mut d: Diagnostic, at: &At) -> Diagnostic {
+    let mut last = None;
     for e in at.origin.iter().flat_map(|e| e.chain()) {
+        // A macro that expands into itself says nothing new the second time.
+        if last.replace((e.call_span, e.macro_name)) == Some((e.call_span, e.macro_name)) {
+            continue;
+        }
         d = d.expanded_from(e.call_span, format!("in this expansion of `{}`", e.macro_name));
     }
     d

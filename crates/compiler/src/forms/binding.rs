@@ -273,6 +273,10 @@ fn step(c: &mut Checker<'_>, call: &Call<'_>, op: arith::Op) -> Val {
     if let Place::Map { map, key, setup } = place {
         return maps::step_entry(c, map, *key, setup, op, delta, call.want, call.at());
     }
+    if call.want != Want::Effect && call.args[0].as_symbol().is_some() {
+        // Its new content is what the form is for.
+        c.value(&call.args[0]);
+    }
     let (before, place) = c.twice(place);
     let mut old = c.read(place.clone());
     old.e.at = call.at();

@@ -8,7 +8,7 @@ use whistler_lisp::Symbol;
 use super::{FormDef, form};
 use crate::check::{Call, Checker, Fit, Val, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
+use crate::hir::{At, BinOp, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form(
@@ -250,15 +250,18 @@ fn memory(c: &mut Checker<'_>, v: Val, len: Option<u32>, write: bool, helper: &s
         c.report(diag::error(&diag::ARGUMENT_TYPE, &here, text).help("a variable's address is (stack-addr v)"));
         return None;
     }
-    if let (Some(len), Some(PtrTy { pointee: Some(t), space, .. })) = (len, v.ty().as_ptr().cloned())
-        && t.size() > 0
-        && len > t.size()
+    if let (Some(len), Some(PtrTy { pointee: Some(t), space, .. }), Some(have)) =
+        (len, v.ty().as_ptr().cloned(), room(&v.e))
+        && len > have
         && matches!(space, Space::Stack | Space::MapValue | Space::Ring | Space::Global | Space::Rodata)
         && !(space == Space::Rodata && matches!(v.e.kind, ExprKind::Bytes(_)))
         && matches!(*t, Ty::Int(_) | Ty::Struct(_) | Ty::Array(..))
-        && !field_of_more(&v.e)
     {
-        let text = format!("`{helper}` gets {len} bytes of a {t}, which has {}", t.size());
+        let text = if have == t.size() {
+            format!("`{helper}` gets {len} bytes of a {t}, which has {have}")
+        } else {
+            format!("`{helper}` gets {len} bytes, and from here on there are {have}")
+        };
         c.report(diag::error(&diag::OBJECT_BOUNDS, &here, text));
         return None;
     }
@@ -274,12 +277,17 @@ fn memory(c: &mut Checker<'_>, v: Val, len: Option<u32>, write: bool, helper: &s
     Some(v.e)
 }
 
-/// Whether a pointer stands inside of an object that goes on behind it.
-fn field_of_more(e: &Expr) -> bool {
+/// How many bytes there are from a pointer on, as far as the types say.
+fn room(e: &Expr) -> Option<u32> {
+    let own = || e.ty.as_ptr()?.pointee.as_deref().map(Ty::size).filter(|n| *n > 0);
     match &e.kind {
-        ExprKind::Cast(_) => true,
-        ExprKind::Bin(..) => !matches!(e.ty.as_ptr().and_then(|p| p.pointee.as_deref()), Some(Ty::Array(..))),
-        _ => false,
+        // A field's address: the object it is in goes on behind it.
+        ExprKind::Cast(object) if object.ty.as_ptr().is_some() => room(object).or_else(own),
+        ExprKind::Bin(BinOp::Add, object, n) => match n.as_const().map(u32::try_from) {
+            Some(Ok(n)) => room(object)?.checked_sub(n),
+            _ => None,
+        },
+        _ => own(),
     }
 }
 

@@ -180,12 +180,13 @@ fn ctx_raw(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
             c.report(diag::error(&diag::CONTEXT_FIELD, &at(&call.args[1]), text));
             return None;
         };
-        if f.is_pointer() {
-            ty = field_type(f);
-        } else if ty.size() > f.elem_size() {
+        if ty.size() > f.elem_size() {
             let text = format!("`{}` is {} bytes wide, and this reads {}", f.name, f.elem_size(), ty.size());
             c.report(diag::error(&diag::CONTEXT_WIDTH, &call.at(), text).help(format!("read it as (ctx {})", f.name)));
             return None;
+        }
+        if f.is_pointer() {
+            ty = field_type(f);
         }
         if prog.is_some_and(|p| !f.write.contains(p)) {
             read_only = Some(format!("`{}` of the context can only be read in this type of program", f.name));

@@ -16,7 +16,37 @@ impl Lower<'_> {
             size = self.ctx_field_size(ptr, off).unwrap_or(Size::B4);
         }
         let (base, off) = self.base_and_offset(ptr, off);
-        self.b.load_as(ir_ty(ty), size, signed, base, off)
+        let part = self.stack_part(ptr, base, off, size);
+        if part == size {
+            return self.b.load_as(ir_ty(ty), size, signed, base, off);
+        }
+        let mut whole = self.b.load(part, false, base, off);
+        for at in (part.bytes()..size.bytes()).step_by(part.bytes() as usize) {
+            let next = self.b.load(part, false, base, off + at as i32);
+            let count = self.b.iconst(i64::from(8 * at));
+            let high = self.b.bin(BinOp::Shl, W64, next, count);
+            whole = self.b.bin(BinOp::Or, W64, whole, high);
+        }
+        match ty.as_int() {
+            Some(int) if signed => self.extend(whole, int),
+            _ => whole,
+        }
+    }
+
+    /// The size in which an access of `size` bytes has to be made: smaller on the stack where it is not aligned.
+    fn stack_part(&self, ptr: &Expr, base: Value, off: i32, size: Size) -> Size {
+        let on_stack = ptr.ty.as_ptr().is_some_and(|p| p.space == Space::Stack);
+        if !on_stack {
+            return size;
+        }
+        let known = match self.b.stack_offset(base) {
+            // Every slot is 8-byte aligned.
+            Some(at) => at.wrapping_add(off),
+            None => (alignment(ptr) as i32) | off,
+        };
+        // The lowest bit that is set in what it is a multiple of.
+        let most = 1u32 << known.trailing_zeros().min(3);
+        Size::from_bytes(size.bytes().min(most)).unwrap_or(Size::B1)
     }
 
     /// Whether this reads a packet pointer from the context: most contexts have a 4-byte field there, which the
@@ -38,7 +68,13 @@ impl Lower<'_> {
         let (base, off) = self.base_and_offset(ptr, off);
         let v = self.typed(value, mem);
         let (size, _) = access(mem);
-        self.b.store(size, base, off, v);
+        let part = self.stack_part(ptr, base, off, size);
+        self.b.store(part, base, off, v);
+        for at in (part.bytes()..size.bytes()).step_by(part.bytes() as usize) {
+            let count = self.b.iconst(i64::from(8 * at));
+            let high = self.b.bin(BinOp::LShr, W64, v, count);
+            self.b.store(part, base, off + at as i32, high);
+        }
         let fits = match (mem.as_int(), value.ty.as_int()) {
             (Some(to), Some(from)) => from == to || to.size == 8 || (from.size < to.size && !from.signed),
             _ => true,
