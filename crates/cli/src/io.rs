@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use whistler_diag::{Diagnostic, SourceMap, Style, render};
+use whistler_diag::{Diagnostic, Severity, SourceMap, Style, render};
 
 /// Whether standard error is a terminal that wants colour.
 pub fn style() -> Style {
@@ -23,8 +23,8 @@ pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap) {
 
 /// `3 errors, 1 warning`, when there is anything to count.
 pub fn tally(diagnostics: &[Diagnostic]) -> Option<String> {
-    let errors = diagnostics.iter().filter(|d| d.is_error()).count();
-    let warnings = diagnostics.len() - errors;
+    let count = |s: Severity| diagnostics.iter().filter(|d| d.severity == s).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let word = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match (errors, warnings) {
         (0, 0) => None,

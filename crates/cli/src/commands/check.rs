@@ -1,7 +1,7 @@
 //! `whistler check FILE`: errors and warnings, for people or as JSON.
 
 use serde_json::{Value, json};
-use whistler_diag::{Diagnostic, SourceMap};
+use whistler_diag::{Diagnostic, Severity, SourceMap};
 
 use super::Outcome;
 use crate::args::CheckArgs;
@@ -24,12 +24,16 @@ pub fn run(args: &CheckArgs) -> Outcome {
     Ok(!diagnostics.iter().any(Diagnostic::is_error))
 }
 
-/// `{"errors":[…],"warnings":[…]}` with 1-based positions.
+/// `{"errors":[…],"warnings":[…],"notes":[…]}` with 1-based positions.
 fn to_json(diagnostics: &[Diagnostic], sources: &SourceMap) -> Value {
-    let list = |errors: bool| -> Vec<Value> {
-        diagnostics.iter().filter(|d| d.is_error() == errors).map(|d| one(d, sources)).collect()
+    let list = |severity: Severity| -> Vec<Value> {
+        diagnostics.iter().filter(|d| d.severity == severity).map(|d| one(d, sources)).collect()
     };
-    json!({ "errors": list(true), "warnings": list(false) })
+    json!({
+        "errors": list(Severity::Error),
+        "warnings": list(Severity::Warning),
+        "notes": list(Severity::Note),
+    })
 }
 
 fn one(d: &Diagnostic, sources: &SourceMap) -> Value {

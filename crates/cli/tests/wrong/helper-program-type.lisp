@@ -1,3 +1,3 @@
 (defprog main (:type :xdp)
-  (get-current-pid-tgid)
+  (skb-vlan-pop (ctx-ptr))
   XDP_PASS)
