@@ -39,8 +39,32 @@ impl Rng {
     /// A number at which things break.
     pub fn interesting(&mut self) -> i64 {
         const EDGES: [i64; 26] = [
-            0, 1, -1, 2, 7, 8, 15, 31, 32, 33, 63, 64, 255, 256, 65535, 0x7fff_ffff, 0x8000_0000, -0x8000_0000,
-            0xffff_ffff, 0xffff_fffe, 0x1_0000_0000, i64::MIN, i64::MAX, -2, -128, 0xffff_0000,
+            0,
+            1,
+            -1,
+            2,
+            7,
+            8,
+            15,
+            31,
+            32,
+            33,
+            63,
+            64,
+            255,
+            256,
+            65535,
+            0x7fff_ffff,
+            0x8000_0000,
+            -0x8000_0000,
+            0xffff_ffff,
+            0xffff_fffe,
+            0x1_0000_0000,
+            i64::MIN,
+            i64::MAX,
+            -2,
+            -128,
+            0xffff_0000,
         ];
         match self.below(5) {
             0 => self.below(70) as i64 - 3,
@@ -189,8 +213,7 @@ const BIN: [BinOp; 13] = [
     BinOp::LShr,
     BinOp::AShr,
 ];
-const CC: [Cc; 11] =
-    [Cc::Eq, Cc::Ne, Cc::Ult, Cc::Ule, Cc::Ugt, Cc::Uge, Cc::Slt, Cc::Sle, Cc::Sgt, Cc::Sge, Cc::Test];
+const CC: [Cc; 11] = [Cc::Eq, Cc::Ne, Cc::Ult, Cc::Ule, Cc::Ugt, Cc::Uge, Cc::Slt, Cc::Sle, Cc::Sgt, Cc::Sge, Cc::Test];
 
 /// A module whose last function, `main`, is the one to run.
 pub fn module(seed: u64) -> Module {
@@ -346,8 +369,7 @@ impl Gen<'_> {
                 self.b.bin(op, w, x, n)
             }
             _ => {
-                let recipe =
-                    (self.rng.pick(&BIN), self.width(), self.rng.pick(&self.vars), self.rng.interesting());
+                let recipe = (self.rng.pick(&BIN), self.width(), self.rng.pick(&self.vars), self.rng.interesting());
                 self.recipes.push(recipe);
                 let (op, w, var, n) = recipe;
                 let (x, n) = (self.b.use_var(var), self.b.iconst(n));
@@ -403,7 +425,11 @@ impl Gen<'_> {
                 self.branch(
                     cond,
                     |g| g.statements(depth + 1, 3),
-                    |g| if !one_sided { g.statements(depth + 1, 2) },
+                    |g| {
+                        if !one_sided {
+                            g.statements(depth + 1, 2)
+                        }
+                    },
                 );
             }
             18 if depth < 3 => self.truth(depth),

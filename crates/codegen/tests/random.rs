@@ -96,3 +96,35 @@ fn the_pipeline_keeps_the_meaning() {
         }
     }
 }
+
+/// Time per pass; run it in release mode.
+#[test]
+#[ignore = "measures"]
+fn measure() {
+    use std::time::{Duration, Instant};
+    let target = Target::default();
+    let modules: Vec<Module> = (0..2000).map(module).collect();
+    let size = |m: &Module| m.functions.iter().flat_map(|f| &f.blocks).map(|b| b.insts.len() + 1).sum::<usize>();
+    let (mut before, mut after, mut all) = (0, 0, Duration::ZERO);
+    let mut passes: Vec<(&str, Duration)> = Vec::new();
+    for m in &modules {
+        let mut m = m.clone();
+        before += size(&m);
+        let start = Instant::now();
+        for (name, took) in run_pipeline(&mut m, &target, OptLevel::Full).unwrap() {
+            match passes.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, sum)) => *sum += took,
+                None => passes.push((name, took)),
+            }
+        }
+        all += start.elapsed();
+        after += size(&m);
+    }
+    passes.sort_by_key(|(_, t)| std::cmp::Reverse(*t));
+    for (name, took) in passes {
+        println!("{name:10} {:6.2} us a module", took.as_secs_f64() * 1e6 / modules.len() as f64);
+    }
+    let per = all.as_secs_f64() * 1e6 / modules.len() as f64;
+    let n = modules.len();
+    println!("all {per:.1} us a module of {} instructions, {} afterwards", before / n, after / n);
+}

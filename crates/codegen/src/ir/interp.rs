@@ -5,9 +5,7 @@
 //! Where the IR promises nothing, the interpreter is nasty on purpose: fresh stack memory is not
 //! zero, and what a CO-RE load leaves above its local size is not either.
 
-use super::{
-    AtomicOp, BinOp, Callee, Cc, Function, Module, Op, Size, Slot, Sym, Terminator, UnOp, Value, Width,
-};
+use super::{AtomicOp, BinOp, Callee, Cc, Function, Module, Op, Size, Slot, Sym, Terminator, UnOp, Value, Width};
 
 /// Why a run ended without a result.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -178,7 +176,13 @@ impl<'a> Interp<'a> {
                 Terminator::Open => return Err(Trap::Missing("a block has no end".into())),
                 Terminator::Return(v) => return Ok(values[v.index()]),
                 Terminator::Jump(t) => t,
-                Terminator::Branch { cond, then, els } => if values[cond.index()] != 0 { then } else { els },
+                Terminator::Branch { cond, then, els } => {
+                    if values[cond.index()] != 0 {
+                        then
+                    } else {
+                        els
+                    }
+                }
             };
             args.clear();
             args.extend(target.args.iter().map(|v| values[v.index()]));
@@ -199,7 +203,9 @@ impl<'a> Interp<'a> {
             Op::Bin(op, w, a, b) => bin(*op, *w, get(a), get(b)),
             Op::Un(op, a) => un(*op, get(a)),
             Op::Cmp(cc, w, a, b) => u64::from(compare(*cc, *w, get(a), get(b))),
-            Op::InBounds { ptr, len, end } => u64::from(i128::from(get(ptr)) + i128::from(*len) <= i128::from(get(end))),
+            Op::InBounds { ptr, len, end } => {
+                u64::from(i128::from(get(ptr)) + i128::from(*len) <= i128::from(get(end)))
+            }
             Op::StackAddr(Slot(n), off) => slots[*n as usize].wrapping_add(i64::from(*off) as u64),
             Op::SymAddr(sym, off) => self.world.symbol(*sym).wrapping_add(i64::from(*off) as u64),
             Op::Load { size, signed, base, off } => {
@@ -275,8 +281,20 @@ fn bin(op: BinOp, w: Width, a: u64, b: u64) -> u64 {
         BinOp::Mul => sa * sb,
         BinOp::UDiv => ua.checked_div(ub).unwrap_or(0) as i128,
         BinOp::UMod => ua.checked_rem(ub).unwrap_or(ua) as i128,
-        BinOp::SDiv => if sb == 0 { 0 } else { sa / sb },
-        BinOp::SMod => if sb == 0 { sa } else { sa % sb },
+        BinOp::SDiv => {
+            if sb == 0 {
+                0
+            } else {
+                sa / sb
+            }
+        }
+        BinOp::SMod => {
+            if sb == 0 {
+                sa
+            } else {
+                sa % sb
+            }
+        }
         BinOp::And => sa & sb,
         BinOp::Or => sa | sb,
         BinOp::Xor => sa ^ sb,

@@ -83,7 +83,8 @@ impl Bits {
                 let mut all: Option<(Known, Known)> = None;
                 for pred in &cfg.preds[b.index()] {
                     for t in f.blocks[pred.index()].term.targets().filter(|t| t.block == b) {
-                        let k = t.args.get(n).map_or((Known::NOTHING, Known::NOTHING), |a| (bits.get(*a), bits.told(*a)));
+                        let k =
+                            t.args.get(n).map_or((Known::NOTHING, Known::NOTHING), |a| (bits.get(*a), bits.told(*a)));
                         all = Some(all.map_or(k, |old| (old.0.meet(k.0), old.1.meet(k.1))));
                     }
                 }

@@ -124,7 +124,9 @@ impl Checks<'_> {
     /// A comparison as it is kept: with a value first, and of two values the lower one.
     fn order(&self, cc: Cc, w: Width, a: Value, b: Value) -> Option<(Cc, Key)> {
         match (self.operand(a), self.operand(b)) {
-            (Operand::Value(a), Operand::Value(b)) if b < a => Some((cc.swapped(), Key::Order(w, b, Operand::Value(a)))),
+            (Operand::Value(a), Operand::Value(b)) if b < a => {
+                Some((cc.swapped(), Key::Order(w, b, Operand::Value(a))))
+            }
             (Operand::Value(a), y) => Some((cc, Key::Order(w, a, y))),
             (x, Operand::Value(b)) => Some((cc.swapped(), Key::Order(w, b, x))),
             _ => None,
@@ -177,8 +179,11 @@ impl Checks<'_> {
                 let key = Key::Packet(base, end);
                 let (at_least, below) = self.packet_range(key);
                 let off = off as u64;
-                let fact =
-                    if held { Fact::Between(at_least.max(off), below) } else { Fact::Between(at_least, below.min(off)) };
+                let fact = if held {
+                    Fact::Between(at_least.max(off), below)
+                } else {
+                    Fact::Between(at_least, below.min(off))
+                };
                 self.learn(key, fact);
             }
             _ => {

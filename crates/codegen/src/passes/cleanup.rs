@@ -159,7 +159,9 @@ fn leads_to(f: &Function, elsewhere: &[bool], from: Block, t: &Target) -> Option
             _ => return None,
         },
         // The number returned is better made in one place.
-        Terminator::Return(v) if f.ty(*v) == Ty::Int && data.insts.is_empty() => return Some(End::Returns(look(f, &seen, *v))),
+        Terminator::Return(v) if f.ty(*v) == Ty::Int && data.insts.is_empty() => {
+            return Some(End::Returns(look(f, &seen, *v)));
+        }
         Terminator::Return(_) | Terminator::Open => return None,
     };
     // Only as it stands: a jump to itself is a loop that shall stay one.

@@ -57,17 +57,8 @@ pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
     let dom = Dominators::of(&cfg);
     let bits = Bits::of(f, &cfg);
     let (roles, memory, aliases) = (Roles::of(f), Memory::of(f), Aliases::new(f));
-    let mut g = Gvn {
-        f,
-        cfg,
-        bits,
-        roles,
-        memory,
-        aliases,
-        table: FxHashMap::default(),
-        undo: Vec::new(),
-        changed: false,
-    };
+    let mut g =
+        Gvn { f, cfg, bits, roles, memory, aliases, table: FxHashMap::default(), undo: Vec::new(), changed: false };
     enum Step {
         Enter(Block, Vec<KnownPlace>),
         Leave(usize),

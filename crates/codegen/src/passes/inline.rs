@@ -3,9 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::ir::{
-    Block, BlockData, Callee, Function, Inst, Module, Op, Slot, Sym, Target, Terminator, Value, ValueDef,
-};
+use crate::ir::{Block, BlockData, Callee, Function, Inst, Module, Op, Slot, Sym, Target, Terminator, Value, ValueDef};
 use whistler_isa::Target as Machine;
 
 /// Instructions that are always worth copying: about what calling costs.
@@ -102,16 +100,18 @@ fn fits(callee: &Function, times: usize, caller: &Function, call: Inst) -> bool 
     let Op::Call { args, .. } = &caller.insts[call.index()].op else { return false };
     let Some(entry) = callee.blocks.first() else { return false };
     let stack = |f: &Function| f.slots.iter().map(|s| s.size.next_multiple_of(8)).sum::<u32>();
-    let types = args.len() == entry.params.len()
-        && entry.params.iter().zip(args).all(|(p, a)| callee.ty(*p) == caller.ty(*a));
+    let types =
+        args.len() == entry.params.len() && entry.params.iter().zip(args).all(|(p, a)| callee.ty(*p) == caller.ty(*a));
     let size = size(callee);
     types
         && (size <= SMALL || (times == 1 && size <= LARGE))
         && (callee.slots.is_empty() || stack(callee) + stack(caller) <= MAX_STACK)
         && callee.blocks.iter().all(|b| b.term != Terminator::Open)
-        && !callee.blocks.iter().flat_map(|b| &b.insts).any(|i| {
-            matches!(callee.insts[i.index()].op, Op::Call { callee: Callee::Helper(TAIL_CALL), .. })
-        })
+        && !callee
+            .blocks
+            .iter()
+            .flat_map(|b| &b.insts)
+            .any(|i| matches!(callee.insts[i.index()].op, Op::Call { callee: Callee::Helper(TAIL_CALL), .. }))
 }
 
 /// Replaces a call by a copy of the function's blocks.

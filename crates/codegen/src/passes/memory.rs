@@ -198,4 +198,3 @@ fn may_be_stack(space: Option<Space>) -> bool {
 fn anything(space: Space) -> bool {
     matches!(space, Space::Mem | Space::Other | Space::Btf)
 }
-

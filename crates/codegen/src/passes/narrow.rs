@@ -71,7 +71,8 @@ impl Narrow {
             v = match f.def_op(v) {
                 Some(Op::Un(UnOp::Zext(s) | UnOp::Sext(s), x)) if *s >= size => *x,
                 Some(Op::Bin(BinOp::And, _, x, m))
-                    if f.as_const(*m).is_some_and(|m| m as u64 & super::fold::mask(size) == super::fold::mask(size)) =>
+                    if f.as_const(*m)
+                        .is_some_and(|m| m as u64 & super::fold::mask(size) == super::fold::mask(size)) =>
                 {
                     *x
                 }
@@ -111,9 +112,7 @@ impl Narrow {
             return None;
         }
         let extension = |v: Value| match f.def_op(v) {
-            Some(Op::Un(UnOp::Zext(Size::B4), x))
-                if self.uses[v.index()] == 1 && self.roles.may_look_through(v, r) =>
-            {
+            Some(Op::Un(UnOp::Zext(Size::B4), x)) if self.uses[v.index()] == 1 && self.roles.may_look_through(v, r) => {
                 Some(*x)
             }
             _ => None,

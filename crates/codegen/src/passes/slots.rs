@@ -82,8 +82,8 @@ fn pieces(f: &Function, memory: &Memory) -> Vec<Piece> {
     };
     let spoiled: Vec<bool> = (all.iter().enumerate())
         .map(|(n, p)| {
-            let by_piece = (all.iter().enumerate())
-                .any(|(m, q)| m != n && overlap(p, q.slot, q.off, i64::from(q.size.bytes())));
+            let by_piece =
+                (all.iter().enumerate()).any(|(m, q)| m != n && overlap(p, q.slot, q.off, i64::from(q.size.bytes())));
             let by_other = (other.iter()).any(|o| o.slot().is_some_and(|s| overlap(p, s, o.off, i64::from(o.size))));
             by_piece || by_other
         })

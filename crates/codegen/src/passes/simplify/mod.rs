@@ -44,7 +44,8 @@ pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
     let cfg = Cfg::of(f);
     let bits = Bits::of(f, &cfg);
     let (roles, uses, aliases) = (Roles::of(f), use_counts(f), Aliases::new(f));
-    let mut s = Simplify { f, cx: *cx, bits, sensitive: false, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
+    let mut s =
+        Simplify { f, cx: *cx, bits, sensitive: false, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
     let mut changed = false;
     // In this order operands come before their users, loops aside.
     for b in cfg.order {
