@@ -17,9 +17,28 @@ use args::{Args, Command};
 
 /// Exit status of a run that found errors in what the user wrote.
 const FAILED: u8 = 1;
+/// What Rust's own main ends with after a panic.
+const PANICKED: u8 = 101;
+
+/// Deep recursion in the language is recursion here too, and the main thread's stack is what the shell allows.
+/// Only what is used of it costs memory.
+pub(crate) const STACK: usize = 64 << 20;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let large = std::thread::Builder::new().stack_size(STACK);
+    match large.spawn(move || run(args)).map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // The panic has been reported.
+        Ok(Err(_)) => ExitCode::from(PANICKED),
+        Err(e) => {
+            eprintln!("whistler: no thread can be started: {e}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(args: Args) -> ExitCode {
     let result = match args.command {
         None if !args.eval.is_empty() => commands::eval::run(&args.eval, &args.image),
         None => commands::repl::run(&args.image),

@@ -60,7 +60,8 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
         recorded: limits.recorded.clone(),
     };
     let terminal = Terminal::new(sources.clone(), interrupt);
-    let image = Image::new(options, Box::new(terminal));
+    let mut image = Image::new(options, Box::new(terminal));
+    image.set_stack_budget(crate::STACK / 4 * 3);
     Ok(Session { image: Rc::new(RefCell::new(image)), sources, way })
 }
 

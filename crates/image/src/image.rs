@@ -99,6 +99,25 @@ impl Image {
         format!("kernel {} · BTF {btf} · caps: {caps}", kernel.release())
     }
 
+    /// What earlier processes left attached, and how to remove it; `None` when there is nothing.
+    pub fn leftovers(&self) -> Option<String> {
+        if self.shared.options.mode == Mode::Vm {
+            return None;
+        }
+        // Where the network can't be asked there is nothing to offer either.
+        let found = whistler_loader::find_leftovers().ok().filter(|f| !f.is_empty())?;
+        let lines = forms::leftovers::lines(&found).join("\n  ");
+        self.shared.live().ok()?.leftovers = found;
+        Some(format!(
+            "killed sessions left traffic filters attached:\n  {lines}\n(remove-leftover 1) removes the first, (remove-leftover t) all"
+        ))
+    }
+
+    /// How many bytes of the Rust stack evaluation may use; for threads with a large one.
+    pub fn set_stack_budget(&mut self, bytes: usize) {
+        self.interp.set_stack_budget(bytes);
+    }
+
     /// Evaluates the forms of a text one after the other, up to the first that fails. `each` gets every form's
     /// step as soon as it is done.
     pub fn eval(&mut self, name: &str, text: &str, each: &mut dyn FnMut(Step)) {
@@ -169,6 +188,8 @@ impl Image {
             .into_iter()
             .map(|s| s.name().to_string())
             .chain(self.shared.declared_names())
+            .chain(whistler_compiler::forms::names().map(str::to_string))
+            .chain(whistler_isa::helpers::HELPERS.iter().map(|h| whistler_compiler::names::norm_str(h.name)))
             .filter(|n| n.to_lowercase().starts_with(&folded))
             .collect();
         names.sort();

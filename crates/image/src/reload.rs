@@ -52,7 +52,7 @@ impl Shared {
     }
 
     /// A program's name as declared.
-    fn spelled(&self, symbol: &str) -> Result<Option<String>, LispError> {
+    pub fn spelled(&self, symbol: &str) -> Result<Option<String>, LispError> {
         let session = self.session()?;
         Ok(session.env.programs.names().find(|n| symbol_name(n.name()) == symbol).map(|n| n.name().to_string()))
     }

@@ -23,6 +23,9 @@ pub fn run(args: &ImageArgs) -> Outcome {
     if std::io::stdin().is_terminal() {
         println!("{}", banner(&session.image.borrow()));
     }
+    if let Some(notice) = session.image.borrow().leftovers() {
+        eprintln!("{notice}");
+    }
     let config = Config::builder().auto_add_history(true).completion_type(CompletionType::List).build();
     let mut editor: Editor<PromptHelper, FileHistory> =
         Editor::with_config(config).map_err(|e| format!("the terminal: {e}"))?;

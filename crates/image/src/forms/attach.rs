@@ -59,10 +59,13 @@ fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
             (Some(link), slot)
         }
     };
+    let id = {
+        let mut live = shared.live()?;
+        live.last_link += 1;
+        live.last_link
+    };
+    let what = format!("{} → {spec}", declared_name(shared, &name)?);
     let mut live = shared.live()?;
-    live.last_link += 1;
-    let id = live.last_link;
-    let what = format!("{name} → {spec}");
     live.links.push(LiveLink { id, program: name, spec, by_section: rest.is_empty(), link, slot });
     drop(live);
     Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
@@ -213,9 +216,17 @@ fn detach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
 }
 
 fn links(shared: &Shared, interp: &mut Interp, _: &[Value]) -> LispResult {
-    let all: Vec<(u32, String)> =
-        shared.live()?.links.iter().map(|l| (l.id, format!("{} → {}", l.program, l.spec))).collect();
-    let values: Vec<Value> =
-        all.into_iter().map(|(id, what)| handles::value(interp, Rc::new(LinkHandle { id, what }))).collect();
+    let all: Vec<(u32, String, String)> =
+        shared.live()?.links.iter().map(|l| (l.id, l.program.clone(), l.spec.to_string())).collect();
+    let mut values = Vec::new();
+    for (id, program, spec) in all {
+        let what = format!("{} → {spec}", declared_name(shared, &program)?);
+        values.push(handles::value(interp, Rc::new(LinkHandle { id, what })));
+    }
     Ok(interp.heap.list(&values))
+}
+
+/// A program's name as it was declared.
+fn declared_name(shared: &Shared, symbol: &str) -> Result<String, LispError> {
+    Ok(shared.spelled(symbol)?.unwrap_or_else(|| symbol.to_string()))
 }

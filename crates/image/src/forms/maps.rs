@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use whistler_compiler::hir::{MapDef, Ty};
 use whistler_isa::MapType;
-use whistler_lisp::{Interp, LispError, LispResult, Value};
+use whistler_lisp::{Form, Interp, LispError, LispResult, Symbol, Value};
 use whistler_loader::Put;
 
 use super::define;
@@ -28,6 +28,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(interp, shared, "map-keys", "map", "The keys, as a list.", map_keys);
     define(interp, shared, "map-entries", "map", "The entries, as a list of (key . value).", map_entries);
     define(interp, shared, "map-count", "map", "The number of entries.", map_count);
+    interp.define_host_macro("do-map-entries", Rc::new(|_, form| do_map_entries(form)));
     define(interp, shared, "map-clear", "map", "Removes all entries (array maps: sets them to 0); how many.", map_clear);
 }
 
@@ -167,6 +168,25 @@ fn map_entries(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResu
         out.push(interp.heap.cons(k, v));
     }
     Ok(interp.heap.list(&out))
+}
+
+/// `(do-map-entries (k v map) body…)`: the entries as they were when it began.
+fn do_map_entries(form: &Form) -> Result<Form, LispError> {
+    let wrong = || LispError::malformed(form.span, "it is written (do-map-entries (key value map) form…)");
+    let [_, head, body @ ..] = form.as_list().unwrap_or(&[]) else { return Err(wrong()) };
+    let [key, value, map] = head.as_list().unwrap_or(&[]) else { return Err(wrong()) };
+    if key.as_symbol().is_none() || value.as_symbol().is_none() {
+        return Err(wrong());
+    }
+    let word = |name: &'static str| Form::symbol(Symbol::cl(name), head.span);
+    let list = |items: Vec<Form>| Form::list(items, form.span);
+    let entry = Form::symbol(Symbol::gensym("entry"), head.span);
+    let part = |of: &Form, name| list(vec![of.clone(), list(vec![word(name), entry.clone()])]);
+    let entries = Form::symbol(Symbol::intern("map-entries"), head.span);
+    let mut inner = vec![word("let"), list(vec![part(key, "car"), part(value, "cdr")])];
+    inner.extend_from_slice(body);
+    let each = list(vec![entry.clone(), list(vec![entries, map.clone()])]);
+    Ok(list(vec![word("dolist"), each, list(inner)]))
 }
 
 fn map_count(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {

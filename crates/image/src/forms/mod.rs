@@ -2,7 +2,9 @@
 
 mod attach;
 mod compile;
+mod describe;
 mod globals;
+pub(crate) mod leftovers;
 mod look;
 mod maps;
 mod rings;
@@ -22,7 +24,9 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     }
     attach::install(interp, shared);
     compile::install(interp, shared);
+    describe::install(interp, shared);
     globals::install(interp, shared);
+    leftovers::install(interp, shared);
     look::install(interp, shared);
     maps::install(interp, shared);
     rings::install(interp, shared);

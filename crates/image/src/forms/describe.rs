@@ -1,0 +1,169 @@
+//! Looking names up: `describe`, `apropos`, `documentation` know what is declared and what the language has for
+//! programs, beside what the host Lisp knows.
+
+use std::rc::Rc;
+
+use whistler_compiler::names::{norm, norm_str};
+use whistler_isa::helpers::{self, Helper, HelperFlags};
+use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
+
+use crate::args::{Args, text};
+use crate::handles::name_of;
+use crate::live::{Shared, symbol_name};
+
+pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
+    for (name, lambda, doc, own) in [
+        ("describe", "thing &optional stream", "Prints what a name or value is.", describe as Own),
+        ("documentation", "name &optional kind", "What a name is for, as a string; nil when nothing is known.", documentation),
+    ] {
+        let host = interp.function(Symbol::intern(name));
+        let shared = shared.clone();
+        let look = move |interp: &mut Interp, args: &[Value]| match (own(&shared, interp, args)?, host) {
+            (Some(v), _) => Ok(v),
+            (None, Some(host)) => interp.call(host, args),
+            (None, None) => Ok(Value::NIL),
+        };
+        interp.define_native(name, lambda, doc, Rc::new(look));
+    }
+    super::define(interp, shared, "apropos", "text", "Prints the names that contain a text, with what they are.", apropos);
+}
+
+/// `None`: ask the host.
+type Own = fn(&Shared, &mut Interp, &[Value]) -> Result<Option<Value>, LispError>;
+
+/// What a name stands for, each in a few words, with more lines below.
+struct Entry {
+    what: String,
+    more: Vec<String>,
+}
+
+fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Option<Value>, LispError> {
+    let Some(name) = args.first().and_then(|v| name_of(interp, *v)) else { return Ok(None) };
+    let mut entries = declared(shared, &name)?;
+    entries.extend(built_in(&name));
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    for e in entries {
+        interp.io.write_out(&format!("{name} · {}\n", e.what));
+        for line in e.more {
+            interp.io.write_out(&format!("  {line}\n"));
+        }
+    }
+    Ok(Some(Value::NIL))
+}
+
+fn documentation(_: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Option<Value>, LispError> {
+    let Some(name) = args.first().and_then(|v| name_of(interp, *v)) else { return Ok(None) };
+    let Some(form) = whistler_compiler::forms::lookup(norm(Symbol::intern(&name))) else { return Ok(None) };
+    Ok(Some(interp.heap.string(format!("{} — {}", form.usage, form.doc))))
+}
+
+fn apropos(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
+    let [part] = Args::new("apropos", args, &[])?.exactly()?;
+    let part = norm_str(&text(interp, part, "apropos")?);
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for (name, kind, _) in &shared.session()?.env.order {
+        lines.push((name.name().to_string(), kind.word().to_string()));
+    }
+    lines.extend(whistler_compiler::forms::all().map(|f| (f.name.to_string(), format!("kernel form: {}", f.doc))));
+    lines.extend(helpers::HELPERS.iter().map(|h| (norm_str(h.name), format!("helper: {}", signature(h)))));
+    for s in interp.all_names() {
+        let doc = interp.documentation(s, whistler_lisp::DocKind::Function);
+        lines.push((s.name().to_string(), doc.map_or(String::new(), |d| format!("host: {d}"))));
+    }
+    lines.retain(|(n, _)| norm_str(n).contains(&part));
+    lines.sort();
+    // What is said of a name in several ways is all of interest, but not that it is just a name.
+    for i in (0..lines.len()).rev() {
+        let alone = lines.iter().filter(|l| l.0 == lines[i].0).count() == 1;
+        if lines[i].1.is_empty() && !alone {
+            lines.remove(i);
+        }
+    }
+    lines.dedup();
+    for (name, what) in lines {
+        let line = if what.is_empty() { format!("{name}\n") } else { format!("{name} · {what}\n") };
+        interp.io.write_out(&line);
+    }
+    Ok(Value::NIL)
+}
+
+/// What the user declared under a name.
+fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
+    let mut out = Vec::new();
+    let symbol = Symbol::intern(name);
+    let (session, live) = (shared.session()?, shared.live()?);
+    let env = &session.env;
+    if let Some(m) = env.maps.get(symbol) {
+        let ty = |t: &Option<whistler_compiler::hir::Ty>, size| t.as_ref().map_or(format!("{size} bytes"), |t| t.to_string());
+        let what = format!("map · {}, {} entries", m.map_type.keyword(), m.max_entries);
+        let mut more = Vec::new();
+        if m.key_size > 0 || m.value_size > 0 {
+            more.push(format!("key {}, value {}", ty(&m.key, m.key_size), ty(&m.value, m.value_size)));
+        }
+        let users: Vec<String> = session.dependants(symbol).iter().map(|s| s.name().to_string()).collect();
+        if !users.is_empty() {
+            more.push(format!("used by {}", users.join(", ")));
+        }
+        out.push(Entry { what, more });
+    }
+    if let Some(p) = env.programs.get(symbol) {
+        let mut more = Vec::new();
+        let key = symbol_name(name);
+        if let Some(loaded) = live.programs.get(&key) {
+            let slots = loaded.compiled.object.program(&key).map_or(0, |p| p.function.insns.len());
+            more.push(format!("{slots} instructions{}", if loaded.stale { ", from before something it uses changed" } else { "" }));
+        }
+        more.extend(live.links.iter().filter(|l| l.program == key).map(|l| format!("attached by link {} to {}", l.id, l.spec)));
+        out.push(Entry { what: format!("program · {} · {}", p.prog_type.keyword(), p.section), more });
+    }
+    if let Some(s) = env.structs.get(symbol) {
+        let what = format!("{} · {} bytes, align {}", if s.union { "union" } else { "struct" }, s.size, s.align);
+        let field = |f: &whistler_compiler::hir::Field| {
+            let bits = f.bits.map_or(String::new(), |(at, width)| format!(", bits {at}…{}", at + width - 1));
+            format!("{:>4}  {} {}{bits}", f.offset, f.name, f.ty)
+        };
+        out.push(Entry { what, more: s.fields.iter().map(field).collect() });
+    }
+    if let Some(e) = env.enums.get(symbol) {
+        let more = e.members.iter().map(|(n, v)| format!("{n} = {v}")).collect();
+        out.push(Entry { what: format!("enum · {}", e.ty), more });
+    }
+    if let Some(g) = env.globals.get(symbol) {
+        let what = format!("{} · {}", if g.writable { "global" } else { "parameter" }, g.ty);
+        out.push(Entry { what, more: Vec::new() });
+    }
+    if let Some(s) = env.subprograms.get(symbol) {
+        let params: Vec<String> = s.params.iter().map(|p| format!("({} {})", p.name, p.ty)).collect();
+        out.push(Entry { what: format!("subprogram · ({}) → {}", params.join(" "), s.ret), more: Vec::new() });
+    }
+    Ok(out)
+}
+
+/// What the language itself has for programs under a name.
+fn built_in(name: &str) -> Vec<Entry> {
+    let mut out = Vec::new();
+    if let Some(form) = whistler_compiler::forms::lookup(norm(Symbol::intern(name))) {
+        let what = format!("kernel form · {}", form.usage);
+        out.push(Entry { what, more: vec![form.doc.to_string()] });
+    }
+    let plain = norm_str(name).replace('-', "_");
+    if let Some(h) = helpers::by_name(plain.trim_start_matches("bpf_")) {
+        let mut more = vec![format!("since kernel {}", h.since)];
+        if h.flags.contains(HelperFlags::GPL_ONLY) {
+            more.push("only under a licence that is compatible with the GPL".to_string());
+        }
+        if h.flags.contains(HelperFlags::MAY_SLEEP) {
+            more.push("may sleep: only in sleepable programs".to_string());
+        }
+        out.push(Entry { what: format!("helper · {}", signature(h)), more });
+    }
+    out
+}
+
+/// A helper's call and result.
+fn signature(h: &Helper) -> String {
+    let args: String = h.args.iter().map(|a| format!(" {}", norm_str(a.name))).collect();
+    format!("({}{args}) → {}", norm_str(h.name), h.ret_type)
+}
