@@ -210,16 +210,11 @@ impl Module {
     }
 }
 
-impl Op {
-    /// Calls `f` on every operand.
-    pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
-        // One place lists the operands; reading goes through a copy so that it can be shared.
-        self.clone().for_each_operand_mut(|v| f(*v));
-    }
-
-    /// Calls `f` on every operand, to be replaced.
-    pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
-        match self {
+/// The one list of operands, for reading and for replacing.
+macro_rules! operands {
+    ($op:expr, $f:expr, $iter:ident) => {{
+        let mut f = $f;
+        match $op {
             Op::Const(_) | Op::StackAddr(..) | Op::SymAddr(..) | Op::CoreValue { .. } => {}
             Op::Bin(_, _, a, b) | Op::Cmp(_, _, a, b) => {
                 f(a);
@@ -241,8 +236,20 @@ impl Op {
                 f(new);
             }
             Op::MapLookup { map: _, key } => f(key),
-            Op::Call { callee: _, args } => args.iter_mut().for_each(f),
+            Op::Call { callee: _, args } => args.$iter().for_each(f),
         }
+    }};
+}
+
+impl Op {
+    /// Calls `f` on every operand.
+    pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
+        operands!(self, |v: &Value| f(*v), iter);
+    }
+
+    /// Calls `f` on every operand, to be replaced.
+    pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
+        operands!(self, |v: &mut Value| f(v), iter_mut);
     }
 }
 
@@ -281,6 +288,13 @@ impl Terminator {
 
     /// Calls `f` on every operand.
     pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
-        self.clone().for_each_operand_mut(|v| f(*v));
+        match self {
+            Terminator::Branch { cond, .. } => f(*cond),
+            Terminator::Return(v) => f(*v),
+            Terminator::Open | Terminator::Jump(_) => {}
+        }
+        for t in self.targets() {
+            t.args.iter().for_each(|v| f(*v));
+        }
     }
 }
