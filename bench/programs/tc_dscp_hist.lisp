@@ -1,0 +1,25 @@
+;;; Counts by DSCP, keeps a histogram of packet sizes and sets the priority from the DSCP class:
+;;; the counterpart of tc_dscp_hist.bpf.c.
+
+(defstruct class-stats (packets u64) (bytes u64) (ce u64))
+(defmap classes :type :percpu-array :key u32 :value class-stats :max-entries 64)
+(defmap sizes :type :percpu-array :key u32 :value u64 :max-entries 16)
+
+(defprog tc_dscp_hist (:type :tc :section "tc" :license "GPL")
+  (incf (getmap sizes (min (log2 (ctx len)) 15)))
+  (with-tc-eth (data end)
+    (let* ((ip (+ data +eth-hdr-len+))
+           (tclass (case (eth-type data)
+                     (#x0800 (if (<= (+ ip 20) end) (ipv4-tos ip) (return TC_ACT_OK)))
+                     (#x86dd (if (<= (+ ip 40) end)
+                                 (logand (>> (ntohs (load u16 ip 0)) 4) #xff)
+                                 (return TC_ACT_OK)))
+                     (t (return TC_ACT_OK))))
+           (dscp (>> tclass 2)))
+      (when-let ((c (map-lookup classes dscp)))
+        (incf (class-stats-packets c))
+        (incf (class-stats-bytes c) (ctx len))
+        (when (= (logand tclass 3) 3)
+          (incf (class-stats-ce c))))
+      (setf (ctx priority) (>> dscp 3))))
+  TC_ACT_OK)
