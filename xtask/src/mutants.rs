@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::root;
 
 /// Random programs per mistake: few first, more when none of them failed.
-const ROUNDS: [(&str, &str); 2] = [("40", "1"), ("1000", "1001")];
+const ROUNDS: [(&str, &str); 2] = [("40", "1"), ("250", "1001")];
 
 /// A compiler or machine that came to no end is a failure, too.
 const PATIENCE: Duration = Duration::from_secs(240);

@@ -99,6 +99,28 @@ pub enum Expr {
     Field(String, &'static str, Ty),
     /// A helper without arguments.
     Helper(&'static str),
+    /// `(f a …)` of a subprogram with that result type, each argument cast to its parameter's type.
+    Call(String, Ty, Vec<(Ty, Expr)>),
+    /// `(case (logand key 3) (n a) … (t d))`, all arms cast to that type; the last operand is `d`, the first `key`.
+    Case(Ty, Vec<Expr>),
+    /// `(cond (c a) … (t d))`: conditions and values in turn, then `d`.
+    Cond(Ty, Vec<Expr>),
+    /// `(block name (when c (return-from name a)) b)`.
+    Block(String, Ty, Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `(prog1 v (setf v e))`: the old value.
+    Post(String, Ty, Box<Expr>),
+    /// `(setf v e)` as a value: what the variable now holds.
+    SetValue(String, Ty, Box<Expr>),
+    /// `(load T v off)` of a struct's bytes.
+    Bytes(String, Ty, u32),
+    /// `(load T (+ v (logand e mask)) 0)` of a map value's bytes.
+    BytesAt(String, Ty, Box<Expr>),
+    /// `(memcmp v w n)`.
+    Differ(String, String, u32),
+    /// `(atomic-fetch-OP v off e T)` or `(atomic-xchg …)`.
+    Fetch(&'static str, String, Ty, u32, Box<Expr>),
+    /// `(atomic-cmpxchg v off e e T)`.
+    CmpXchg(String, Ty, u32, Box<Expr>, Box<Expr>),
 }
 
 impl Expr {
@@ -113,7 +135,17 @@ impl Expr {
             | Expr::Cast(t, _)
             | Expr::Packet(t, _)
             | Expr::GetMap(_, t, _)
-            | Expr::Field(_, _, t) => *t,
+            | Expr::Field(_, _, t)
+            | Expr::Call(_, t, _)
+            | Expr::Case(t, _)
+            | Expr::Cond(t, _)
+            | Expr::Block(_, t, ..)
+            | Expr::Post(_, t, _)
+            | Expr::SetValue(_, t, _)
+            | Expr::Bytes(_, t, _)
+            | Expr::BytesAt(_, t, _)
+            | Expr::Fetch(_, _, t, ..)
+            | Expr::CmpXchg(_, t, ..) => *t,
             Expr::Shift(op, t, ..) | Expr::ShiftBy(op, t, ..) => match *op {
                 ">>" => Ty::U64,
                 ">>>" => Ty::I64,
@@ -123,7 +155,7 @@ impl Expr {
                 let (a, b) = (a.ty(), b.ty());
                 if a == Ty::U64 || b == Ty::U64 || (!a.signed() && !b.signed()) { Ty::U64 } else { Ty::I64 }
             }
-            Expr::Compare(..) | Expr::Not(_) => Ty::U8,
+            Expr::Compare(..) | Expr::Not(_) | Expr::Differ(..) => Ty::U8,
             Expr::Logic(..) | Expr::Ldb(..) | Expr::Helper(_) => Ty::U64,
         }
     }
@@ -137,7 +169,20 @@ impl Expr {
     /// Its operands.
     pub fn children(&self) -> Vec<&Expr> {
         match self {
-            Expr::Lit(..) | Expr::Var(..) | Expr::Packet(..) | Expr::Field(..) | Expr::Helper(_) => vec![],
+            Expr::Lit(..)
+            | Expr::Var(..)
+            | Expr::Packet(..)
+            | Expr::Field(..)
+            | Expr::Helper(_)
+            | Expr::Bytes(..)
+            | Expr::Differ(..) => vec![],
+            Expr::Call(_, _, args) => args.iter().map(|a| &a.1).collect(),
+            Expr::Case(_, es) | Expr::Cond(_, es) => es.iter().collect(),
+            Expr::Block(_, _, c, a, b) => vec![c, a, b],
+            Expr::Post(_, _, a) | Expr::SetValue(_, _, a) | Expr::BytesAt(_, _, a) | Expr::Fetch(_, _, _, _, a) => {
+                vec![a]
+            }
+            Expr::CmpXchg(_, _, _, a, b) => vec![a, b],
             Expr::Arith(_, a, b)
             | Expr::Same(_, _, a, b)
             | Expr::ShiftBy(_, _, a, b)
@@ -156,7 +201,20 @@ impl Expr {
     /// The operands, to be replaced.
     pub fn children_mut(&mut self) -> Vec<&mut Expr> {
         match self {
-            Expr::Lit(..) | Expr::Var(..) | Expr::Packet(..) | Expr::Field(..) | Expr::Helper(_) => vec![],
+            Expr::Lit(..)
+            | Expr::Var(..)
+            | Expr::Packet(..)
+            | Expr::Field(..)
+            | Expr::Helper(_)
+            | Expr::Bytes(..)
+            | Expr::Differ(..) => vec![],
+            Expr::Call(_, _, args) => args.iter_mut().map(|a| &mut a.1).collect(),
+            Expr::Case(_, es) | Expr::Cond(_, es) => es.iter_mut().collect(),
+            Expr::Block(_, _, c, a, b) => vec![c, a, b],
+            Expr::Post(_, _, a) | Expr::SetValue(_, _, a) | Expr::BytesAt(_, _, a) | Expr::Fetch(_, _, _, _, a) => {
+                vec![a]
+            }
+            Expr::CmpXchg(_, _, _, a, b) => vec![a, b],
             Expr::Arith(_, a, b)
             | Expr::Same(_, _, a, b)
             | Expr::ShiftBy(_, _, a, b)
@@ -219,6 +277,83 @@ impl Expr {
                 key_text(key, out);
                 write!(out, ")")
             }
+            Expr::Call(name, _, args) => {
+                let args: Vec<(&Expr, Option<Ty>)> = args.iter().map(|(t, a)| (a, Some(*t))).collect();
+                call(out, name, &args)
+            }
+            Expr::Case(t, es) => {
+                out.push_str("(case (logand ");
+                for (i, e) in es.iter().enumerate() {
+                    match i {
+                        0 => {
+                            e.cast(Ty::U64, out);
+                            out.push_str(" 3)");
+                            continue;
+                        }
+                        i if i == es.len() - 1 => out.push_str(" (t "),
+                        i => {
+                            let _ = write!(out, " ({} ", i - 1);
+                        }
+                    }
+                    e.cast(*t, out);
+                    out.push(')');
+                }
+                write!(out, ")")
+            }
+            Expr::Cond(t, es) => {
+                out.push_str("(cond");
+                for pair in es.chunks(2) {
+                    out.push_str(" (");
+                    match pair {
+                        [c, _] => c.print(out),
+                        _ => out.push('t'),
+                    }
+                    out.push(' ');
+                    if let Some(e) = pair.last() {
+                        e.cast(*t, out);
+                    }
+                    out.push(')');
+                }
+                write!(out, ")")
+            }
+            Expr::Block(name, t, c, a, b) => {
+                let _ = write!(out, "(block {name} (when ");
+                c.print(out);
+                let _ = write!(out, " (return-from {name} ");
+                a.cast(*t, out);
+                out.push_str(")) ");
+                b.cast(*t, out);
+                write!(out, ")")
+            }
+            Expr::Post(name, t, e) => {
+                let _ = write!(out, "(prog1 {name} (setf {name} ");
+                e.cast(*t, out);
+                write!(out, "))")
+            }
+            Expr::SetValue(name, t, e) => {
+                let _ = write!(out, "(setf {name} ");
+                e.cast(*t, out);
+                write!(out, ")")
+            }
+            Expr::Bytes(var, t, off) => write!(out, "(load {} {var} {off})", t.name()),
+            Expr::BytesAt(var, t, e) => {
+                let _ = write!(out, "(load {} (+ {var} (logand ", t.name());
+                e.cast(Ty::U64, out);
+                write!(out, " {})) 0)", REC_LEN - t.bits() / 8)
+            }
+            Expr::Differ(a, b, n) => write!(out, "(memcmp {a} {b} {n})"),
+            Expr::Fetch(op, var, t, off, e) => {
+                let _ = write!(out, "({op} {var} {off} ");
+                e.cast(*t, out);
+                write!(out, " {})", t.name())
+            }
+            Expr::CmpXchg(var, t, off, a, b) => {
+                let _ = write!(out, "(atomic-cmpxchg {var} {off} ");
+                a.cast(*t, out);
+                out.push(' ');
+                b.cast(*t, out);
+                write!(out, " {})", t.name())
+            }
         };
     }
 }
@@ -273,8 +408,18 @@ pub enum Stmt {
     Lookup(String, Expr, Vec<Stmt>),
     /// `(store T data off e)` into the packet.
     Store(Ty, u32, Expr),
-    /// `(when c (return e))`.
-    ReturnWhen(Expr, Expr),
+    /// `(when c (return e))`, cast to the function's result type.
+    ReturnWhen(Ty, Expr, Expr),
+    /// `(store T v off e)` into a struct's bytes.
+    StoreBytes(String, Ty, u32, Expr),
+    /// `(memcpy v off w off n)`.
+    Copy(String, String, u32, u32),
+    /// `(memset v off e n)`.
+    Fill(String, u32, Expr, u32),
+    /// `(atomic-OP v off e T)`.
+    Atomic(&'static str, String, Ty, u32, Expr),
+    /// `(psetf v e w e)`.
+    Psetf((String, Ty, Expr), (String, Ty, Expr)),
     /// An expression for its effect.
     Do(Expr),
 }
@@ -307,9 +452,13 @@ impl Stmt {
             | Stmt::SetField(_, _, _, e)
             | Stmt::Lookup(_, e, _)
             | Stmt::Store(_, _, e)
+            | Stmt::StoreBytes(_, _, _, e)
+            | Stmt::Fill(_, _, e, _)
+            | Stmt::Atomic(_, _, _, _, e)
             | Stmt::Do(e) => vec![e],
-            Stmt::SetMap(_, _, a, b) | Stmt::IncfMap(_, _, a, b) | Stmt::ReturnWhen(a, b) => vec![a, b],
-            Stmt::Struct(..) | Stmt::Dotimes(..) => vec![],
+            Stmt::SetMap(_, _, a, b) | Stmt::IncfMap(_, _, a, b) | Stmt::ReturnWhen(_, a, b) => vec![a, b],
+            Stmt::Psetf(a, b) => vec![&mut a.2, &mut b.2],
+            Stmt::Struct(..) | Stmt::Dotimes(..) | Stmt::Copy(..) => vec![],
         }
     }
 
@@ -413,12 +562,36 @@ impl Stmt {
                 e.cast(*ty, out);
                 write!(out, ")")
             }
-            Stmt::ReturnWhen(c, e) => {
+            Stmt::ReturnWhen(t, c, e) => {
                 out.push_str("(when ");
                 c.print(out);
-                out.push_str(" (return (cast u32 ");
+                let _ = write!(out, " (return (cast {} ", t.name());
                 e.print(out);
                 write!(out, ")))")
+            }
+            Stmt::StoreBytes(var, t, off, e) => {
+                let _ = write!(out, "(store {} {var} {off} ", t.name());
+                e.cast(*t, out);
+                write!(out, ")")
+            }
+            Stmt::Copy(to, from, off, n) => write!(out, "(memcpy {to} {off} {from} {off} {n})"),
+            Stmt::Fill(var, off, e, n) => {
+                let _ = write!(out, "(memset {var} {off} ");
+                e.cast(Ty::U64, out);
+                write!(out, " {n})")
+            }
+            Stmt::Atomic(op, var, t, off, e) => {
+                let _ = write!(out, "({op} {var} {off} ");
+                e.cast(*t, out);
+                write!(out, " {})", t.name())
+            }
+            Stmt::Psetf(a, b) => {
+                out.push_str("(psetf");
+                for (name, t, e) in [a, b] {
+                    let _ = write!(out, " {name} ");
+                    e.cast(*t, out);
+                }
+                write!(out, ")")
             }
             Stmt::Do(e) => {
                 e.print(out);
@@ -435,9 +608,24 @@ fn print_body(body: &[Stmt], depth: usize, out: &mut String) {
     out.push_str(" 0");
 }
 
+/// A subprogram: `(defsubprog name ((v T) …) T body… e)`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sub {
+    /// What it is called.
+    pub name: String,
+    /// Its parameters.
+    pub params: Vec<(String, Ty)>,
+    /// What it does.
+    pub body: Vec<Stmt>,
+    /// What it gives, and as what.
+    pub result: (Ty, Expr),
+}
+
 /// A whole program.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Program {
+    /// What it may call.
+    pub subs: Vec<Sub>,
     /// What it does.
     pub body: Vec<Stmt>,
     /// What it returns.
@@ -459,6 +647,9 @@ pub const FIELDS: [(&str, Ty); 8] = [
     ("h", Ty::I64),
 ];
 
+/// Bytes of a `rec`.
+pub const REC_LEN: u32 = 32;
+
 /// Maps of scalars, with their value types.
 pub const MAPS: [(&str, Ty); 5] =
     [("counts", Ty::U64), ("small", Ty::U16), ("signed", Ty::I32), ("percpu", Ty::U64), ("old", Ty::U64)];
@@ -477,6 +668,19 @@ impl Program {
     /// The source text.
     pub fn text(&self) -> String {
         let mut out = String::from(PRELUDE);
+        for sub in &self.subs {
+            let _ = write!(out, "(defsubprog {} (", sub.name);
+            for (i, (name, t)) in sub.params.iter().enumerate() {
+                let _ = write!(out, "{}({name} {})", if i > 0 { " " } else { "" }, t.name());
+            }
+            let _ = write!(out, ") {}", sub.result.0.name());
+            for s in &sub.body {
+                s.print(1, &mut out);
+            }
+            out.push_str("\n  ");
+            sub.result.1.cast(sub.result.0, &mut out);
+            out.push_str(")\n");
+        }
         out.push_str("(defprog p (:type :xdp :section \"xdp\" :license \"GPL\")\n");
         let _ = write!(out, "  (with-packet (data data-end :min-len {PACKET_LEN})");
         for s in &self.body {

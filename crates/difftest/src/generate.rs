@@ -1,6 +1,6 @@
 //! Making random programs: well-typed, bounded, and busy enough to hurt a register allocator.
 
-use crate::ast::{Expr, FIELDS, MAPS, PACKET_LEN, Program, Stmt, Ty};
+use crate::ast::{Expr, FIELDS, MAPS, PACKET_LEN, Program, REC_LEN, Stmt, Sub, Ty};
 use crate::rng::Rng;
 
 /// A variable in scope.
@@ -21,11 +21,33 @@ struct Gen {
     /// Statements that may still be made.
     budget: usize,
     loop_depth: usize,
+    /// Subprograms that may be called.
+    subs: Vec<Sub>,
+    /// Whether there is a packet; what the function gives.
+    packet: bool,
+    result: Ty,
 }
 
 /// The program of a seed.
 pub fn generate(seed: u64) -> Program {
-    let mut g = Gen { rng: Rng::new(seed), scope: Vec::new(), recs: Vec::new(), next: 0, budget: 0, loop_depth: 0 };
+    let mut g = Gen {
+        rng: Rng::new(seed),
+        scope: Vec::new(),
+        recs: Vec::new(),
+        next: 0,
+        budget: 0,
+        loop_depth: 0,
+        subs: Vec::new(),
+        packet: false,
+        result: Ty::U32,
+    };
+    if g.rng.chance(40) {
+        for _ in 0..1 + g.rng.below(2) {
+            let sub = g.sub();
+            g.subs.push(sub);
+        }
+    }
+    (g.packet, g.result) = (true, Ty::U32);
     g.budget = 4 + g.rng.below(18);
     let count = 2 + g.rng.below(13);
     let mut body = vec![g.bind(count)];
@@ -49,15 +71,35 @@ pub fn generate(seed: u64) -> Program {
             });
         }
         let result = result.unwrap_or(Expr::Lit(Ty::U64, 0));
-        inner.push(Stmt::ReturnWhen(Expr::Lit(Ty::U64, 1), result));
+        inner.push(Stmt::ReturnWhen(Ty::U32, Expr::Lit(Ty::U64, 1), result));
     }
-    Program { body, result: Expr::Lit(Ty::U32, 2) }
+    Program { subs: g.subs, body, result: Expr::Lit(Ty::U32, 2) }
 }
 
 impl Gen {
     fn name(&mut self, prefix: &str) -> String {
         self.next += 1;
         format!("{prefix}{}", self.next)
+    }
+
+    /// A subprogram; small ones come to be inlined, those with loops and many statements do not.
+    fn sub(&mut self) -> Sub {
+        let mut params = Vec::new();
+        for _ in 0..1 + self.rng.below(4) {
+            let (name, ty) = (self.name("p"), *self.rng.pick(&Ty::ALL));
+            self.scope.push(Var { name: name.clone(), ty, assignable: self.rng.chance(50) });
+            params.push((name, ty));
+        }
+        self.result = *self.rng.pick(&Ty::ALL);
+        self.budget = self.rng.below(5);
+        let mut body = Vec::new();
+        while self.budget > 0 {
+            let s = self.stmt(1);
+            body.push(s);
+        }
+        let result = (self.result, self.expr(3));
+        self.scope.clear();
+        Sub { name: self.name("f"), params, body, result }
     }
 
     fn bind(&mut self, count: usize) -> Stmt {
@@ -98,7 +140,7 @@ impl Gen {
     fn stmt(&mut self, depth: usize) -> Stmt {
         self.budget = self.budget.saturating_sub(1);
         let nested = depth < 3 && self.budget > 0;
-        match self.rng.below(if nested { 20 } else { 12 }) {
+        match self.rng.below(if nested { 25 } else { 16 }) {
             0..=2 => match self.assignable() {
                 Some(v) => {
                     let e = self.expr(3);
@@ -131,20 +173,26 @@ impl Gen {
                 let e = self.expr(3);
                 Stmt::SetField(var, field, ty, e)
             }
-            10 => {
+            10 if self.packet => {
                 let ty = *self.rng.pick(&Ty::ALL);
                 let off = self.packet_offset(ty);
                 let e = self.expr(2);
                 Stmt::Store(ty, off, e)
             }
-            8 | 9 | 11 => Stmt::Do(Expr::Helper("get-smp-processor-id")),
-            12 | 13 => {
+            8..=11 => Stmt::Do(Expr::Helper("get-smp-processor-id")),
+            12 | 13 => self.on_bytes(),
+            14 => self.in_parallel(),
+            15 => {
+                let (c, e) = (self.compare(2), self.expr(2));
+                Stmt::ReturnWhen(self.result, c, e)
+            }
+            16..=18 => {
                 let c = self.condition(2);
                 let a = self.body(depth, 3);
                 let b = if self.rng.chance(60) { self.body(depth, 2) } else { Vec::new() };
                 Stmt::If(c, a, b)
             }
-            14 => {
+            19 => {
                 let count = 1 + self.rng.below(4);
                 let (scope, recs) = (self.scope.len(), self.recs.len());
                 let mut s = self.bind(count);
@@ -156,14 +204,14 @@ impl Gen {
                 self.recs.truncate(recs);
                 s
             }
-            15 => {
+            20 => {
                 let name = self.name("r");
                 self.recs.push(name.clone());
                 let body = self.body(depth, 4);
                 self.recs.retain(|r| *r != name);
                 Stmt::Struct(name, body)
             }
-            16 => {
+            21 => {
                 let key = self.expr(1);
                 let name = self.name("q");
                 self.recs.push(name.clone());
@@ -171,7 +219,7 @@ impl Gen {
                 self.recs.retain(|r| *r != name);
                 Stmt::Lookup(name, key, body)
             }
-            17 if self.loop_depth < 2 => {
+            22 if self.loop_depth < 2 => {
                 let n = self.rounds();
                 self.looping(depth, |name, body, g| {
                     if g.rng.chance(70) {
@@ -182,7 +230,7 @@ impl Gen {
                     }
                 })
             }
-            18 if self.loop_depth < 2 => {
+            23 if self.loop_depth < 2 => {
                 let n = self.rounds();
                 let c = self.condition(1);
                 self.loop_depth += 1;
@@ -192,9 +240,70 @@ impl Gen {
             }
             _ => {
                 let (c, e) = (self.condition(2), self.expr(2));
-                Stmt::ReturnWhen(c, e)
+                Stmt::ReturnWhen(self.result, c, e)
             }
         }
+    }
+
+    /// Something with a struct's bytes, whatever its fields are.
+    fn on_bytes(&mut self) -> Stmt {
+        let Some(var) = self.rec() else { return self.set_map() };
+        match self.rng.below(6) {
+            0 | 1 => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                let (off, e) = (self.rec_offset(ty), self.expr(2));
+                Stmt::StoreBytes(var, ty, off, e)
+            }
+            2 => {
+                let from = self.rec().unwrap_or_else(|| var.clone());
+                let off = self.rng.below(REC_LEN as usize) as u32;
+                let n = 1 + self.rng.below((REC_LEN - off) as usize) as u32;
+                Stmt::Copy(var, from, off, n)
+            }
+            3 => {
+                let off = self.rng.below(REC_LEN as usize) as u32;
+                let n = 1 + self.rng.below((REC_LEN - off) as usize) as u32;
+                let e = self.expr(1);
+                Stmt::Fill(var, off, e, n)
+            }
+            _ => {
+                let op = *self.rng.pick(&["atomic-add", "atomic-and", "atomic-or", "atomic-xor"]);
+                let ty = *self.rng.pick(&[Ty::U32, Ty::U64, Ty::I32, Ty::I64]);
+                let (off, e) = (self.rec_offset(ty), self.expr(2));
+                Stmt::Atomic(op, var, ty, off, e)
+            }
+        }
+    }
+
+    fn in_parallel(&mut self) -> Stmt {
+        match (self.assignable(), self.assignable()) {
+            (Some(v), Some(w)) if v.name != w.name => {
+                let (a, b) = (self.expr(2), self.expr(2));
+                Stmt::Psetf((v.name, v.ty, a), (w.name, w.ty, b))
+            }
+            (Some(v), _) => {
+                let e = self.expr(2);
+                Stmt::Set(v.name, v.ty, e)
+            }
+            _ => self.set_map(),
+        }
+    }
+
+    fn rec(&mut self) -> Option<String> {
+        let recs = &self.recs;
+        (!recs.is_empty()).then(|| self.rng.pick(recs).clone())
+    }
+
+    /// One that lies in a map.
+    fn rec_in_map(&mut self) -> Option<String> {
+        let recs: Vec<String> = self.recs.iter().filter(|r| r.starts_with('q')).cloned().collect();
+        (!recs.is_empty()).then(|| self.rng.pick(&recs).clone())
+    }
+
+    /// Where a number of the type lies aligned in a `rec`.
+    fn rec_offset(&mut self, ty: Ty) -> u32 {
+        let size = ty.bits() / 8;
+        self.rng.below((REC_LEN / size) as usize) as u32 * size
     }
 
     /// Few: the verifier walks every round of every path.
@@ -259,7 +368,12 @@ impl Gen {
                 let (field, ty) = *self.rng.pick(&FIELDS);
                 Expr::Field(var, field, ty)
             }
-            6 | 7 => {
+            6 if !self.recs.is_empty() && self.rng.chance(40) => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                let (var, off) = (self.rec().unwrap_or_default(), self.rec_offset(ty));
+                Expr::Bytes(var, ty, off)
+            }
+            6 | 7 if self.packet => {
                 let ty = *self.rng.pick(&Ty::ALL);
                 let off = self.packet_offset(ty);
                 Expr::Packet(ty, off)
@@ -278,8 +392,11 @@ impl Gen {
         if !e.is_constant() {
             return Box::new(e);
         }
-        let off = self.packet_offset(Ty::U8);
-        Box::new(Expr::Arith("logxor", Box::new(e), Box::new(Expr::Packet(Ty::U8, off))))
+        let known = match self.scope.first() {
+            Some(v) if !self.packet => Expr::Var(v.name.clone(), v.ty),
+            _ => Expr::Packet(Ty::U8, self.packet_offset(Ty::U8)),
+        };
+        Box::new(Expr::Arith("logxor", Box::new(e), Box::new(known)))
     }
 
     fn expr(&mut self, depth: usize) -> Expr {
@@ -288,7 +405,7 @@ impl Gen {
         }
         let ty = if self.rng.chance(50) { Ty::U64 } else { Ty::I64 };
         let sub = |g: &mut Gen| Box::new(g.expr(depth - 1));
-        match self.rng.below(22) {
+        match self.rng.below(32) {
             0..=3 => {
                 let op = *self.rng.pick(&["+", "-", "*", "logand", "logior", "logxor"]);
                 Expr::Arith(op, sub(self), sub(self))
@@ -323,6 +440,9 @@ impl Gen {
                     ("1+", Ty::U64),
                     ("1-", Ty::I64),
                     ("ntohs", Ty::U16),
+                    ("bswap", Ty::U16),
+                    ("bswap", Ty::U32),
+                    ("bswap", Ty::U64),
                     ("htonl", Ty::U32),
                     ("ntohll", Ty::U64),
                 ]);
@@ -353,8 +473,69 @@ impl Gen {
                 let (map, ty) = *self.rng.pick(&MAPS);
                 Expr::GetMap(map, ty, sub(self))
             }
+            21 | 22 => self.call(depth),
+            23 => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                let es = (0..2 + self.rng.below(4)).map(|_| self.expr(depth - 1)).collect();
+                Expr::Case(ty, es)
+            }
+            24 => {
+                let ty = *self.rng.pick(&Ty::ALL);
+                let mut es = Vec::new();
+                for _ in 0..1 + self.rng.below(2) {
+                    es.push(self.condition(depth - 1));
+                    es.push(self.expr(depth - 1));
+                }
+                es.push(self.expr(depth - 1));
+                Expr::Cond(ty, es)
+            }
+            25 => {
+                let (name, ty) = (self.name("b"), *self.rng.pick(&Ty::ALL));
+                let (c, a) = (Box::new(self.condition(depth - 1)), sub(self));
+                Expr::Block(name, ty, c, a, sub(self))
+            }
+            26 | 27 => match self.assignable() {
+                Some(v) if self.rng.chance(50) => Expr::Post(v.name, v.ty, sub(self)),
+                Some(v) => Expr::SetValue(v.name, v.ty, sub(self)),
+                None => self.leaf(),
+            },
+            28 => match (self.rec(), self.rec()) {
+                (Some(a), Some(b)) => Expr::Differ(a, b, 1 + self.rng.below(REC_LEN as usize) as u32),
+                _ => self.leaf(),
+            },
+            29 => match self.rec_in_map() {
+                Some(v) => {
+                    let ty = *self.rng.pick(&Ty::ALL);
+                    Expr::BytesAt(v, ty, sub(self))
+                }
+                None => self.leaf(),
+            },
+            30 => match self.rec_in_map() {
+                Some(v) => {
+                    let ops =
+                        ["atomic-fetch-add", "atomic-fetch-and", "atomic-fetch-or", "atomic-fetch-xor", "atomic-xchg"];
+                    let ty = *self.rng.pick(&[Ty::U32, Ty::U64, Ty::I32, Ty::I64]);
+                    let off = self.rec_offset(ty);
+                    match self.rng.below(6) {
+                        5 => Expr::CmpXchg(v, ty, off, sub(self), sub(self)),
+                        n => Expr::Fetch(ops[n], v, ty, off, sub(self)),
+                    }
+                }
+                None => self.leaf(),
+            },
             _ => self.leaf(),
         }
+    }
+
+    fn call(&mut self, depth: usize) -> Expr {
+        if self.subs.is_empty() {
+            return self.leaf();
+        }
+        let n = self.rng.below(self.subs.len());
+        let (name, ret) = (self.subs[n].name.clone(), self.subs[n].result.0);
+        let types: Vec<Ty> = self.subs[n].params.iter().map(|p| p.1).collect();
+        let args = types.into_iter().map(|t| (t, self.expr(depth - 1))).collect();
+        Expr::Call(name, ret, args)
     }
 }
 

@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod campaign;
 pub mod generate;
 pub mod rng;
-pub mod shrink;
-pub mod campaign;
 pub mod run;
+pub mod shrink;

@@ -30,7 +30,19 @@ pub fn shrink(program: &Program, tries: usize, mut fails: impl FnMut(&Program) -
 
 /// Makes the `n`-th possible edit; whether there was one.
 fn edit(p: &mut Program, mut n: usize) -> bool {
-    edit_body(&mut p.body, &mut n) || edit_expr(&mut p.result, &mut n)
+    edit_body(&mut p.body, &mut n)
+        || edit_expr(&mut p.result, &mut n)
+        || p.subs.iter_mut().any(|s| edit_body(&mut s.body, &mut n) || edit_expr(&mut s.result.1, &mut n))
+        || drop_sub(p, n)
+}
+
+/// A subprogram less; that it is still called is found out by trying.
+fn drop_sub(p: &mut Program, n: usize) -> bool {
+    let there = n < p.subs.len();
+    if there {
+        p.subs.remove(n);
+    }
+    there
 }
 
 fn edit_body(body: &mut Vec<Stmt>, n: &mut usize) -> bool {

@@ -16,7 +16,10 @@ fn kernel() -> Option<Kernel> {
     if kernel.missing(&[Cap::Bpf, Cap::NetAdmin]).is_empty() {
         return Some(kernel);
     }
-    assert!(std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none(), "the kernel is required, but capabilities are missing");
+    assert!(
+        std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none(),
+        "the kernel is required, but capabilities are missing"
+    );
     println!("without the kernel: CAP_BPF or CAP_NET_ADMIN is missing");
     None
 }
@@ -55,7 +58,9 @@ fn kept_programs_run_alike_everywhere() {
     let kernel = kernel();
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept");
     let mut files: Vec<_> = std::fs::read_dir(&dir)
-        .map(|d| d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "lisp")).collect())
+        .map(|d| {
+            d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "lisp")).collect()
+        })
         .unwrap_or_default();
     files.sort();
     assert!(!files.is_empty(), "no files in {}", dir.display());
