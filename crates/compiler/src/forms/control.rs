@@ -7,7 +7,7 @@ use super::{FormDef, MANY, form};
 use crate::check::flow::Flow;
 use crate::check::{BlockFrame, Call, Checker, DEPTH_LIMIT, Fact, Facts, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, CmpOp, Expr, ExprKind, LocalKind, Ty};
+use crate::hir::{At, CmpOp, Expr, ExprKind, LocalId, LocalKind, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form("progn", (0, MANY), progn, "(progn form…)", "Forms in order; the last one's value."),
@@ -103,6 +103,8 @@ pub(crate) fn branch(
         Want::Effect => Ty::Void,
         Want::Test | Want::Value => c.meet(&a, &b),
     };
+    let (with_a, with_b) = ((&a, &flow_a), (&b, &flow_b));
+    let or_null = packet_or_null(c, with_a, with_b).or_else(|| packet_or_null(c, with_b, with_a));
     c.f.flow = match (a.never(), b.never()) {
         (true, false) => flow_b,
         (false, true) => flow_a,
@@ -117,10 +119,26 @@ pub(crate) fn branch(
     let (a, b) = (c.join_arm(a, &ty), c.join_arm(b, &ty));
     let mut v = Val::new(ExprKind::If(Box::new(test), Box::new(a), Box::new(b)), ty, here).within(range.0, range.1);
     v.base = base;
+    if let Some((base, facts)) = or_null {
+        v.base = Some(base);
+        v = v.telling(facts, Vec::new());
+    }
     if test_never {
         v.e.ty = Ty::Never;
     }
     v
+}
+
+/// What a packet pointer tells that is null instead when a test fails, as `parse-tcp` makes one: where it points,
+/// and, once it is seen not to be null, all that was known where it was made.
+fn packet_or_null(c: &Checker<'_>, made: (&Val, &Flow), other: (&Val, &Flow)) -> Option<((LocalId, i64), Vec<Fact>)> {
+    let ((p, flow), (zero, without)) = (made, other);
+    if !zero.is_zero() || p.ty().as_ptr().is_none_or(|p| p.space != Space::Packet) {
+        return None;
+    }
+    let base = p.base.or_else(|| c.packet_base(&p.e))?;
+    let covers = flow.covers.iter().filter(|f| !without.covers.contains(f));
+    Some((base, covers.map(|(l, n)| Fact::Covers(*l, *n)).collect()))
 }
 
 fn if_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
