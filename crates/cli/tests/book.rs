@@ -18,9 +18,10 @@ fn main() -> ExitCode {
         .collect();
     files.push(support::root().join("README.md"));
     files.sort();
-    let trials = files.iter().flat_map(|f| blocks(f)).map(|b| {
-        Trial::test(format!("{} line {}", b.file, b.line), move || b.check())
-    });
+    let trials = files
+        .iter()
+        .flat_map(|f| blocks(f))
+        .map(|b| Trial::test(format!("{} line {}", b.file, b.line), move || b.check()));
     libtest_mimic::run(&args, trials.collect()).exit_code()
 }
 

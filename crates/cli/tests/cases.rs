@@ -62,9 +62,8 @@ fn main() -> ExitCode {
         for (way, flags) in WAYS {
             let file = file.clone();
             let skip = missing.is_some() && way.starts_with("kernel");
-            trials.push(
-                Trial::test(format!("{name} ({way})"), move || check(&file, way, flags)).with_ignored_flag(skip),
-            );
+            trials
+                .push(Trial::test(format!("{name} ({way})"), move || check(&file, way, flags)).with_ignored_flag(skip));
         }
     }
     libtest_mimic::run(&args, trials).exit_code()
@@ -141,7 +140,10 @@ impl Case {
                 let key = hex(&(i as u32).to_le_bytes());
                 let value = seen.sum("out", &key);
                 if value != *expected {
-                    return Err(format!("out {i} is {} ({value:#x}) instead of {} ({expected:#x})", value as i64, *expected as i64));
+                    return Err(format!(
+                        "out {i} is {} ({value:#x}) instead of {} ({expected:#x})",
+                        value as i64, *expected as i64
+                    ));
                 }
             }
         }

@@ -10,7 +10,10 @@ use support::{Scratch, can_use_kernel, example, run, run_with_input, whistler};
 #[test]
 fn eval_prints_values() {
     assert_eq!(run(&mut whistler(["-e", "(+ 1 2)"])).ok().out, "3\n");
-    assert_eq!(run(&mut whistler(["-e", "(defun f (n) (* n n))", "-e", "(f 12)"])).ok().out.lines().last(), Some("144"));
+    assert_eq!(
+        run(&mut whistler(["-e", "(defun f (n) (* n n))", "-e", "(f 12)"])).ok().out.lines().last(),
+        Some("144")
+    );
     assert_eq!(run(&mut whistler(["-e", "(format t \"~a-~5,'0d~%\" 'x 42)"])).ok().out.lines().next(), Some("x-00042"));
     let ran = run(&mut whistler(["-e", "(car 5)", "-e", "(print 1)"])).exits(1);
     assert!(ran.err.contains("error") && !ran.out.contains('1'), "{}", ran.all());

@@ -238,7 +238,10 @@ fn bpftool_loads_what_is_compiled_and_shows_typed_maps() {
     }
     // A struct's fields come by their names.
     let sources = fs.0.join("syn-limit").join("sources");
-    tool(&format!("bpftool map update pinned {} key 10 0 0 1 value hex 00 00 00 00 00 00 00 00 05 00 00 00 07 00 00 00", sources.display()));
+    tool(&format!(
+        "bpftool map update pinned {} key 10 0 0 1 value hex 00 00 00 00 00 00 00 00 05 00 00 00 07 00 00 00",
+        sources.display()
+    ));
     let dump = tool(&format!("bpftool map dump pinned {}", sources.display()));
     for field in ["\"start\": 0", "\"count\": 5", "\"dropped\": 7"] {
         assert!(dump.contains(field), "{dump}");
@@ -322,7 +325,8 @@ fn without_capabilities_the_recording_is_played_and_the_lack_named() {
     }
     let place = Public::new("nocaps");
     let binary = place.binary();
-    let copy = place.file("exec-snoop.lisp", &std::fs::read_to_string(example("exec-snoop.lisp")).expect("the example"));
+    let copy =
+        place.file("exec-snoop.lisp", &std::fs::read_to_string(example("exec-snoop.lisp")).expect("the example"));
     place.file("exec-snoop.events", &std::fs::read_to_string(example("exec-snoop.events")).expect("its events"));
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).arg("run").arg(&copy);

@@ -19,6 +19,13 @@ struct Prompt {
 }
 
 impl Prompt {
+    /// The prompt with both its outputs in one.
+    fn live() -> Prompt {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec '{}' 2>&1", support::WHISTLER)]).env("NO_COLOR", "1");
+        Prompt::start(command.current_dir(support::root()).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")))
+    }
+
     fn start(command: &mut Command) -> Prompt {
         let mut running = Running::start_with(command.stdin(Stdio::piped()));
         let stdin = running.child.stdin.take().expect("piped");
@@ -34,7 +41,6 @@ impl Prompt {
     #[track_caller]
     fn expect(&mut self, text: &str) {
         let seen = self.seen;
-        // Both outputs are in what was said so far, so a position is only good for one of them.
         self.running.wait_until(&format!("`{text}`"), |all| all.get(seen..).is_some_and(|s| s.contains(text)));
         let all = self.running.so_far();
         self.seen = seen + all.get(seen..).and_then(|s| s.find(text)).unwrap_or(0) + text.len();
@@ -122,13 +128,56 @@ fn what_goes_wrong_leaves_the_session_alive() {
 #[test]
 fn nothing_typed_makes_it_panic() {
     let odd = [
-        "#", "'", "`(,", "(,)", "#(", "#\\", "\"", "|", ":", "(.)", "(1 . 2 . 3)", "#<link>", "#1=(#1#)", "\u{0}", "(((((",
-        "(setf)", "(defprog)", "(defmap)", "(defstruct)", "(attach)", "(attach 5)", "(follow)", "(map-ref)", "(detach 99)",
-        "(hist 5)", "(watch 'x)", "(let)", "(lambda)", "(loop for)", "(format)", "(format t \"~\")", "(format t \"~q~{\")",
-        "(defmap m :type)", "(defmap m :type :hash :key u32 :value u64 :max-entries -1)", "(ash 1 100000000000)",
-        "(expt 10 1000000000000)", "(make-list 1000000000000)", "(defprog p (:type) 0)", "(defprog p () . 5)",
-        "(deftracepoint nothing/here)", "(sleep -1)", "(code-char -1)", "(subseq \"abc\" 2 1)", "(aref #(1 2) 5)",
-        "(/ 1 0)", "(parse-integer \"x\")", "(elt '(1) 7)", "(apply '+ 1)", "(funcall 'nothing)", "(make-string -1)",
+        "#",
+        "'",
+        "`(,",
+        "(,)",
+        "#(",
+        "#\\",
+        "\"",
+        "|",
+        ":",
+        "(.)",
+        "(1 . 2 . 3)",
+        "#<link>",
+        "#1=(#1#)",
+        "\u{0}",
+        "(((((",
+        "(setf)",
+        "(defprog)",
+        "(defmap)",
+        "(defstruct)",
+        "(attach)",
+        "(attach 5)",
+        "(follow)",
+        "(map-ref)",
+        "(detach 99)",
+        "(hist 5)",
+        "(watch 'x)",
+        "(let)",
+        "(lambda)",
+        "(loop for)",
+        "(format)",
+        "(format t \"~\")",
+        "(format t \"~q~{\")",
+        "(defmap m :type)",
+        "(defmap m :type :hash :key u32 :value u64 :max-entries -1)",
+        "(ash 1 100000000000)",
+        "(expt 10 1000000000000)",
+        "(make-list 1000000000000)",
+        "(defprog p (:type) 0)",
+        "(defprog p () . 5)",
+        "(deftracepoint nothing/here)",
+        "(sleep -1)",
+        "(code-char -1)",
+        "(subseq \"abc\" 2 1)",
+        "(aref #(1 2) 5)",
+        "(/ 1 0)",
+        "(parse-integer \"x\")",
+        "(elt '(1) 7)",
+        "(apply '+ 1)",
+        "(funcall 'nothing)",
+        "(make-string -1)",
     ];
     for text in odd {
         let ran = run_with_input(&mut whistler(["--vm"]), &format!("{text}\n"));
@@ -150,7 +199,7 @@ fn an_attached_program_is_exchanged_when_it_is_typed_again() {
     if !can_use_kernel(&["bpftool"]) {
         return;
     }
-    let mut p = Prompt::start(&mut whistler::<[&str; 0], &str>([]));
+    let mut p = Prompt::live();
     p.say("(defmap hits :type :array :key u32 :value u64 :max-entries 1)\n");
     p.expect("hits");
     p.say(&counter("wh-e2e-swap", "1"));
@@ -180,12 +229,14 @@ fn ctrl_c_ends_an_endless_loop_and_the_probe_goes_on() {
     if !can_use_kernel(&["bpftool"]) {
         return;
     }
-    let mut p = Prompt::start(&mut whistler::<[&str; 0], &str>([]));
+    let mut p = Prompt::live();
     p.say("(defmap hits :type :array :key u32 :value u64 :max-entries 1)\n");
     p.say(&counter("wh-e2e-loop", "1"));
     p.say("(attach wh-e2e-loop)\n");
     p.expect("#<link 1");
-    for endless in ["(loop)", "(do () (nil))", "(labels ((f (n) (if (< n 100) (f (+ n 1)) n))) (loop (ignore-errors (f 0))))"] {
+    for endless in
+        ["(loop)", "(do () (nil))", "(labels ((f (n) (if (< n 100) (f (+ n 1)) n))) (loop (ignore-errors (f 0))))"]
+    {
         p.say(&format!("(progn (format t \"off~%\") {endless})\n"));
         p.expect("off");
         std::thread::sleep(Duration::from_millis(200));
@@ -229,7 +280,9 @@ fn at_a_terminal() {
     p.expect("λ");
     p.say("(* 6 111)\r");
     p.expect("666");
+    p.expect("λ");
     p.say("(defun completed-function () 5)\r");
+    p.expect("\ncompleted-function\r\n");
     p.expect("λ");
     p.say("(completed-fu");
     p.expect("completed-fu");
