@@ -58,6 +58,9 @@ struct Consumer {
     map: String,
 }
 
+/// What is done with a record, and whether to go on.
+type Each<'a> = dyn FnMut(&mut Interp, &[u8]) -> Result<ControlFlow<()>, LispError> + 'a;
+
 enum Source {
     Kernel(RingConsumer),
     /// The virtual machine's ring, drained by name.
@@ -110,7 +113,7 @@ impl Source {
         interp: &mut Interp,
         name: &str,
         wait: Duration,
-        each: &mut dyn FnMut(&mut Interp, &[u8]) -> Result<ControlFlow<()>, LispError>,
+        each: &mut Each<'_>,
     ) -> Result<Option<usize>, LispError> {
         match self {
             Source::Kernel(ring) => {
