@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use whistler_btf::TypeSource;
 use whistler_codegen::OptLevel;
@@ -81,6 +82,8 @@ pub struct Compiled {
     pub object: Object,
     /// Programs and subprograms with the number of their instructions.
     pub functions: Vec<(String, usize)>,
+    /// Stages in order, with the time each took.
+    pub times: Vec<(&'static str, Duration)>,
 }
 
 /// Declarations and what is needed to compile them.
@@ -332,11 +335,13 @@ impl Session {
         names: Option<&[Symbol]>,
         opt: OptLevel,
     ) -> (Option<Compiled>, Vec<Diagnostic>) {
+        let start = Instant::now();
         let (unit, mut diags) = self.check(interp, names);
+        let mut times = vec![("checking", start.elapsed())];
         if diags.iter().any(Diagnostic::is_error) {
             return (None, diags);
         }
-        match crate::assemble::assemble(&unit, sources, &self.target, opt) {
+        match crate::assemble::assemble_with_times(&unit, sources, &self.target, opt, &mut times) {
             Ok(object) => {
                 let functions = object
                     .programs
@@ -345,7 +350,7 @@ impl Session {
                     .chain(&object.subprograms)
                     .map(|f| (f.name.clone(), f.insns.len()))
                     .collect();
-                (Some(Compiled { object, functions }), diags)
+                (Some(Compiled { object, functions, times }), diags)
             }
             Err(more) => {
                 diags.extend(more);
@@ -362,9 +367,11 @@ impl Session {
         file: FileId,
         opt: OptLevel,
     ) -> (Option<Compiled>, Vec<Diagnostic>) {
+        let start = Instant::now();
         let mut diags = self.load_source(interp, sources, file);
+        let reading = start.elapsed();
         let failed = diags.iter().any(Diagnostic::is_error);
-        let (compiled, more) =
+        let (mut compiled, more) =
             if failed { (None, self.check(interp, None).1) } else { self.compile(interp, sources, None, opt) };
         for d in more {
             if !diags.contains(&d) {
@@ -372,6 +379,9 @@ impl Session {
             }
         }
         sort(&mut diags);
+        if let Some(compiled) = &mut compiled {
+            compiled.times.insert(0, ("reading", reading));
+        }
         (compiled, diags)
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Outcome;
 use crate::args::{CompileArgs, Emit};
@@ -17,7 +18,7 @@ pub fn run(args: &CompileArgs) -> Outcome {
         let Some(text) = text else { return Ok(false) };
         return write(args.output.as_deref().unwrap_or(Path::new("-")), text.as_bytes());
     }
-    let ((compiled, diagnostics), compiling) = timed(|| unit.compile());
+    let (compiled, diagnostics) = unit.compile();
     report(&diagnostics, &unit.sources.borrow());
     let Some(compiled) = compiled else {
         if let Some(tally) = tally(&diagnostics) {
@@ -37,7 +38,13 @@ pub fn run(args: &CompileArgs) -> Outcome {
     let output = args.output.clone().unwrap_or_else(|| object_path(&args.file));
     write(&output, &bytes)?;
     if args.timings {
-        eprintln!("compile {} µs, write {} µs", compiling.as_micros(), writing.as_micros());
+        let stages = compiled.times.iter().copied().chain([("writing", writing)]);
+        let mut sum = Duration::ZERO;
+        for (stage, took) in stages {
+            sum += took;
+            eprintln!("{:>8.1} µs  {stage}", took.as_secs_f64() * 1e6);
+        }
+        eprintln!("{:>8.1} µs  in all", sum.as_secs_f64() * 1e6);
     }
     if output != Path::new("-") {
         for p in &compiled.object.programs {
@@ -53,7 +60,6 @@ fn object_path(source: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    let result =
-        if path == Path::new("-") { std::io::stdout().write_all(bytes) } else { std::fs::write(path, bytes) };
+    let result = if path == Path::new("-") { std::io::stdout().write_all(bytes) } else { std::fs::write(path, bytes) };
     result.map(|()| true).map_err(|e| format!("{}: {e}", path.display()))
 }

@@ -5,6 +5,7 @@ mod btf;
 mod errors;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use whistler_codegen::ir::{SrcLoc, SymKind};
@@ -21,9 +22,24 @@ use crate::lower::{self, Lowered, symbol_name};
 /// Compiles a checked unit. The errors are those that only code generation can find: too much
 /// stack, too large a program, something the target does not have.
 pub fn assemble(unit: &Unit, sources: &SourceMap, target: &Target, opt: OptLevel) -> Result<Object, Vec<Diagnostic>> {
+    assemble_with_times(unit, sources, target, opt, &mut Vec::new())
+}
+
+/// The same; adds the time that each stage took.
+pub fn assemble_with_times(
+    unit: &Unit,
+    sources: &SourceMap,
+    target: &Target,
+    opt: OptLevel,
+    times: &mut Vec<(&'static str, Duration)>,
+) -> Result<Object, Vec<Diagnostic>> {
+    let start = Instant::now();
     let mut lowered = lower::lower(unit);
-    let codes =
-        codegen::compile(&mut lowered.module, target, opt).map_err(|e| vec![errors::diagnostic(&e, unit, &lowered)])?;
+    times.push(("lowering", start.elapsed()));
+    let (codes, report) = codegen::compile_with_report(&mut lowered.module, target, opt)
+        .map_err(|e| vec![errors::diagnostic(&e, unit, &lowered)])?;
+    times.extend(report.stages);
+    let start = Instant::now();
     let (types, btf) = btf::build(unit, &lowered);
     let mut object = Object { btf, ..Object::default() };
     for (i, m) in unit.maps.iter().enumerate() {
@@ -86,6 +102,7 @@ pub fn assemble(unit: &Unit, sources: &SourceMap, target: &Target, opt: OptLevel
     let called: Vec<String> =
         object.programs.iter().flat_map(|p| object.reachable(&p.function)).map(|f| f.name.clone()).collect();
     object.subprograms.retain(|f| called.contains(&f.name));
+    times.push(("assembly", start.elapsed()));
     Ok(object)
 }
 
