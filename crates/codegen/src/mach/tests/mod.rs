@@ -75,8 +75,11 @@ fn expected(module: &Module, ctx: &[u8]) -> Result<Vec<u8>, String> {
     evaluate(module, ctx).map(|(out, _)| out)
 }
 
+/// All contents that each variable had.
+type Contents = HashMap<String, HashSet<u64>>;
+
 /// The same, with all contents that each variable had.
-fn evaluate(module: &Module, ctx: &[u8]) -> Result<(Vec<u8>, HashMap<String, HashSet<u64>>), String> {
+fn evaluate(module: &Module, ctx: &[u8]) -> Result<(Vec<u8>, Contents), String> {
     let mut eval = Eval { module, bytes: HashMap::new(), next_frame: FRAMES, steps: 0, named: HashMap::new() };
     for (n, b) in ctx.iter().enumerate() {
         eval.bytes.insert(CTX_AT + n as u64, *b);

@@ -9,13 +9,16 @@ pub(crate) struct Vm<'a> {
     /// Pieces of memory by address.
     pub regions: Vec<(u64, Vec<u8>)>,
     /// A helper: its number and five arguments (those not written are 0).
-    pub helper: &'a mut dyn FnMut(i32, [u64; 5], &mut Vec<(u64, Vec<u8>)>) -> u64,
+    pub helper: &'a mut Helper<'a>,
     /// Instructions run.
     pub steps: usize,
     /// Is shown every slot before it runs: its number, the registers, the depth of calls and the
     /// first frame's stack.
     pub watch: Option<&'a mut Watch<'a>>,
 }
+
+/// What answers a call: the helper's number, its arguments, and all memory.
+pub(crate) type Helper<'a> = dyn FnMut(i32, [u64; 5], &mut Vec<(u64, Vec<u8>)>) -> u64 + 'a;
 
 /// What looks on.
 pub(crate) type Watch<'a> = dyn FnMut(usize, &[Option<u64>; 11], u64, &[u8]) + 'a;
