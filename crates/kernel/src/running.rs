@@ -9,8 +9,8 @@ use whistler_btf::{Btf, TracepointFormat, TypeSource, TypeSourceError};
 use whistler_isa::KernelVersion;
 use whistler_sys::{Cap, Capabilities, ConstFile, Errno, SysError};
 
-use crate::features::Probes;
 use crate::event_struct::format_from_btf;
+use crate::features::Probes;
 use crate::{Feature, Origin, Symbols, Tracefs, nearest, parse_format};
 
 /// A kernel: the running one, or files saved from one.
