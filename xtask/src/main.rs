@@ -14,6 +14,10 @@ cargo xtask vm [--kernel 6.1|6.12|all] [--put FILE:GUEST_PATH]… [--timeout SEC
 cargo xtask vm [--kernel 6.12] --shell [--bin WHISTLER] [--put FILE:GUEST_PATH]… [-- ARGS…]
     boots a kernel with `whistler` on the terminal, the examples in /examples
 
+cargo xtask vm [--kernel 6.12] --demo [--bin WHISTLER]
+    boots a kernel and types at the prompt on its terminal: programs are attached, changed
+    and typed again while they count; shows what the terminal shows, and checks it
+
 cargo xtask mutants [--rev COMMIT] [PATH-PART | NUMBERS]
     plants each mistake of xtask/mutants.txt in a copy of the commit (HEAD), alone, and
     says which part of the suite catches it; only those of files whose path has that

@@ -4,6 +4,7 @@
 //! Invariant: a machine that was started is gone when its function returns, after a deadline if need be.
 
 mod cpio;
+mod demo;
 mod kernels;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ const LIBRARIES: &[&str] = &[
 pub struct Options {
     kernels: Vec<&'static KernelSpec>,
     shell: bool,
+    demo: bool,
     bin: Option<PathBuf>,
     put: Vec<(PathBuf, String)>,
     timeout: Duration,
@@ -48,6 +50,7 @@ impl Options {
         let mut o = Options {
             kernels: KERNELS.iter().collect(),
             shell: false,
+            demo: false,
             bin: None,
             put: Vec::new(),
             timeout: Duration::from_secs(DEFAULT_TIMEOUT),
@@ -68,6 +71,7 @@ impl Options {
                     }
                 }
                 "--shell" => o.shell = true,
+                "--demo" => (o.shell, o.demo) = (true, true),
                 "--bin" => o.bin = Some(value()?.into()),
                 "--put" => {
                     let pair = value()?;
@@ -126,6 +130,11 @@ pub fn run(options: &Options) -> Result<bool, String> {
         let mut words = vec!["/bin/whistler".to_string()];
         words.extend(options.command.iter().cloned());
         guest.files.insert("/shell".into(), words.join("\0").into_bytes());
+        if options.demo {
+            guest.files.insert("/tick.lisp".into(), demo::TICK.into());
+            guest.files.insert("/beside".into(), ["/bin/whistler", "-e", demo::BESIDE].join("\0").into_bytes());
+            return demonstrate(options.kernels[0], &guest, &target);
+        }
         return shell(options.kernels[0], &guest, &target);
     }
     let mut list = String::new();
@@ -425,6 +434,25 @@ fn shell(spec: &KernelSpec, guest: &Guest, target: &Path) -> Result<bool, String
     Ok(status?.success())
 }
 
+/// Boots a kernel with somebody at its terminal who types a scene.
+fn demonstrate(spec: &KernelSpec, guest: &Guest, target: &Path) -> Result<bool, String> {
+    let mut command = qemu(spec, guest, target)?;
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|e| format!("qemu-system-x86_64: {e}"))?;
+    let played = match (child.stdin.take(), child.stdout.take()) {
+        (Some(stdin), Some(stdout)) => demo::play(stdin, stdout),
+        _ => Err("QEMU has no terminal".into()),
+    };
+    if played.is_err() {
+        let _ = child.kill();
+    }
+    let child = Mutex::new(child);
+    let in_time = watch(&child, Instant::now() + Duration::from_secs(30));
+    remove_initramfs(spec, target);
+    played?;
+    if in_time { Ok(true) } else { Err("the machine did not power off".into()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,6 +469,7 @@ mod tests {
         assert_eq!(o.put, [(PathBuf::from("a"), "/b".to_string())]);
         assert_eq!(Options::parse(&words("bin --kernel")).unwrap().command, ["bin", "--kernel"]);
         assert_eq!(Options::parse(&words("--shell")).unwrap().kernels[0].name, "6.12");
+        assert!(Options::parse(&words("--demo")).unwrap().demo);
         assert!(Options::parse(&words("--kernel 5.4")).unwrap_err().contains("6.12"));
         assert!(Options::parse(&words("--kernel all --shell")).is_err());
         assert!(Options::parse(&words("--kernel")).is_err());

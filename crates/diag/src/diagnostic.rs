@@ -104,10 +104,11 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a macro call that led here (innermost first).
+    /// Adds a macro call that led here (innermost first). A macro that expands into itself is said once.
     pub fn expanded_from(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
-        if !span.is_none() {
-            self.expansion.push(Label { span, text: text.into() });
+        let label = Label { span, text: text.into() };
+        if !span.is_none() && self.expansion.last() != Some(&label) {
+            self.expansion.push(label);
         }
         self
     }

@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, finit_module, reboot};
@@ -100,6 +100,7 @@ fn run_all() {
 
 /// Puts the binary named in `/shell` on the serial terminal.
 fn shell() {
+    let beside = beside();
     let list = fs::read_to_string("/shell").unwrap_or_default();
     let mut command = Command::new("/init");
     environment(&mut command);
@@ -107,6 +108,20 @@ fn shell() {
     if let Err(e) = command.status() {
         println!("@@vm error shell: {e}");
     }
+    if let Some(mut beside) = beside {
+        let _ = beside.kill();
+        let _ = beside.wait();
+    }
+}
+
+/// What runs in the background meanwhile, named in `/beside`.
+fn beside() -> Option<std::process::Child> {
+    let words = fs::read_to_string("/beside").ok()?;
+    let mut words = words.split('\0');
+    let mut command = Command::new(words.next()?);
+    environment(&mut command);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().inspect_err(|e| println!("@@vm error beside: {e}")).ok()
 }
 
 /// In a child: a session of its own with the serial line as its terminal, then the binary.
