@@ -7,10 +7,13 @@ use crate::hir::At;
 
 mod contract;
 mod flow;
+mod host;
 mod maps;
 mod names;
 mod numbers;
 mod pointers;
+mod size;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +56,8 @@ pub(crate) use code;
 
 /// All codes, in order of families.
 pub fn codes() -> impl Iterator<Item = &'static CodeDoc> {
-    [names::ALL, numbers::ALL, maps::ALL, pointers::ALL, contract::ALL, flow::ALL].into_iter().flatten().copied()
+    let own = [names::ALL, numbers::ALL, maps::ALL, pointers::ALL, contract::ALL, flow::ALL];
+    own.into_iter().chain([syntax::ALL, host::ALL, size::ALL]).flatten().copied()
 }
 
 /// The page on a code such as `E0301`, as text; `None` for a code that isn't the compiler's.

@@ -1,0 +1,37 @@
+//! What making the code reports: sizes and targets. The codes are those of assembling; here are their pages.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] = &[&STACK_SIZE, &PROGRAM_SIZE, &TARGET_NEEDED, &INTERNAL_ERROR];
+
+code! {
+    /// A program, with the subprograms it calls, has 512 bytes of stack for variables in memory, structs
+    /// made by make- and values that don't fit into registers. Large structs can lie in a per-CPU array map
+    /// with one entry instead.
+    STACK_SIZE, "E0701", "program needs too much stack",
+    "",
+    ""
+}
+
+code! {
+    /// The code is larger than the kernel takes, or a jump in it is too far for the instruction set. A loop
+    /// instead of repeated code, or a subprogram, makes it smaller.
+    PROGRAM_SIZE, "E0702", "program too large",
+    "",
+    ""
+}
+
+code! {
+    /// What the program does takes instructions that the target's kernel or instruction set doesn't have.
+    /// A newer one is chosen by --target.
+    TARGET_NEEDED, "E0703", "target too old for this",
+    "",
+    ""
+}
+
+code! {
+    /// Something went wrong inside of the compiler, not in the source. Please report it, with the file.
+    INTERNAL_ERROR, "E0799", "error in the compiler",
+    "",
+    ""
+}
