@@ -11,8 +11,8 @@ pub fn run(args: &VmRunArgs) -> Outcome {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|e| format!("standard input: {e}"))?;
     let code = hex(&text).map_err(|e| format!("the program: {e}"))?;
-    let mut memory = hex(args.memory.as_deref().unwrap_or("")).map_err(|e| format!("the memory: {e}"))?;
-    match whistler_vm::raw::run(&code, &mut memory) {
+    let memory = hex(args.memory.as_deref().unwrap_or("")).map_err(|e| format!("the memory: {e}"))?;
+    match whistler_vm::raw::run(&code, &memory) {
         Ok(r0) => {
             println!("{r0:x}");
             Ok(true)
