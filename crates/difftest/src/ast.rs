@@ -661,7 +661,7 @@ const PRELUDE: &str = "\
 (defmap signed :type :array :key u32 :value i32 :max-entries 8)
 (defmap percpu :type :percpu-array :key u32 :value u64 :max-entries 8)
 (defmap old :type :hash :key-size 4 :value-size 8 :max-entries 64)
-(defmap recs :type :array :key u32 :value rec :max-entries 4)
+(defmap recs :type :array :key u32 :value rec :max-entries 6)
 ";
 
 impl Program {

@@ -54,9 +54,21 @@ pub fn generate(seed: u64) -> Program {
     let mut result = None;
     // Everything happens inside the outermost binding, and its variables meet in the result.
     if let Stmt::Let(vars, inner) = &mut body[0] {
+        // Often with a struct to work on, and sometimes with one in a map.
+        let own = g.rng.chance(45).then(|| g.name("r"));
+        g.recs.extend(own.clone());
+        let mut work = Vec::new();
+        if g.rng.chance(35) {
+            work.push(g.lookup(0, 5));
+        }
         while g.budget > 0 {
             let s = g.stmt(0);
-            inner.push(s);
+            work.push(s);
+        }
+        g.recs.clear();
+        match own {
+            Some(name) => inner.push(Stmt::Struct(name, work)),
+            None => inner.extend(work),
         }
         for (i, (name, ..)) in vars.iter().enumerate() {
             let Some(v) = g.scope.iter().find(|v| v.name == *name) else { continue };
@@ -156,6 +168,7 @@ impl Gen {
                 }
                 None => self.set_map(),
             },
+            4 if !self.recs.is_empty() => self.on_bytes(),
             4 | 5 => self.set_map(),
             6 => {
                 let (map, ty) = if self.rng.chance(50) { ("counts", Ty::U64) } else { ("percpu", Ty::U64) };
@@ -211,14 +224,7 @@ impl Gen {
                 self.recs.retain(|r| *r != name);
                 Stmt::Struct(name, body)
             }
-            21 => {
-                let key = self.expr(1);
-                let name = self.name("q");
-                self.recs.push(name.clone());
-                let body = self.body(depth, 3);
-                self.recs.retain(|r| *r != name);
-                Stmt::Lookup(name, key, body)
-            }
+            21 => self.lookup(depth, 3),
             22 if self.loop_depth < 2 => {
                 let n = self.rounds();
                 self.looping(depth, |name, body, g| {
@@ -273,6 +279,16 @@ impl Gen {
                 Stmt::Atomic(op, var, ty, off, e)
             }
         }
+    }
+
+    /// A struct in a map, by pointer.
+    fn lookup(&mut self, depth: usize, most: usize) -> Stmt {
+        let key = self.expr(1);
+        let name = self.name("q");
+        self.recs.push(name.clone());
+        let body = self.body(depth, most);
+        self.recs.retain(|r| *r != name);
+        Stmt::Lookup(name, key, body)
     }
 
     fn in_parallel(&mut self) -> Stmt {
@@ -499,7 +515,7 @@ impl Gen {
                 Some(v) => Expr::SetValue(v.name, v.ty, sub(self)),
                 None => self.leaf(),
             },
-            28 => match (self.rec(), self.rec()) {
+            28 if !self.recs.is_empty() => match (self.rec(), self.rec()) {
                 (Some(a), Some(b)) => Expr::Differ(a, b, 1 + self.rng.below(REC_LEN as usize) as u32),
                 _ => self.leaf(),
             },

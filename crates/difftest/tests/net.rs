@@ -1,7 +1,7 @@
 //! The net itself: thousands of random programs, and those that once failed.
 
 use whistler_codegen::OptLevel;
-use whistler_difftest::campaign::Campaign;
+use whistler_difftest::campaign::{Campaign, targets};
 use whistler_difftest::generate::input;
 use whistler_difftest::run::Bench;
 use whistler_isa::Target;
@@ -31,14 +31,12 @@ fn random_programs_run_alike_everywhere() {
     // A new place every day, the same all day; the seed stands in the output.
     let day = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs() / 86_400);
     let first = std::env::var("WHISTLER_DIFFTEST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(day * 1_000_000);
-    let mut targets = vec![Target::default()];
-    targets.extend(kernel.as_ref().and_then(|k| k.version()).map(Target::for_kernel));
     println!("seeds {first} to {}", first + count - 1);
     let campaign = Campaign {
         first,
         count,
         kernel: kernel.as_ref(),
-        targets,
+        targets: targets(kernel.as_ref()),
         levels: vec![OptLevel::None, OptLevel::Full],
         tries: 600,
         stop_at_first: false,

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use whistler_codegen::OptLevel;
-use whistler_difftest::campaign::Campaign;
+use whistler_difftest::campaign::{Campaign, targets};
 use whistler_difftest::generate::generate;
-use whistler_isa::Target;
 use whistler_kernel::Kernel;
 
 fn main() -> ExitCode {
@@ -32,15 +31,11 @@ fn main() -> ExitCode {
     }
     let count = numbers.first().copied().unwrap_or(1000);
     let first = numbers.get(1).copied().unwrap_or(1);
-    let targets = match kernel.as_ref().and_then(|k| k.version()) {
-        Some(v) => vec![Target::default(), Target::for_kernel(v)],
-        None => vec![Target::default()],
-    };
     let campaign = Campaign {
         first,
         count,
         kernel: kernel.as_ref(),
-        targets,
+        targets: targets(kernel.as_ref()),
         levels: vec![OptLevel::None, OptLevel::Full],
         tries: if first_only { 0 } else { 2000 },
         stop_at_first: first_only,
