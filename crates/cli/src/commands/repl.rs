@@ -105,9 +105,9 @@ impl Completer for PromptHelper {
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let before = line.get(..pos).unwrap_or(line);
-        let start = before.rfind(|c: char| c.is_whitespace() || "()'`,\"#".contains(c)).map_or(0, |i| {
-            i + before[i..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = before
+            .rfind(|c: char| c.is_whitespace() || "()'`,\"#".contains(c))
+            .map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
         let names = match self.image.try_borrow() {
             Ok(image) if start < pos => image.complete(&before[start..]),
             _ => Vec::new(),

@@ -12,7 +12,9 @@ pub fn run(args: &RunArgs, image: &ImageArgs) -> Outcome {
     let text = std::fs::read_to_string(&args.file).map_err(|e| format!("{name}: {e}"))?;
     let mut image = image.clone();
     let missing = whistler_image::missing_for_live(&whistler_kernel::Kernel::running());
-    if !image.vm && let Some(missing) = missing {
+    if !image.vm
+        && let Some(missing) = missing
+    {
         eprintln!("{missing}");
         image.vm = true;
     }
