@@ -1,6 +1,6 @@
 //! Does the suite catch mistakes? Plants each mistake of `xtask/mutants.txt` in a copy of the tree, alone, and runs
-//! the suite on it until something fails: random programs in reference, VM and kernel, the programs kept from
-//! earlier failures, then the tests of the crate that the mistake is in.
+//! the suite on it until something fails: the programs kept from earlier failures and random ones, in reference,
+//! VM and kernel, then the tests of the crate that the mistake is in.
 //!
 //! A mistake is three lines: `file PATH`, `from TEXT`, `to TEXT`; TEXT must stand exactly once in the file
 //! (`\n` is a line break). A mistake that does not compile, or can't be planted, is an error of the list.
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::root;
 
 /// Random programs per mistake: few first, more when none of them failed.
-const ROUNDS: [(&str, &str); 2] = [("40", "1"), ("250", "1001")];
+const ROUNDS: [(&str, &str); 2] = [("40", "1"), ("150", "1001")];
 
 /// A compiler or machine that came to no end is a failure, too.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -73,82 +73,99 @@ fn parse(text: &str) -> Result<Vec<Mutant>, String> {
 }
 
 /// Plants all, or those wanted, and prints what caught each. `true` when all were caught.
+///
+/// Programs are run on all first; tests, which take longer to build, are only for what those let through.
 pub fn run(options: &Options) -> Result<bool, String> {
     let list = std::fs::read_to_string(root().join("xtask/mutants.txt")).map_err(|e| format!("mutants.txt: {e}"))?;
     let mutants = parse(&list)?;
     let tree = root().join("target/mutants/tree");
     copy_commit(options.rev.as_deref().unwrap_or("HEAD"), &tree)?;
     // What fails without a mistake catches nothing.
-    if let Some(by) = judge(&tree, None)? {
-        return Err(format!("without any mistake, {by} fails already"));
+    if let Some(by) = programs(&tree, &ROUNDS[..1])? {
+        return Err(format!("without any mistake, {by} already"));
     }
-    let (mut caught, mut total, start) = (0, 0, Instant::now());
-    for (i, m) in mutants.iter().enumerate().filter(|(i, m)| options.wants(i + 1, m)) {
-        total += 1;
+    let start = Instant::now();
+    let wanted: Vec<_> = mutants.iter().enumerate().filter(|(i, m)| options.wants(i + 1, m)).collect();
+    let total = wanted.len();
+    let left = try_all(&tree, wanted, |_| programs(&tree, &ROUNDS))?;
+    println!("{} of {total} caught by programs, {:.0} s", total - left.len(), start.elapsed().as_secs_f64());
+    let left = try_all(&tree, left, |m| tests(&tree, m))?;
+    println!("{} of {total} mistakes caught, {:.0} s", total - left.len(), start.elapsed().as_secs_f64());
+    Ok(left.is_empty())
+}
+
+/// Plants each, asks the judge what catches it, and gives those that nothing did.
+fn try_all<'m>(
+    tree: &Path,
+    mutants: Vec<(usize, &'m Mutant)>,
+    judge: impl Fn(&Mutant) -> Result<Option<String>, String>,
+) -> Result<Vec<(usize, &'m Mutant)>, String> {
+    let mut left = Vec::new();
+    for (i, m) in mutants {
         let path = tree.join(&m.file);
         let original = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", m.file))?;
         if original.matches(m.from.as_str()).count() != 1 {
             return Err(format!("{}: `{}` does not stand there exactly once", m.file, m.from));
         }
         let write = |text: &str| std::fs::write(&path, text).map_err(|e| format!("{}: {e}", m.file));
-        let one = Instant::now();
+        let start = Instant::now();
         write(&original.replacen(m.from.as_str(), &m.to, 1))?;
-        let verdict = judge(&tree, Some(m));
+        let verdict = judge(m);
         write(&original)?;
         let verdict = verdict.map_err(|e| format!("mistake {}, {}: {e}", i + 1, m.file))?;
-        caught += usize::from(verdict.is_some());
-        let by = verdict.map_or("SURVIVED".to_string(), |by| format!("caught by {by}"));
+        if verdict.is_none() {
+            left.push((i, m));
+        }
+        let by = verdict.map_or("let through".to_string(), |by| format!("caught by {by}"));
         let (from, to) = (one_line(&m.from), one_line(&m.to));
-        println!("{:>3}  {by} ({:.0} s): {}: {from} → {to}", i + 1, one.elapsed().as_secs_f64(), m.file);
+        println!("{:>3}  {by} ({:.0} s): {}: {from} → {to}", i + 1, start.elapsed().as_secs_f64(), m.file);
     }
-    println!("{caught} of {total} mistakes caught, {:.0} s", start.elapsed().as_secs_f64());
-    Ok(caught == total)
+    Ok(left)
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The part of the suite that fails on the tree; `None` when all of it passes. Without a mistake only the
-/// random programs are tried.
-fn judge(tree: &Path, m: Option<&Mutant>) -> Result<Option<String>, String> {
+/// How programs fail on the tree, if they do: those kept from earlier failures, then random ones.
+fn programs(tree: &Path, rounds: &[(&str, &str)]) -> Result<Option<String>, String> {
     let build = cargo(tree, &["build", "--quiet", "--bin", "difftest"])?;
     if !build.status.success() {
         return Err(format!("it does not compile\n{}", String::from_utf8_lossy(&build.stderr)));
     }
-    for (count, first) in ROUNDS {
-        if let Some(why) = random_programs(tree, count, first)? {
-            return Ok(Some(format!("random programs: {why}")));
-        }
+    if let Some(why) = difftest(tree, &["--kept", "crates/difftest/tests/kept"])? {
+        return Ok(Some(format!("kept programs: {why}")));
     }
-    let Some(m) = m else { return Ok(None) };
-    let crate_name = m.file.split('/').nth(1).unwrap_or_default();
-    let package = format!("whistler-{crate_name}");
-    let suites: [(&[&str], String); 2] = [
-        (&["test", "--quiet", "-p", "whistler-difftest", "--test", "net", "kept"], "kept programs".into()),
-        (&["test", "--quiet", "-p", &package], format!("the tests of {crate_name}")),
-    ];
-    for (args, by) in suites {
-        let out = cargo(tree, args)?;
-        if !out.status.success() {
-            let text = [out.stdout, out.stderr].concat();
-            let text = String::from_utf8_lossy(&text).into_owned();
-            // Not to be mistaken for a test that fails.
-            if !text.contains("test result: FAILED") && !text.contains("panicked") {
-                return Err(format!("{by} can't be run\n{text}"));
-            }
-            let names = text.lines().filter_map(|l| l.strip_prefix("---- ")).filter_map(|l| l.split(' ').next());
-            let name = names.take(2).collect::<Vec<_>>().join(", ");
-            return Ok(Some(if name.is_empty() { by } else { format!("{by}: {name}") }));
+    for (count, first) in rounds {
+        if let Some(why) = difftest(tree, &[count, first, "--first"])? {
+            return Ok(Some(format!("random programs: {why}")));
         }
     }
     Ok(None)
 }
 
-/// How random programs fail, if they do.
-fn random_programs(tree: &Path, count: &str, first: &str) -> Result<Option<String>, String> {
+/// The test of the mistake's own crate that fails, if one does.
+fn tests(tree: &Path, m: &Mutant) -> Result<Option<String>, String> {
+    let of = m.file.split('/').nth(1).unwrap_or_default();
+    let out = cargo(tree, &["test", "--quiet", "--no-fail-fast", "-p", &format!("whistler-{of}")])?;
+    if out.status.success() {
+        return Ok(None);
+    }
+    let text = [out.stdout, out.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    // Not to be mistaken for a test that fails.
+    if !text.contains("test result: FAILED") {
+        return Err(format!("the tests can't be run\n{text}"));
+    }
+    let names = text.lines().filter_map(|l| l.strip_prefix("---- ")).filter_map(|l| l.split(' ').next());
+    let names = names.take(3).collect::<Vec<_>>().join(", ");
+    Ok(Some(format!("tests of {of}: {names}")))
+}
+
+/// How the programs of a run fail, if they do.
+fn difftest(tree: &Path, args: &[&str]) -> Result<Option<String>, String> {
     let mut child = Command::new(tree.join("../build/debug/difftest"))
-        .args([count, first, "--first"])
+        .args(args)
         .current_dir(tree)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -168,7 +185,9 @@ fn random_programs(tree: &Path, count: &str, first: &str) -> Result<Option<Strin
     }
     let text = String::from_utf8_lossy(&out.stdout);
     let kinds = ["rejected by the compiler", "rejected by the verifier", "fault", "mismatch"];
-    let kind = kinds.into_iter().find(|k| text.lines().any(|l| l.starts_with(&format!("{k}: 1"))));
+    let kind = kinds
+        .into_iter()
+        .find(|k| text.lines().any(|l| l.starts_with(&format!("{k}: 1")) || l.contains(&format!(": {k}: "))));
     Ok(Some(kind.unwrap_or("a panic").into()))
 }
 

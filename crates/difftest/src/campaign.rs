@@ -1,5 +1,7 @@
 //! Many programs, each at every level; the first failure of each kind is made small.
 
+use std::path::Path;
+
 use whistler_codegen::OptLevel;
 use whistler_isa::{IsaLevel, KernelVersion, Target};
 use whistler_kernel::Kernel;
@@ -33,6 +35,33 @@ pub fn targets(kernel: Option<&Kernel>) -> Vec<Target> {
     targets.extend(kernel.and_then(Kernel::version).map(Target::for_kernel));
     targets.push(Target { kernel: KernelVersion::new(6, 1), isa: IsaLevel::V2 });
     targets
+}
+
+/// Runs the programs of a directory (`*.lisp`, each with one program `p`), at every level and target.
+///
+/// # Errors
+/// What failed first, or that there are none.
+pub fn keep(dir: &Path, kernel: Option<&Kernel>) -> Result<(), String> {
+    let files = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let mut files: Vec<_> = files.filter_map(|e| Some(e.ok()?.path())).collect();
+    files.retain(|p| p.extension().is_some_and(|x| x == "lisp"));
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("no programs in {}", dir.display()));
+    }
+    let inputs: Vec<Vec<u8>> = (0..8).map(|r| input(7, r)).collect();
+    for path in files {
+        let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        for target in targets(kernel) {
+            for opt in [OptLevel::None, OptLevel::Full] {
+                let bench = Bench { kernel, target, opt };
+                bench
+                    .judge(&text, &inputs)
+                    .map_err(|p| format!("{} for {target:?} at {opt:?}: {p}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A program that failed.

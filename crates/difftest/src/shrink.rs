@@ -1,6 +1,6 @@
 //! Making a failing program small: take away and simplify as long as it still fails.
 
-use crate::ast::{Expr, Program, Stmt, Ty};
+use crate::ast::{Expr, Program, Stmt};
 
 /// The smallest program found for which `fails` still holds; at most `tries` are tried.
 pub fn shrink(program: &Program, tries: usize, mut fails: impl FnMut(&Program) -> bool) -> Program {
@@ -128,6 +128,7 @@ fn edit_expr(e: &mut Expr, n: &mut usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ast::Ty;
     use crate::generate::generate;
 
     #[test]

@@ -1,10 +1,7 @@
 //! The net itself: thousands of random programs, and those that once failed.
 
 use whistler_codegen::OptLevel;
-use whistler_difftest::campaign::{Campaign, targets};
-use whistler_difftest::generate::input;
-use whistler_difftest::run::Bench;
-use whistler_isa::Target;
+use whistler_difftest::campaign::{Campaign, keep, targets};
 use whistler_kernel::Kernel;
 use whistler_sys::Cap;
 
@@ -55,21 +52,7 @@ fn random_programs_run_alike_everywhere() {
 fn kept_programs_run_alike_everywhere() {
     let kernel = kernel();
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept");
-    let mut files: Vec<_> = std::fs::read_dir(&dir)
-        .map(|d| {
-            d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "lisp")).collect()
-        })
-        .unwrap_or_default();
-    files.sort();
-    assert!(!files.is_empty(), "no files in {}", dir.display());
-    for path in files {
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let inputs: Vec<Vec<u8>> = (0..8).map(|r| input(7, r)).collect();
-        for opt in [OptLevel::None, OptLevel::Full] {
-            let bench = Bench { kernel: kernel.as_ref(), target: Target::default(), opt };
-            if let Err(p) = bench.judge(&text, &inputs) {
-                panic!("{} at {opt:?}: {p}", path.display());
-            }
-        }
+    if let Err(why) = keep(&dir, kernel.as_ref()) {
+        panic!("{why}");
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use whistler_codegen::OptLevel;
-use whistler_difftest::campaign::{Campaign, targets};
+use whistler_difftest::campaign::{Campaign, keep, targets};
 use whistler_difftest::generate::generate;
 use whistler_kernel::Kernel;
 
@@ -14,20 +14,34 @@ fn main() -> ExitCode {
     let mut numbers = Vec::new();
     let mut kernel = Some(Kernel::running());
     let mut first_only = false;
-    for arg in std::env::args().skip(1) {
+    let mut kept = None;
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
         match arg.parse::<u64>() {
             Ok(n) => numbers.push(n),
             Err(_) if arg == "--no-kernel" => kernel = None,
             Err(_) if arg == "--first" => first_only = true,
+            Err(_) if arg == "--kept" => kept = args.next(),
             Err(_) if arg == "--show" => {
                 println!("{}", generate(numbers.last().copied().unwrap_or(0)).text());
                 return ExitCode::SUCCESS;
             }
             Err(_) => {
-                eprintln!("usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first]   or   difftest SEED --show");
+                eprintln!(
+                    "usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first]   or   difftest --kept DIR   or   difftest SEED --show"
+                );
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if let Some(dir) = kept {
+        return match keep(std::path::Path::new(&dir), kernel.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                println!("{why}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let count = numbers.first().copied().unwrap_or(1000);
     let first = numbers.get(1).copied().unwrap_or(1);
