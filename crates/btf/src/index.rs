@@ -10,8 +10,9 @@ use std::hash::Hasher;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Lookups answered by a scan before a table of all names pays for itself.
-const SCANS_BEFORE_TABLE: u32 = 3;
+/// Lookups answered by a scan before a table of all names pays for itself: in a kernel's 130,000 types making
+/// it takes as long as ten to twenty scans, and most programs ask for fewer.
+const SCANS_BEFORE_TABLE: u32 = 12;
 
 /// What is known of one part (base or split) once it was scanned.
 pub(crate) struct Index {
