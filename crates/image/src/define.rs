@@ -15,7 +15,8 @@ use crate::handles::{self, GlobalRef, MapHandle, ProgramHandle, TypeHandle};
 use crate::live::{Shared, symbol_name};
 
 /// Declarations that hold what others are: sizes, types, numbers. Those of programs are checked at every compilation.
-const MADE_FROM_OTHERS: &[&str] = &["defstruct", "defunion", "defenum", "defmap", "defglobal", "defparam", "defsubprog"];
+const MADE_FROM_OTHERS: &[&str] =
+    &["defstruct", "defunion", "defenum", "defmap", "defglobal", "defparam", "defsubprog"];
 
 impl Shared {
     /// Evaluates a declaration.
@@ -46,7 +47,12 @@ impl Shared {
 
     /// Makes everything again that was made from the old meaning of these names. `remade` are maps (by symbol name)
     /// that are other maps now. An error says what could not be made again; that goes on as it was.
-    pub fn changed(&self, interp: &mut Interp, mut names: Vec<Symbol>, mut remade: Vec<String>) -> Result<(), LispError> {
+    pub fn changed(
+        &self,
+        interp: &mut Interp,
+        mut names: Vec<Symbol>,
+        mut remade: Vec<String>,
+    ) -> Result<(), LispError> {
         if names.is_empty() {
             return Ok(());
         }

@@ -178,9 +178,10 @@ fn same_code(a: &Object, b: &Object) -> bool {
                 == (&b.name, b.map_type, b.key_size, b.value_size, b.max_entries, b.flags)
         })
         && a.globals.len() == b.globals.len()
-        && a.globals.iter().zip(&b.globals).all(|(a, b)| {
-            (&a.name, &a.init, a.mutability, &a.section) == (&b.name, &b.init, b.mutability, &b.section)
-        })
+        && a.globals
+            .iter()
+            .zip(&b.globals)
+            .all(|(a, b)| (&a.name, &a.init, a.mutability, &a.section) == (&b.name, &b.init, b.mutability, &b.section))
 }
 
 /// What the kernel said, at the source line.

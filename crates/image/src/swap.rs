@@ -23,9 +23,11 @@ impl Shared {
             Some(e) if said.is_empty() => Err(e.help("what was attached goes on as it was")),
             Some(e) => {
                 failures.push(e);
-                live.reports.extend(failures.iter().map(|e| {
-                    e.to_diagnostic().note("this link goes on with the program that was there before")
-                }));
+                live.reports.extend(
+                    failures
+                        .iter()
+                        .map(|e| e.to_diagnostic().note("this link goes on with the program that was there before")),
+                );
                 Ok(said)
             }
             None => Ok(said),

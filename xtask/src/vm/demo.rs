@@ -53,21 +53,26 @@ pub fn play(stdin: ChildStdin, stdout: ChildStdout) -> Result<(), String> {
     )?;
     p.ask("(progn (sleep 1) (map-entries counts))", "(1 . ")?;
 
-    p.ask(r#"(defprog on-call (:type :kprobe :section "kprobe/do_sys_openat2") (incf (getmap nothing 0)) 0)"#, "error")?;
+    p.ask(
+        r#"(defprog on-call (:type :kprobe :section "kprobe/do_sys_openat2") (incf (getmap nothing 0)) 0)"#,
+        "error",
+    )?;
     p.ask("(links)", "#<link 1 on-call")?;
 
     for (name, head, key, attach) in [
-        ("on-tracepoint", ":tracepoint :section \"tracepoint/syscalls/sys_enter_openat\"", 100_001, "(attach on-tracepoint)"),
+        (
+            "on-tracepoint",
+            ":tracepoint :section \"tracepoint/syscalls/sys_enter_openat\"",
+            100_001,
+            "(attach on-tracepoint)",
+        ),
         ("on-raw", ":raw-tracepoint :section \"raw_tp/sys_enter\"", 100_002, "(attach on-raw)"),
         ("on-many", ":kprobe :section \"kprobe.multi/vfs_read\"", 100_003, "(attach on-many)"),
-        (
-            "on-open",
-            ":kprobe :section \"uprobe\"",
-            100_004,
-            "(attach on-open :uprobe \"/bin/whistler\" \"malloc\")",
-        ),
+        ("on-open", ":kprobe :section \"uprobe\"", 100_004, "(attach on-open :uprobe \"/bin/whistler\" \"malloc\")"),
     ] {
-        let text = |step: u32| format!("(defprog {name} (:type {head} :license \"GPL\") (incf (getmap counts {key}) {step}) 0)");
+        let text = |step: u32| {
+            format!("(defprog {name} (:type {head} :license \"GPL\") (incf (getmap counts {key}) {step}) 0)")
+        };
         p.ask(&text(1), "accepted by this kernel")?;
         let reply = p.ask(attach, "")?;
         if name == "on-open" && reply.contains("error") {

@@ -16,8 +16,20 @@ use crate::image::Mode;
 use crate::live::{LiveLink, Shared};
 
 const KEYWORDS: &[&str] = &[
-    "interface", "mode", "direction", "cgroup", "uprobe", "symbol", "offset", "pid", "function", "retprobe", "frequency",
-    "period", "cookie", "tracepoint",
+    "interface",
+    "mode",
+    "direction",
+    "cgroup",
+    "uprobe",
+    "symbol",
+    "offset",
+    "pid",
+    "function",
+    "retprobe",
+    "frequency",
+    "period",
+    "cookie",
+    "tracepoint",
 ];
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
@@ -31,7 +43,14 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
          :uprobe :symbol :pid :function :retprobe :frequency :period :cookie :tracepoint.",
         attach,
     );
-    define(interp, shared, "detach", "link-or-program", "Detaches a link, or every link of a program; how many.", detach);
+    define(
+        interp,
+        shared,
+        "detach",
+        "link-or-program",
+        "Detaches a link, or every link of a program; how many.",
+        detach,
+    );
     define(interp, shared, "links", "", "The list of links.", links);
 }
 
@@ -46,7 +65,9 @@ fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
             None => return Err(LispError::simple(format!("`{name}` is not in its own object"))),
         },
         None => {
-            return Err(LispError::simple(format!("there is no program `{name}`")).help("define it with `defprog` first"));
+            return Err(
+                LispError::simple(format!("there is no program `{name}`")).help("define it with `defprog` first")
+            );
         }
     };
     let spec = spec(interp, rest, &section, prog_type)?;
@@ -91,11 +112,12 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
     }
     let cookie = args.number(interp, "cookie")?.unwrap_or(0);
     let pid = args.number(interp, "pid")?.and_then(|n| u32::try_from(n).ok());
-    let returns = if args.get("retprobe").is_some() || section.starts_with("uretprobe") || section.starts_with("kretprobe") {
-        When::Return
-    } else {
-        When::Entry
-    };
+    let returns =
+        if args.get("retprobe").is_some() || section.starts_with("uretprobe") || section.starts_with("kretprobe") {
+            When::Return
+        } else {
+            When::Entry
+        };
     let symbol = args.text(interp, "symbol")?.or(symbol);
     let head = section.split('/').next().unwrap_or(section);
     let uprobe = args.text(interp, "uprobe")?.or_else(|| head.starts_with("u").then(|| target.clone()).flatten());
@@ -167,7 +189,9 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
         ProgType::Kprobe if !head.starts_with('u') => {
             let function = args.text(interp, "function")?.or(target);
             match function {
-                Some(f) => Ok(AttachSpec::Kprobe { functions: vec![kernel_name(&f)], offset: 0, when: returns, cookie }),
+                Some(f) => {
+                    Ok(AttachSpec::Kprobe { functions: vec![kernel_name(&f)], offset: 0, when: returns, cookie })
+                }
                 None => own_target(section),
             }
         }

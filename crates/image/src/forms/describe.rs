@@ -14,7 +14,12 @@ use crate::live::{Shared, symbol_name};
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     for (name, lambda, doc, own) in [
         ("describe", "thing &optional stream", "Prints what a name or value is.", describe as Own),
-        ("documentation", "name &optional kind", "What a name is for, as a string; nil when nothing is known.", documentation),
+        (
+            "documentation",
+            "name &optional kind",
+            "What a name is for, as a string; nil when nothing is known.",
+            documentation,
+        ),
     ] {
         let host = interp.function(Symbol::intern(name));
         let shared = shared.clone();
@@ -25,7 +30,14 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         };
         interp.define_native(name, lambda, doc, Rc::new(look));
     }
-    super::define(interp, shared, "apropos", "text", "Prints the names that contain a text, with what they are.", apropos);
+    super::define(
+        interp,
+        shared,
+        "apropos",
+        "text",
+        "Prints the names that contain a text, with what they are.",
+        apropos,
+    );
 }
 
 /// `None`: ask the host.
@@ -96,7 +108,9 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
     let (session, live) = (shared.session()?, shared.live()?);
     let env = &session.env;
     if let Some(m) = env.maps.get(symbol) {
-        let ty = |t: &Option<whistler_compiler::hir::Ty>, size| t.as_ref().map_or(format!("{size} bytes"), |t| t.to_string());
+        let ty = |t: &Option<whistler_compiler::hir::Ty>, size| {
+            t.as_ref().map_or(format!("{size} bytes"), |t| t.to_string())
+        };
         let what = format!("map · {}, {} entries", m.map_type.keyword(), m.max_entries);
         let mut more = Vec::new();
         if m.key_size > 0 || m.value_size > 0 {
@@ -113,9 +127,14 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
         let key = symbol_name(name);
         if let Some(loaded) = live.programs.get(&key) {
             let slots = loaded.compiled.object.program(&key).map_or(0, |p| p.function.insns.len());
-            more.push(format!("{slots} instructions{}", if loaded.stale { ", from before something it uses changed" } else { "" }));
+            more.push(format!(
+                "{slots} instructions{}",
+                if loaded.stale { ", from before something it uses changed" } else { "" }
+            ));
         }
-        more.extend(live.links.iter().filter(|l| l.program == key).map(|l| format!("attached by link {} to {}", l.id, l.spec)));
+        more.extend(
+            live.links.iter().filter(|l| l.program == key).map(|l| format!("attached by link {} to {}", l.id, l.spec)),
+        );
         out.push(Entry { what: format!("program · {} · {}", p.prog_type.keyword(), p.section), more });
     }
     if let Some(s) = env.structs.get(symbol) {

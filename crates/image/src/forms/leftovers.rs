@@ -69,9 +69,8 @@ fn remove(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
     };
     let count = chosen.len() as i64;
     for leftover in chosen {
-        whistler_loader::remove_leftover(&leftover).map_err(|e| {
-            LispError::simple(format!("removing {} from {}: {e}", leftover.program, leftover.device))
-        })?;
+        whistler_loader::remove_leftover(&leftover)
+            .map_err(|e| LispError::simple(format!("removing {} from {}: {e}", leftover.program, leftover.device)))?;
     }
     Ok(Value::Int(count))
 }

@@ -23,13 +23,27 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         "The value under a key, decoded by its type; DEFAULT (nil) when there is none. A per-CPU map gives a vector. Setf-able.",
         map_ref,
     );
-    define(interp, shared, "(setf map-ref)", "value map key &optional default", "Puts a value under a key.", set_map_ref);
+    define(
+        interp,
+        shared,
+        "(setf map-ref)",
+        "value map key &optional default",
+        "Puts a value under a key.",
+        set_map_ref,
+    );
     define(interp, shared, "map-delete", "map key", "Removes an entry; whether there was one.", map_delete);
     define(interp, shared, "map-keys", "map", "The keys, as a list.", map_keys);
     define(interp, shared, "map-entries", "map", "The entries, as a list of (key . value).", map_entries);
     define(interp, shared, "map-count", "map", "The number of entries.", map_count);
     interp.define_host_macro("do-map-entries", Rc::new(|_, form| do_map_entries(form)));
-    define(interp, shared, "map-clear", "map", "Removes all entries (array maps: sets them to 0); how many.", map_clear);
+    define(
+        interp,
+        shared,
+        "map-clear",
+        "map",
+        "Removes all entries (array maps: sets them to 0); how many.",
+        map_clear,
+    );
 }
 
 /// A map with how its bytes are read.
@@ -47,7 +61,8 @@ impl Typed {
         let Some(def) = shared.map_def(&name)? else {
             return Err(LispError::simple(format!("there is no map `{name}`")));
         };
-        let codec = |ty: &Option<Ty>, size| ty.as_ref().map_or_else(|| Codec::untyped(size), |ty| Codec::new(ty, interp));
+        let codec =
+            |ty: &Option<Ty>, size| ty.as_ref().map_or_else(|| Codec::untyped(size), |ty| Codec::new(ty, interp));
         let (key, value) = (codec(&def.key, def.key_size), codec(&def.value, def.value_size));
         Ok(Typed { name, def, key, value })
     }
@@ -102,10 +117,7 @@ impl Typed {
 
     /// One value, or a vector of one per CPU, decoded.
     pub fn decode(&self, interp: &mut Interp, values: &[Vec<u8>]) -> Value {
-        let per_cpu = matches!(
-            self.def.map_type,
-            MapType::PercpuArray | MapType::PercpuHash | MapType::LruPercpuHash
-        );
+        let per_cpu = matches!(self.def.map_type, MapType::PercpuArray | MapType::PercpuHash | MapType::LruPercpuHash);
         match values {
             [one] if !per_cpu => self.value.decode(one, &mut interp.heap),
             all => {
