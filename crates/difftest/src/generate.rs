@@ -26,6 +26,8 @@ struct Gen {
     /// Whether there is a packet; what the function gives.
     packet: bool,
     result: Ty,
+    /// A number that several tests of a program are about: what one says of it, another may rest on.
+    pivot: i64,
 }
 
 /// The program of a seed.
@@ -40,7 +42,9 @@ pub fn generate(seed: u64) -> Program {
         subs: Vec::new(),
         packet: false,
         result: Ty::U32,
+        pivot: 0,
     };
+    g.pivot = *g.rng.pick(&[0, 1, 2, 3, 5, 255, -1]);
     if g.rng.chance(40) {
         for _ in 0..1 + g.rng.below(2) {
             let sub = g.sub();
@@ -119,6 +123,12 @@ impl Gen {
         let mut bound = Vec::new();
         for _ in 0..count {
             let init = self.expr(2);
+            // Small, so that it is now and then what it is compared with.
+            let init = if self.rng.chance(25) {
+                Expr::Arith("logand", Box::new(init), Box::new(Expr::Lit(Ty::U64, 7)))
+            } else {
+                init
+            };
             let assignable = self.rng.chance(70);
             let written = self.rng.chance(60).then(|| *self.rng.pick(&Ty::ALL));
             let ty = match written {
@@ -366,7 +376,24 @@ impl Gen {
         }
     }
 
+    /// A variable near the pivot, one above or below.
+    fn about_pivot(&mut self) -> Option<Expr> {
+        let near: Vec<Var> = self.scope.iter().filter(|v| !v.assignable).cloned().collect();
+        let var = near.first()?.clone();
+        let op = *self.rng.pick(&["=", "/=", "<", "<=", ">", ">=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>="]);
+        let n = Expr::Lit(Ty::I64, self.pivot + self.rng.below(3) as i64 - 1);
+        let ty = if op.starts_with('s') { Ty::I64 } else { Ty::U64 };
+        let var = Box::new(Expr::Var(var.name, var.ty));
+        let n = Box::new(n);
+        Some(if self.rng.chance(85) { Expr::Compare(op, ty, var, n) } else { Expr::Compare(op, ty, n, var) })
+    }
+
     fn compare(&mut self, depth: usize) -> Expr {
+        if self.rng.chance(30)
+            && let Some(e) = self.about_pivot()
+        {
+            return e;
+        }
         let op = *self.rng.pick(&["=", "/=", "<", "<=", ">", ">=", "s<", "s>", "s<=", "s>=", "logtest"]);
         let ty = if op.starts_with('s') || self.rng.chance(40) { Ty::I64 } else { Ty::U64 };
         let (a, b) = (self.expr(depth.saturating_sub(1)), self.expr(depth.saturating_sub(1)));
