@@ -20,18 +20,18 @@ CALLS = "execve,bpf,perf_event_open,ioctl"
 
 def once(binary, log):
     """Seconds until attached, seconds in BPF_PROG_LOAD of the program itself."""
-    command = ["strace", "-ttt", "-T", "-e", f"trace={CALLS}", "-o", log]
+    command = ["strace", "-f", "-ttt", "-T", "-e", f"trace={CALLS}", "-o", log]
     command += [binary, "run", "--seconds", "0", "examples/exec-snoop.lisp"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     start = attached = loading = None
     with open(log, encoding="utf-8") as lines:
         for line in lines:
-            at = float(line.split()[0])
+            at = float(line.split()[1])  # after the thread
             took = re.search(r"<([0-9.]+)>$", line)
             took = float(took.group(1)) if took else 0.0
             if start is None:
                 start = at
-            elif "BPF_PROG_LOAD" in line and loading is None:
+            elif "BPF_PROG_TYPE_TRACEPOINT" in line and loading is None:
                 loading = took
             elif "PERF_EVENT_IOC_ENABLE" in line:
                 attached = at + took
