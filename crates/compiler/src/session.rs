@@ -157,7 +157,12 @@ impl Session {
         }
         for name in LIVE_FORMS {
             if interp.function(Symbol::intern_static(name)).is_none() {
-                interp.define_native(name, "&rest arguments", "", Rc::new(move |_, _| Err(LispError::needs_host(name))));
+                interp.define_native(
+                    name,
+                    "&rest arguments",
+                    "",
+                    Rc::new(move |_, _| Err(LispError::needs_host(name))),
+                );
             }
         }
     }

@@ -106,6 +106,15 @@ impl Checker<'_> {
                 }
                 Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
             }
+            Ty::Ptr(p) if matches!(how, Fit::Exact(_)) && matches!(p.space, Space::Stack | Space::Ctx) => {
+                let Fit::Exact(what) = how else { return v.e };
+                let text = format!("the map's {what} is {to}, and this is {}", describe(v.ty()));
+                self.report(
+                    diag::error(&diag::KEY_VALUE, &here, text)
+                        .help("give what it holds: (load TYPE pointer), or a field"),
+                );
+                Val::error(here).e
+            }
             Ty::Ptr(_) if target.size == 8 => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
             other => {
                 let other = other.clone();
@@ -184,8 +193,12 @@ impl Checker<'_> {
                 let text = format!("{what} takes numbers, and this is {}", describe(other));
                 let here = v.e.at.clone();
                 let mut d = diag::error(&diag::ARGUMENT_TYPE, &here, text);
-                if matches!(other, Ty::Ptr(_)) {
-                    d = d.help("an address as a number: (cast u64 …)");
+                if let Ty::Ptr(p) = other {
+                    d = if p.space.is_number() {
+                        d.help("an address as a number: (cast u64 …)")
+                    } else {
+                        d.note("the verifier lets programs move, compare, subtract and keep this address, no more")
+                    };
                 }
                 self.fail(d)
             }
@@ -256,6 +269,19 @@ impl Checker<'_> {
         }
         if let (Ty::Ptr(p), Ty::Ptr(q)) = (a.ty(), b.ty()) {
             return Ty::Ptr(meet_pointers(p, q));
+        }
+        for (p, n) in [(a, b), (b, a)] {
+            if let (Ty::Ptr(to), Ty::Int(_) | Ty::Bool | Ty::Char) = (p.ty(), n.ty())
+                && !to.space.is_number()
+            {
+                let text = format!("this branch yields {}, and the other {}", describe(p.ty()), describe(n.ty()));
+                self.report(
+                    diag::error(&diag::ARGUMENT_TYPE, p.at(), text)
+                        .also(n.at().span, "a number comes from here")
+                        .help("let both yield a number, or both a pointer (or 0, which is null)"),
+                );
+                return Ty::Never;
+            }
         }
         let (Some(x), Some(y)) = (a.int(), b.int()) else { return Ty::U64 };
         match (a.lit, b.lit) {

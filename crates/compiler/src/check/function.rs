@@ -159,6 +159,9 @@ impl Checker<'_> {
         let mut found = Vec::new();
         tail(body, &mut found);
         returns(body, &mut found);
+        if enforced {
+            self.check_returned_values(body, &format!(":{}", decl.prog_type.keyword()), (lo, hi));
+        }
         for (n, at) in found {
             if rule.allows(n) {
                 continue;
@@ -174,6 +177,28 @@ impl Checker<'_> {
                     format!("a program of type :{kind} usually returns {range}, not {n}"),
                 )
             });
+        }
+    }
+
+    /// What is returned as it was read, or as an address, is in no small range for the verifier either.
+    fn check_returned_values(&mut self, body: &Expr, kind: &str, (lo, hi): (i32, i32)) {
+        let mut found: Vec<(String, At)> = Vec::new();
+        let mut look = |e: &Expr| match (&e.kind, &e.ty) {
+            (_, Ty::Ptr(_)) if e.as_const().is_none() => found.push((super::convert::describe(&e.ty), e.at.clone())),
+            (ExprKind::Load { .. } | ExprKind::CoreLoad { .. }, Ty::Int(_)) => {
+                found.push((format!("any {}", e.ty), e.at.clone()));
+            }
+            _ => {}
+        };
+        leaves(body, &mut look);
+        returned(body, &mut |v| leaves(v, &mut look));
+        let range = if lo == hi { format!("{lo}") } else { format!("{lo} to {hi}") };
+        for (what, at) in found {
+            let text = format!("a program of type {kind} may return {range}, and this may be {what}");
+            self.report(
+                diag::error(&diag::RETURN_RANGE, &at, text)
+                    .help("make it one of these: (if … 1 0), or bound it with logand or min"),
+            );
         }
     }
 
@@ -303,29 +328,44 @@ fn own_name(name: &str) -> &str {
     name.split("__").next().unwrap_or(name)
 }
 
-/// The constants in tail position.
-fn tail(e: &Expr, out: &mut Vec<(i64, At)>) {
+/// The expressions in tail position.
+fn leaves(e: &Expr, f: &mut dyn FnMut(&Expr)) {
     match &e.kind {
-        ExprKind::Const(n) if e.ty != Ty::Never => out.push((*n, e.at.clone())),
         ExprKind::Seq(es) => {
             if let Some(last) = es.last() {
-                tail(last, out);
+                leaves(last, f);
             }
         }
         ExprKind::If(_, a, b) => {
-            tail(a, out);
-            tail(b, out);
+            leaves(a, f);
+            leaves(b, f);
         }
-        ExprKind::Cast(e) => tail(e, out),
-        ExprKind::Block { body, .. } => tail(body, out),
-        _ => {}
+        ExprKind::Cast(e) => leaves(e, f),
+        ExprKind::Block { body, .. } => leaves(body, f),
+        _ => f(e),
+    }
+}
+
+/// The constants in tail position.
+fn tail(e: &Expr, out: &mut Vec<(i64, At)>) {
+    leaves(e, &mut |e| {
+        if let ExprKind::Const(n) = &e.kind
+            && e.ty != Ty::Never
+        {
+            out.push((*n, e.at.clone()));
+        }
+    });
+}
+
+/// The values that `return` gives.
+fn returned(e: &Expr, f: &mut dyn FnMut(&Expr)) {
+    e.each_child(&mut |c| returned(c, f));
+    if let ExprKind::Return(v) = &e.kind {
+        f(v);
     }
 }
 
 /// The constants that `return` gives.
 fn returns(e: &Expr, out: &mut Vec<(i64, At)>) {
-    e.each_child(&mut |c| returns(c, out));
-    if let ExprKind::Return(v) = &e.kind {
-        tail(v, out);
-    }
+    returned(e, &mut |v| tail(v, out));
 }

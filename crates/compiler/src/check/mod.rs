@@ -4,6 +4,7 @@
 mod convert;
 pub mod flow;
 mod function;
+mod moved;
 mod place;
 mod scope;
 pub mod val;

@@ -317,6 +317,11 @@ impl Checker<'_> {
     /// Drops what is known of a variable and of what was derived from it.
     pub fn forget(&mut self, l: LocalId) {
         self.f.flow.forget(l);
+        for (moved, sum) in &self.f.moved {
+            if super::moved::mentions(sum, l) {
+                self.f.flow.forget(*moved);
+            }
+        }
         for var in &mut self.f.vars {
             if let Some(f) = &mut var.facts {
                 let about = |x: &super::Fact| !matches!(x, super::Fact::NonNull(p) | super::Fact::Null(p) | super::Fact::Covers(p, _) | super::Fact::AtMost(p, _) if *p == l);
@@ -530,6 +535,8 @@ impl Checker<'_> {
                         )));
                         return None;
                     }
+                } else if let Some(len) = len {
+                    return self.readable_moved(v, off, len, here);
                 }
             }
             Space::Ctx

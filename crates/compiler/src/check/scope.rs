@@ -98,6 +98,8 @@ pub struct FnState {
     pub scope: Vec<Binding>,
     /// What is known here.
     pub flow: Flow,
+    /// Packet pointers moved by a variable that were compared with the packet's end, and the sums that made them.
+    pub moved: Vec<(LocalId, Expr)>,
     /// Labels given out.
     pub labels: u32,
     /// Blocks around.

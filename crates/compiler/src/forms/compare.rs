@@ -221,7 +221,16 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
 
 /// A comparison of a packet pointer with the packet's end: how many bytes it covers.
 fn packet_end(c: &mut Checker<'_>, order: Order, p: &Val, end: &Val, here: &At) -> Option<Val> {
-    let (root, off) = p.base.or_else(|| c.packet_base(&p.e))?;
+    let mut setup = None;
+    let (root, off) = match p.base.or_else(|| c.packet_base(&p.e)) {
+        Some(base) => base,
+        None => {
+            // The verifier takes the moved pointer that is tested for another one than the same sum made again.
+            let (set, moved, off) = c.moved_pointer(&p.e)?;
+            setup = Some(set);
+            (moved, off)
+        }
+    };
     let len = u32::try_from(off).ok()?;
     // p + len <= end, or p + len < end, which covers a byte more than it must.
     let (covered_when_true, len) = match order {
@@ -235,13 +244,14 @@ fn packet_end(c: &mut Checker<'_>, order: Order, p: &Val, end: &Val, here: &At) 
     let fact = vec![Fact::Covers(root, len)];
     let test = ExprKind::InBounds { ptr: Box::new(ptr), len, end: Box::new(end.e.clone()) };
     let inside = Expr::new(test, Ty::Bool, here.clone());
-    Some(if covered_when_true {
+    let v = if covered_when_true {
         Val::of(inside).telling(fact, Vec::new())
     } else {
         let zero = Expr::new(ExprKind::Const(0), Ty::Bool, here.clone());
         Val::new(ExprKind::Cmp(CmpOp::Eq, Box::new(inside), Box::new(zero)), Ty::Bool, here.clone())
             .telling(Vec::new(), fact)
-    })
+    };
+    Some(c.seq(setup.into_iter().collect(), v))
 }
 
 fn forced(c: &mut Checker<'_>, call: &Call<'_>, op: CmpOp) -> Val {

@@ -1,5 +1,6 @@
 //! Sequence, branches, blocks, loops.
 
+use whistler_diag::Diagnostic;
 use whistler_lisp::{Form, Symbol};
 
 use super::binding::{bind, spec};
@@ -659,6 +660,9 @@ fn dotimes(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             );
         }
     };
+    if bound > MOST_ROUNDS {
+        return c.fail(too_many_rounds(bound, at(count)));
+    }
     // A signed count below 0 means no round; as unsigned it would be the most.
     let negative = n.int().is_some_and(|i| i.signed) && n.lo < 0 && n.as_lit().is_none();
     let mut parts = Vec::new();
@@ -729,7 +733,19 @@ fn loop_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     endless(c, call, None, max, body)
 }
 
+/// The verifier follows a loop round by round and gives up after 1,000,000 instructions; a round takes two at least.
+const MOST_ROUNDS: u64 = 500_000;
+
+fn too_many_rounds(bound: u64, at: At) -> Diagnostic {
+    diag::error(&diag::UNBOUNDED_LOOP, &at, format!("the verifier does not follow a loop for {bound} rounds"))
+        .note("it looks at 1,000,000 instructions of a program at most, each round counted")
+        .help("take fewer rounds, or go on where the last run stopped, with a counter in a map")
+}
+
 fn endless(c: &mut Checker<'_>, call: &Call<'_>, test: Option<&Form>, max: Option<u64>, body: &[Form]) -> Val {
+    if let Some(n) = max.filter(|n| *n > MOST_ROUNDS) {
+        return c.fail(too_many_rounds(n, call.at()));
+    }
     let (label, next) = (c.label(), c.label());
     let mut after = None;
     let (test, body, _) = round(c, |c| {
@@ -787,11 +803,17 @@ fn assignments(body: &[Form], var: Symbol) -> usize {
     body.iter()
         .map(|f| {
             let Some(items) = f.as_list() else { return 0 };
-            let assigns = items
-                .first()
-                .and_then(Form::as_symbol)
-                .is_some_and(|h| h.is("incf") || h.is("decf") || h.is("setf") || h.is("setq") || h.is("psetf"));
-            let here = assigns && items[1..].iter().any(|p| p.as_symbol().is_some_and(|s| s.same_folded(var)));
+            // Each second argument of setf is a place, of incf and decf only the first one.
+            let places = match items.first().and_then(Form::as_symbol) {
+                Some(h) if h.is("incf") || h.is("decf") => 1,
+                Some(h) if h.is("setf") || h.is("setq") || h.is("psetf") => items.len(),
+                _ => 0,
+            };
+            let here = items[1.min(items.len())..]
+                .iter()
+                .step_by(2)
+                .take(places)
+                .any(|p| p.as_symbol().is_some_and(|s| s.same_folded(var)));
             usize::from(here) + assignments(items, var)
         })
         .sum()

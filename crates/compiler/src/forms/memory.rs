@@ -6,7 +6,7 @@ use super::binding::zeroed;
 use super::{FormDef, form, place};
 use crate::check::{Call, Checker, Fit, MemPlace, Place, Val, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, BinOp, Expr, ExprKind, LocalKind, PtrTy, Space, Ty};
+use crate::hir::{At, BinOp, Expr, ExprKind, IntTy, LocalKind, PtrTy, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     place("load", (2, 3), load, "(load TYPE pointer [offset])", "Reads memory."),
@@ -329,6 +329,8 @@ pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
             out.facts = facts;
             out
         }
+        // For the verifier it stays a pointer.
+        Ty::Int(IntTy { size: 8, .. }) if v.ty().as_ptr().is_some_and(|p| !p.space.is_number()) => v,
         Ty::Int(i) => {
             if let Some(n) = v.as_lit() {
                 // A written type is no longer a literal's: it does not fit itself to the other side.

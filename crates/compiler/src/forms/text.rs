@@ -20,6 +20,12 @@ fn printk(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let Some(text) = call.args[0].as_str() else {
         return c.malformed(&call.args[0], "the format is a literal string");
     };
+    if let Some(bad) = unknown_conversion(text) {
+        return c.fail(
+            diag::error(&diag::MALFORMED, &at(&call.args[0]), format!("the kernel prints no `{bad}`"))
+                .help("it has %d %i %u %x %X (also with l or ll), %c %s %p and %%"),
+        );
+    }
     let wanted = conversions(text);
     if wanted != call.args.len() - 1 {
         let text = format!("the format has {wanted} conversions, and {} values are given", call.args.len() - 1);
@@ -51,6 +57,26 @@ fn printk(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         Some(e) => Val::of(e),
         None => Val::error(call.at()),
     }
+}
+
+/// The first conversion that the kernel's formatter does not know.
+fn unknown_conversion(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('%') {
+        let body = after.trim_start_matches(['#', '+', '-', ' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+        let long = body.strip_prefix("ll").or_else(|| body.strip_prefix('l'));
+        let known = match long {
+            Some(b) => b.starts_with(['d', 'i', 'u', 'x', 'X']),
+            None => body.starts_with(['d', 'i', 'u', 'x', 'X', 'c', 's', 'p', '%']),
+        };
+        let length = after.len() - long.unwrap_or(body).len();
+        let end = after[length..].chars().next().map_or(length, |c| length + c.len_utf8());
+        if !known {
+            return Some(format!("%{}", &after[..end]));
+        }
+        rest = &after[end..];
+    }
+    None
 }
 
 /// How many values a format takes.

@@ -101,6 +101,13 @@ pub enum Space {
     Unknown,
 }
 
+impl Space {
+    /// Whether an address there is a number for the verifier.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Space::Kernel | Space::User | Space::Unknown)
+    }
+}
+
 /// A struct or union of ours.
 #[derive(PartialEq, Eq, Debug)]
 pub struct StructDef {

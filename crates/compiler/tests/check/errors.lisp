@@ -172,3 +172,71 @@
 ;>   help: written as (case key (constant form…)… (t form…))
 ;> error E0004 7:90 "#(1 2)": this is no expression of a program
 ;> error E0004 7:97 "(a . b)": this is no expression of a program
+
+;; # a packet pointer moved by a variable must be compared itself
+(defprog a (:type :xdp)
+  (with-packet (d e :min-len 1)
+    (let ((o (load u8 d)))
+      (return (load u8 (+ d o)))))
+  2)
+(defprog b (:type :xdp)
+  (with-packet (d e :min-len 1)
+    (let ((o (load u8 d)))
+      (when (<= (+ d o 2) e) (return (load u8 (+ d o) 2)))))
+  2)
+(defprog c (:type :xdp)
+  (with-packet (d e :min-len 1)
+    (let ((o (load u8 d)))
+      (unless (<= (+ d o 2) e) (return 1))
+      (return (+ (load u8 d o) (load u8 (+ d o) 1)))))
+  2)
+;> error E0302 4:15 "(load u8 (+ d o))": the packet may end before this: the offset varies
+;>   help: test the same pointer first: (when (<= (+ data offset 1) data-end) …)
+;> error E0302 9:38 "(load u8 (+ d o) 2)": the packet may end before this: the offset varies
+;>   help: test the same pointer first: (when (<= (+ data offset 3) data-end) …)
+
+;; # an address that the verifier follows is no number
+(defmap m :type :array :key u32 :value u64 :max-entries 1)
+(defprog a (:type :xdp) (let ((x (map-lookup m 0))) (logand (cast u64 x) 255)))
+(defprog b (:type :xdp) (let ((x (map-lookup m 0))) (or x 1)))
+(defprog c (:type :xdp) (let ((x (map-lookup m 0))) (if x 1 x)))
+(defprog d (:type :xdp) (let ((x (map-lookup m 0))) (if (= (cast u64 x) 0) 1 2)))
+;> error E0003 2:71 "x": logand takes numbers, and this is a pointer to u64
+;> error E0003 3:57 "x": this branch yields a pointer to u64, and the other a u64
+;>   help: let both yield a number, or both a pointer (or 0, which is null)
+;> error E0003 4:61 "x": this branch yields a pointer to u64, and the other a u64
+;>   help: let both yield a number, or both a pointer (or 0, which is null)
+
+;; # what the verifier bounds must be in bounds
+(defmap m :type :array :key u32 :value u64 :max-entries 1)
+(defprog a (:type :cgroup-skb :section "cgroup_skb/egress") (map-lookup m 0))
+(defprog b (:type :cgroup-skb :section "cgroup_skb/egress") (if (> (ctx len) 9) (return (ctx mark)) 1))
+(defprog c (:type :sk-lookup :section "sk_lookup") (if (= (ctx local_port) 80) SK_DROP SK_PASS))
+;> error E0407 2:61 "(map-lookup m 0)": a program of type :cgroup-skb may return 0 to 3, and this may be a pointer to u64
+;>   help: make it one of these: (if … 1 0), or bound it with logand or min
+;> error E0407 3:89 "(ctx mark)": a program of type :cgroup-skb may return 0 to 3, and this may be any u32
+;>   help: make it one of these: (if … 1 0), or bound it with logand or min
+
+;; # loops that the verifier does not follow
+(defprog a (:type :xdp) (let ((s 0)) (dotimes (i 100000000) (incf s i)) s))
+(defprog b (:type :xdp) (let ((s 0)) (loop :max 600000 (incf s)) s))
+;> error E0503 1:50 "100000000": the verifier does not follow a loop for 100000000 rounds
+;>   help: take fewer rounds, or go on where the last run stopped, with a counter in a map
+;> error E0503 2:38 "(loop :max 600000 (incf s))": the verifier does not follow a loop for 600000 rounds
+;>   help: take fewer rounds, or go on where the last run stopped, with a counter in a map
+
+;; # conversions that the kernel does not print
+(defprog a (:type :xdp) (printk "%f" 1) 2)
+(defprog b (:type :xdp) (printk "100%% %-5llx %s %hd" 1 2 3) 2)
+(defprog c (:type :xdp) (printk "%d %lu %pI4" 1 2 3) 2)
+;> error E0004 1:33 "\"%f\"": the kernel prints no `%f`
+;>   help: it has %d %i %u %x %X (also with l or ll), %c %s %p and %%
+;> error E0004 2:33 "\"100%% %-5llx %s %hd\"": the kernel prints no `%h`
+;>   help: it has %d %i %u %x %X (also with l or ll), %c %s %p and %%
+
+;; # a pointer to the stack is no value of a map
+(defstruct s (a u64))
+(defmap m :type :hash :key u32 :value u64 :max-entries 5)
+(defprog p (:type :xdp) (let ((x (make-s))) (setf (getmap m 1) x) 2))
+;> error E0202 3:64 "x": the map's value is u64, and this is a pointer to s
+;>   help: give what it holds: (load TYPE pointer), or a field

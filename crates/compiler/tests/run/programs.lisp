@@ -67,3 +67,19 @@
 (defprog p (:type :xdp) (printk "x=%d %d" 5 (ctx rx_queue_index)) 2)
 ;> p r0=2
 ;>   printk x=5 0
+
+;; # a moved packet pointer is the one that was compared
+;; packet: 03010203040506070809101112131415
+(defprog p (:type :xdp)
+  (with-packet (d e :min-len 1)
+    (let ((o (load u8 d)))
+      (when (and (> o 1) (<= (+ d o 2) e))
+        (store u8 (+ d o) 1 77)
+        (return (+ (load u8 d o) (load u8 (+ d o) 1))))))
+  0)
+;> p r0=80
+
+;; # a loop that counts may use its counter
+;; packet: 00000000000000000000000000000000
+(defprog p (:type :xdp) (let ((s 0) (i 0)) (while (< i 10) (incf s i) (setf s (+ s i)) (incf i)) s))
+;> p r0=90

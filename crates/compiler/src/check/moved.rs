@@ -1,0 +1,110 @@
+//! Packet pointers moved by a number that is known only at run time, as `(+ data n)`. The verifier gives each such
+//! sum an identity of its own, so what is read must be the very pointer that was compared with the packet's end: the
+//! comparison keeps it in a variable, and the same sum made again where the comparison holds is that variable.
+
+use super::{Checker, Val, offset};
+use crate::diagnostics as diag;
+use crate::hir::{At, BinOp, Expr, ExprKind, LocalId, LocalKind};
+
+impl Checker<'_> {
+    /// Keeps a moved packet pointer in a variable: what sets it, the variable, and the constant part of the sum.
+    pub fn moved_pointer(&mut self, e: &Expr) -> Option<(Expr, LocalId, i64)> {
+        let (sum, off) = constant_apart(e)?;
+        if !self.repeatable(sum) {
+            return None;
+        }
+        let (sum, ty, here) = (sum.clone(), sum.ty.clone(), sum.at.clone());
+        let id = self.temp(ty.clone(), LocalKind::Value);
+        self.f.moved.push((id, sum.clone()));
+        Some((Expr::new(ExprKind::Set(id, Box::new(sum)), ty, here), id, off))
+    }
+
+    /// Checks a read of `len` bytes at `off` from a packet pointer moved by a variable; reports what can't be.
+    pub(super) fn readable_moved(&mut self, mut v: Val, off: i64, len: u32, here: &At) -> Option<Val> {
+        let Some((sum, apart)) = constant_apart(&v.e) else { return Some(v) };
+        let known = self.f.moved.iter().rev().find_map(|(l, made)| {
+            let covered = self.f.flow.covers.iter().find(|c| c.0 == *l)?.1;
+            same(made, sum).then_some((*l, covered))
+        });
+        let need = off + apart + i64::from(len);
+        if let Some((l, covered)) = known
+            && (0..=i64::from(covered)).contains(&need)
+        {
+            let base = Expr::new(ExprKind::Local(l), sum.ty.clone(), v.e.at.clone());
+            v.e = offset(base, apart, v.e.ty.clone(), here);
+            return Some(v);
+        }
+        if !self.varies(sum) {
+            // It may be one constant on every path, which the verifier follows.
+            return Some(v);
+        }
+        let mut d = diag::error(&diag::PACKET_BOUNDS, here, "the packet may end before this: the offset varies");
+        if let Some((_, covered)) = known {
+            d = d.note(format!("the checks so far cover {covered} bytes from there"));
+        }
+        self.report(d.help(format!("test the same pointer first: (when (<= (+ data offset {need}) data-end) …)")));
+        None
+    }
+
+    /// Whether an expression gives the same value again while its variables are not assigned.
+    fn repeatable(&self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Const(_) => true,
+            ExprKind::Local(l) => !self.f.vars[l.0 as usize].addressed,
+            ExprKind::Cast(e) => self.repeatable(e),
+            ExprKind::Bin(_, a, b) => self.repeatable(a) && self.repeatable(b),
+            _ => false,
+        }
+    }
+
+    /// Whether a number certainly is no constant for the verifier, on any path: it comes from memory or a call.
+    fn varies(&self, e: &Expr) -> bool {
+        let pointer = e.ty.as_ptr().is_some();
+        match &e.kind {
+            ExprKind::Load { .. } | ExprKind::Local(_) if pointer => false,
+            ExprKind::Load { .. } | ExprKind::CoreLoad { .. } => true,
+            ExprKind::Local(l) => {
+                let var = &self.f.vars[l.0 as usize];
+                let whole = var.ty.as_int().is_some_and(|i| i.size <= 4 && !i.signed)
+                    && var.range == (0, (1i128 << (8 * var.ty.size())) - 1);
+                whole && !var.assigned && !var.addressed && var.ordinal != u32::MAX
+            }
+            ExprKind::Cast(e) => self.varies(e),
+            ExprKind::Bin(_, a, b) => self.varies(a) || self.varies(b),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a sum is made from a variable.
+pub(super) fn mentions(e: &Expr, l: LocalId) -> bool {
+    match &e.kind {
+        ExprKind::Local(m) => *m == l,
+        ExprKind::Cast(e) => mentions(e, l),
+        ExprKind::Bin(_, a, b) => mentions(a, l) || mentions(b, l),
+        _ => false,
+    }
+}
+
+/// A pointer without the constants added to it last, and those.
+fn constant_apart(e: &Expr) -> Option<(&Expr, i64)> {
+    match &e.kind {
+        ExprKind::Cast(inner) if inner.ty.as_ptr().is_some() => constant_apart(inner),
+        ExprKind::Bin(BinOp::Add, p, n) if n.as_const().is_some() => {
+            let (sum, off) = constant_apart(p)?;
+            Some((sum, off.checked_add(n.as_const()?)?))
+        }
+        _ => Some((e, 0)),
+    }
+}
+
+/// Whether two repeatable expressions are the same sum.
+fn same(a: &Expr, b: &Expr) -> bool {
+    match (&a.kind, &b.kind) {
+        (ExprKind::Const(x), ExprKind::Const(y)) => x == y,
+        (ExprKind::Local(x), ExprKind::Local(y)) => x == y,
+        (ExprKind::Cast(x), ExprKind::Cast(y)) => a.ty == b.ty && same(x, y),
+        (ExprKind::Bin(f, p, q), ExprKind::Bin(g, r, s)) => f == g && same(p, r) && same(q, s),
+        _ => false,
+    }
+}
