@@ -132,7 +132,14 @@ pub fn run(options: &Options) -> Result<bool, String> {
         guest.files.insert("/shell".into(), words.join("\0").into_bytes());
         if options.demo {
             guest.files.insert("/tick.lisp".into(), demo::TICK.into());
-            guest.files.insert("/beside".into(), ["/bin/whistler", "-e", demo::BESIDE].join("\0").into_bytes());
+            let mut beside = ["/bin/whistler", "-e", demo::BESIDE].join("\0");
+            if demo::with_libc() {
+                for program in demo::SHELL {
+                    guest.put(Path::new(program), program)?;
+                }
+                beside += &format!("\n{}\0-c\0{}", demo::SHELL[0], demo::SHELL_LOOP);
+            }
+            guest.files.insert("/beside".into(), beside.into_bytes());
             return demonstrate(options.kernels[0], &guest, &target);
         }
         return shell(options.kernels[0], &guest, &target);

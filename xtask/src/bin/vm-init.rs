@@ -108,20 +108,23 @@ fn shell() {
     if let Err(e) = command.status() {
         println!("@@vm error shell: {e}");
     }
-    if let Some(mut beside) = beside {
-        let _ = beside.kill();
-        let _ = beside.wait();
+    for mut child in beside {
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
-/// What runs in the background meanwhile, named in `/beside`.
-fn beside() -> Option<std::process::Child> {
-    let words = fs::read_to_string("/beside").ok()?;
-    let mut words = words.split('\0');
-    let mut command = Command::new(words.next()?);
-    environment(&mut command);
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().inspect_err(|e| println!("@@vm error beside: {e}")).ok()
+/// What runs in the background meanwhile: the commands in `/beside`, one a line, words separated by NUL.
+fn beside() -> Vec<std::process::Child> {
+    let list = fs::read_to_string("/beside").unwrap_or_default();
+    let start = |line: &str| {
+        let mut words = line.split('\0');
+        let mut command = Command::new(words.next()?);
+        environment(&mut command);
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().inspect_err(|e| println!("@@vm error {line}: {e}")).ok()
+    };
+    list.lines().filter_map(start).collect()
 }
 
 /// In a child: a session of its own with the serial line as its terminal, then the binary.
