@@ -19,6 +19,8 @@ pub struct Flow {
     pub live: SmallVec<[LocalId; 2]>,
     /// Records that have been submitted or discarded.
     pub released: SmallVec<[LocalId; 2]>,
+    /// Pointers into the packet as it was before a helper moved it.
+    pub stale: SmallVec<[LocalId; 4]>,
 }
 
 impl Flow {
@@ -49,6 +51,7 @@ impl Flow {
         self.nonnull.retain(|p| *p != v);
         self.covers.retain(|c| c.0 != v);
         self.at_most.retain(|c| c.0 != v);
+        self.stale.retain(|p| *p != v);
     }
 
     /// What both paths know.
@@ -68,6 +71,8 @@ impl Flow {
         out.live.extend(self.live.iter().copied());
         out.live.extend(other.live.iter().copied().filter(|p| !self.live.contains(p)));
         out.released.extend(self.released.iter().copied());
+        out.stale.extend(self.stale.iter().copied());
+        out.stale.extend(other.stale.iter().copied().filter(|p| !self.stale.contains(p)));
         out.released.extend(other.released.iter().copied().filter(|p| !self.released.contains(p)));
         out
     }

@@ -4,7 +4,7 @@
 
 use super::{Checker, Val, offset};
 use crate::diagnostics as diag;
-use crate::hir::{At, BinOp, Expr, ExprKind, LocalId, LocalKind};
+use crate::hir::{At, BinOp, Expr, ExprKind, LocalId, LocalKind, Space};
 
 impl Checker<'_> {
     /// Keeps a moved packet pointer in a variable: what sets it, the variable, and the constant part of the sum.
@@ -44,6 +44,32 @@ impl Checker<'_> {
         }
         self.report(d.help(format!("test the same pointer first: (when (<= (+ data offset {need}) data-end) …)")));
         None
+    }
+
+    /// A helper moved the packet: what points into it no longer does.
+    pub fn packet_moved(&mut self) {
+        self.f.flow.covers.clear();
+        for (i, var) in self.f.vars.iter().enumerate() {
+            let id = LocalId(i as u32);
+            if var.ty.as_ptr().is_some_and(|p| matches!(p.space, Space::Packet | Space::PacketEnd))
+                && !self.f.flow.stale.contains(&id)
+            {
+                self.f.flow.stale.push(id);
+            }
+        }
+    }
+
+    /// Reports the use of a pointer into the packet as it was before it was moved.
+    pub fn stale(&mut self, e: &Expr, here: &At) -> bool {
+        let stale = self.root_of(e).filter(|l| self.f.flow.stale.contains(l));
+        let Some(l) = stale else { return false };
+        let name = self.f.locals[l.0 as usize].name.clone();
+        let text = if name.is_empty() { "this pointer".to_string() } else { format!("`{name}`") };
+        self.report(
+            diag::error(&diag::PACKET_BOUNDS, here, format!("{text} is from before a helper moved the packet"))
+                .help("read the packet's ends again, (ctx data) and (ctx data_end), and test them"),
+        );
+        true
     }
 
     /// Whether an expression gives the same value again while its variables are not assigned.

@@ -515,6 +515,9 @@ impl Checker<'_> {
                 return None;
             }
             Space::Packet => {
+                if self.stale(&v.e, here) {
+                    return None;
+                }
                 if let (Some((root, base)), Some(len)) = (v.base.or_else(|| self.packet_base(&v.e)), len) {
                     let have = self.f.flow.covers.iter().find(|c| c.0 == root).map_or(0, |c| i64::from(c.1));
                     let need = base + off + i64::from(len);

@@ -88,7 +88,7 @@ pub(super) fn call_helper(c: &mut Checker<'_>, name: &str, args: Vec<Expr>, ty: 
         return None;
     }
     if h.moves_packet() {
-        c.f.flow.covers.clear();
+        c.packet_moved();
     }
     Some(Expr::new(ExprKind::Helper { id: h.id, args }, ty, here))
 }
@@ -163,7 +163,7 @@ fn checked(c: &mut Checker<'_>, h: &'static Helper, args: Vec<Val>, here: At) ->
         c.f.flow.released.push(r);
     }
     if h.moves_packet() {
-        c.f.flow.covers.clear();
+        c.packet_moved();
     }
     let size = size_arg.and_then(|i| sizes.get(i).copied().flatten());
     let ty = result(c, h, map, size);

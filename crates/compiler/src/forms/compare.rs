@@ -221,6 +221,9 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
 
 /// A comparison of a packet pointer with the packet's end: how many bytes it covers.
 fn packet_end(c: &mut Checker<'_>, order: Order, p: &Val, end: &Val, here: &At) -> Option<Val> {
+    if c.stale(&p.e, here) || c.stale(&end.e, here) {
+        return Some(Val::error(here.clone()));
+    }
     let mut setup = None;
     let (root, off) = match p.base.or_else(|| c.packet_base(&p.e)) {
         Some(base) => base,

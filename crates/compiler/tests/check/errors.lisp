@@ -240,3 +240,28 @@
 (defprog p (:type :xdp) (let ((x (make-s))) (setf (getmap m 1) x) 2))
 ;> error E0202 3:64 "x": the map's value is u64, and this is a pointer to s
 ;>   help: give what it holds: (load TYPE pointer), or a field
+
+;; # a pointer into the packet as it was is no more
+(defprog a (:type :xdp)
+  (with-packet (d e :min-len 20)
+    (xdp-adjust-head (ctx-ptr) -4)
+    (when (<= (+ d 1) e) (return (load u8 d 0))))
+  2)
+(defprog b (:type :xdp)
+  (with-packet (d e :min-len 20)
+    (when (= (load u8 d) 1) (xdp-adjust-head (ctx-ptr) -4))
+    (return (load u8 d 0)))
+  2)
+(defprog c (:type :xdp)
+  (with-packet (d e :min-len 20)
+    (xdp-adjust-head (ctx-ptr) -4)
+    (with-packet (d e :min-len 20) (return (load u8 d 0)))
+    (setf d (ctx data) e (ctx data_end))
+    (when (<= (+ d 1) e) (return (load u8 d 0))))
+  2)
+;> error E0302 4:11 "(<= (+ d 1) e)": `d` is from before a helper moved the packet
+;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
+;> error E0302 4:34 "(load u8 d 0)": `d` is from before a helper moved the packet
+;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
+;> error E0302 9:13 "(load u8 d 0)": `d` is from before a helper moved the packet
+;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
