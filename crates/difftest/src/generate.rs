@@ -196,7 +196,7 @@ impl Gen {
                 let e = self.expr(3);
                 Stmt::SetField(var, field, ty, e)
             }
-            10 if self.packet => {
+            10 | 11 if self.packet => {
                 let ty = *self.rng.pick(&Ty::ALL);
                 let off = self.packet_offset(ty);
                 let e = self.expr(2);
@@ -360,6 +360,10 @@ impl Gen {
     }
 
     fn packet_offset(&mut self, ty: Ty) -> u32 {
+        // Often the same few bytes, so that accesses meet.
+        if self.rng.chance(50) {
+            return *self.rng.pick(&[4, 5, 8]);
+        }
         self.rng.below(PACKET_LEN - ty.bits() as usize / 8 + 1) as u32
     }
 
@@ -455,6 +459,12 @@ impl Gen {
             }
             4 | 5 => {
                 let op = *self.rng.pick(&["/", "mod", "rem", "min", "max"]);
+                if self.rng.chance(45) {
+                    let n: i64 = *self.rng.pick(&[1, 2, 3, 4, 7, 8, 10, 16, 256, 1000, 1 << 40, -1, -2, -7, -8]);
+                    let n = if ty == Ty::U64 { n.abs() } else { n };
+                    let (a, op) = (self.at_run_time(depth), if op == "min" { "*" } else { op });
+                    return Expr::Same(op, ty, a, Box::new(Expr::Lit(ty, n)));
+                }
                 let (a, b) = (sub(self), self.at_run_time(depth));
                 Expr::Same(op, ty, a, b)
             }
@@ -501,6 +511,10 @@ impl Gen {
             15 | 16 => {
                 let c = Box::new(self.condition(depth - 1));
                 let ty = *self.rng.pick(&Ty::ALL);
+                if self.rng.chance(30) {
+                    let n = self.rng.below(2) as i64;
+                    return Expr::If(ty, c, Box::new(Expr::Lit(ty, n)), Box::new(Expr::Lit(ty, 1 - n)));
+                }
                 Expr::If(ty, c, sub(self), sub(self))
             }
             17 | 18 => {
