@@ -5,7 +5,7 @@ use std::time::Duration;
 use whistler_isa::Target;
 
 use crate::code::{Code, CodegenError, OptLevel};
-use crate::ir::Module;
+use crate::ir::{Module, SymKind};
 use crate::mach;
 use crate::passes;
 
@@ -39,7 +39,60 @@ pub fn compile_with_report(
     for f in &module.functions {
         codes.push(mach::generate(f, &module.syms, target, &mut allocator, &mut times)?);
     }
+    call_stacks(module, &codes)?;
     let mach::Times { select, allocate, finish, emit } = times;
     stages.extend([("selection", select), ("allocation", allocate), ("finishing", finish), ("encoding", emit)]);
     Ok((codes, Report { stages }))
+}
+
+/// Bytes of stack that all frames of a chain of calls share.
+const CHAIN_STACK: u32 = 512;
+/// What the kernel rounds each frame up to.
+const FRAME_UNIT: u32 = 32;
+/// Frames that the kernel allows in a chain of calls; deeper ones are not for this check.
+const FRAMES: usize = 8;
+
+/// The kernel adds up the frames of functions that call each other.
+fn call_stacks(module: &Module, codes: &[Code]) -> Result<(), CodegenError> {
+    if codes.len() < 2 {
+        return Ok(());
+    }
+    let index = |name: &str| module.functions.iter().position(|f| f.name == name);
+    let callees: Vec<Vec<usize>> = codes
+        .iter()
+        .map(|c| {
+            let called = c.syms.iter().filter_map(|u| module.syms.get(u.sym.index()));
+            let mut called: Vec<usize> =
+                called.filter(|s| s.kind == SymKind::Function).filter_map(|s| index(&s.name)).collect();
+            called.sort_unstable();
+            called.dedup();
+            called
+        })
+        .collect();
+    let frames: Vec<u32> = codes.iter().map(|c| c.stack_size.max(1).next_multiple_of(FRAME_UNIT)).collect();
+    // The deepest chain of so many frames that begins with each function: its bytes, and what it calls.
+    let mut deepest: Vec<(u32, Option<usize>)> = frames.iter().map(|n| (*n, None)).collect();
+    let mut steps = vec![deepest.clone()];
+    for _ in 1..FRAMES {
+        let next = (0..codes.len())
+            .map(|i| {
+                let below = callees[i].iter().map(|c| (deepest[*c].0, Some(*c))).max().unwrap_or((0, None));
+                (frames[i] + below.0, below.1)
+            })
+            .collect();
+        deepest = next;
+        steps.push(deepest.clone());
+    }
+    let Some(top) = (0..codes.len()).filter(|i| deepest[*i].0 > CHAIN_STACK).max_by_key(|i| deepest[*i].0) else {
+        return Ok(());
+    };
+    let mut users = Vec::new();
+    let mut at = Some(top);
+    for step in steps.iter().rev() {
+        let Some(i) = at else { break };
+        users.push((format!("in `{}`", module.functions[i].name), frames[i]));
+        at = step[i].1;
+    }
+    let function = module.functions[top].name.clone();
+    Err(CodegenError::StackOverflow { function, needed: deepest[top].0, limit: CHAIN_STACK, users })
 }

@@ -8,11 +8,11 @@
 mod code;
 mod compile;
 pub mod ir;
+mod mach;
 pub mod passes;
 #[cfg(any(test, feature = "testgen"))]
 #[doc(hidden)]
 pub mod testgen;
-mod mach;
 
-pub use compile::{Report, compile, compile_with_report};
 pub use code::{Code, CodegenError, OptLevel, SymUse, VarLoc, VarPlace};
+pub use compile::{Report, compile, compile_with_report};
