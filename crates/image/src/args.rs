@@ -20,7 +20,9 @@ impl<'a> Args<'a> {
         while let Some(v) = rest.next() {
             let Some(keyword) = v.as_symbol().filter(|s| s.is_keyword()) else {
                 if !keyed.is_empty() {
-                    return Err(LispError::simple(format!("`{form}`: an argument without a keyword stands behind one with")));
+                    return Err(LispError::simple(format!(
+                        "`{form}`: an argument without a keyword stands behind one with"
+                    )));
                 }
                 plain.push(v);
                 continue;
@@ -58,9 +60,10 @@ impl<'a> Args<'a> {
 
     /// The arguments by place, exactly so many.
     pub fn exactly<const N: usize>(&self) -> Result<[Value; N], LispError> {
-        self.plain.as_slice().try_into().map_err(|_| {
-            LispError::simple(format!("`{}` takes {N} arguments, not {}", self.form, self.plain.len()))
-        })
+        self.plain
+            .as_slice()
+            .try_into()
+            .map_err(|_| LispError::simple(format!("`{}` takes {N} arguments, not {}", self.form, self.plain.len())))
     }
 }
 

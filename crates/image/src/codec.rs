@@ -158,7 +158,11 @@ impl Codec {
                     _ => heap.as_i128(value).ok_or_else(|| self.not_a(value, heap, "an integer"))?,
                 };
                 let bits = 8 * out.len() as u32;
-                let (lo, hi) = if *signed { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
+                let (lo, hi) = if *signed {
+                    (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1)
+                } else {
+                    (0, (1i128 << bits) - 1)
+                };
                 // A negative number for an unsigned place means its bits, as in C.
                 if n > hi || n < lo.min(-(1i128 << (bits - 1))) {
                     return Err(LispError::simple(format!("{n} does not fit in {bits} bits")));
@@ -179,7 +183,11 @@ impl Codec {
             Plan::Text => {
                 let text = heap.str(value).ok_or_else(|| self.not_a(value, heap, "a string"))?.as_bytes();
                 let Some(to) = out.get_mut(..text.len()) else {
-                    return Err(LispError::simple(format!("a string of {} bytes does not fit in {}", text.len(), self.size)));
+                    return Err(LispError::simple(format!(
+                        "a string of {} bytes does not fit in {}",
+                        text.len(),
+                        self.size
+                    )));
                 };
                 to.copy_from_slice(text);
             }
@@ -281,9 +289,9 @@ fn record_plan(def: &StructDef, host: &Interp) -> RecordPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whistler_lisp::NoIo;
     use whistler_compiler::hir::{Field, IntTy};
     use whistler_diag::Span;
+    use whistler_lisp::NoIo;
 
     fn field(name: &str, ty: Ty, offset: u32) -> Field {
         Field { name: name.into(), ty, offset, bits: None, big_endian: false, span: Span::NONE }
@@ -298,7 +306,14 @@ mod tests {
             field("total", Ty::U64, 16),
         ];
         fields[2].big_endian = true;
-        Ty::Struct(Rc::new(StructDef { name: "event".into(), fields, size: 24, align: 8, union: false, span: Span::NONE }))
+        Ty::Struct(Rc::new(StructDef {
+            name: "event".into(),
+            fields,
+            size: 24,
+            align: 8,
+            union: false,
+            span: Span::NONE,
+        }))
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Shared {
     pub fn play_next(&self, interp: &mut Interp) -> Result<bool, LispError> {
         let attached: Vec<(String, String)> = {
             let live = self.live()?;
-            let section = |name: &str| live.programs.get(name)?.compiled.object.program(name).map(|p| p.section.clone());
+            let section =
+                |name: &str| live.programs.get(name)?.compiled.object.program(name).map(|p| p.section.clone());
             live.links.iter().filter_map(|l| Some((l.program.clone(), section(&l.program)?))).collect()
         };
         self.with_vm(interp, |vm| {

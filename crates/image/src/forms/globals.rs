@@ -42,7 +42,9 @@ fn set(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
         Mode::Kernel => match shared.live()?.globals.get(&symbol_name(&name)) {
             Some(g) => g.write(&bytes).map_err(|e| LispError::simple(format!("global `{name}`: {e}")))?,
             None => {
-                return Err(LispError::simple(format!("`{name}` is not live: no loaded program uses it, or it is read-only")));
+                return Err(LispError::simple(format!(
+                    "`{name}` is not live: no loaded program uses it, or it is read-only"
+                )));
             }
         },
     }

@@ -46,7 +46,14 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         "Handles what is there, waiting up to TIMEOUT-MS milliseconds for something; the number of records.",
         poll,
     );
-    define(interp, shared, "ring-consume", "consumer", "Handles what is there without waiting; the number of records.", consume);
+    define(
+        interp,
+        shared,
+        "ring-consume",
+        "consumer",
+        "Handles what is there without waiting; the number of records.",
+        consume,
+    );
     define(interp, shared, "close-ring-consumer", "consumer", "Ends a consumer.", close);
 }
 
@@ -79,7 +86,11 @@ impl Foreign for Consumer {
 fn ring(shared: &Shared, interp: &Interp, map: Value) -> Result<Typed, LispError> {
     let typed = Typed::new(shared, interp, map)?;
     if typed.def.map_type != MapType::Ringbuf {
-        return Err(LispError::simple(format!("`{}` is no ring buffer but a map of type {}", typed.name, typed.def.map_type.keyword())));
+        return Err(LispError::simple(format!(
+            "`{}` is no ring buffer but a map of type {}",
+            typed.name,
+            typed.def.map_type.keyword()
+        )));
     }
     Ok(typed)
 }

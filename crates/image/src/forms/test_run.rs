@@ -59,8 +59,5 @@ fn bytes(interp: &Interp, v: Value) -> Result<Vec<u8>, LispError> {
     let items = interp.heap.items(v).map(<[Value]>::to_vec).or_else(|| interp.heap.list_items(v));
     let items = items.ok_or_else(|| LispError::wrong_type(&interp.show(v), "bytes"))?;
     let byte = |v: &Value| v.as_i64().and_then(|n| u8::try_from(n).ok());
-    items
-        .iter()
-        .map(|v| byte(v).ok_or_else(|| LispError::wrong_type(&interp.show(*v), "a byte")))
-        .collect()
+    items.iter().map(|v| byte(v).ok_or_else(|| LispError::wrong_type(&interp.show(*v), "a byte"))).collect()
 }
