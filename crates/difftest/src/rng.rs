@@ -11,7 +11,7 @@ impl Rng {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Rng {
 
     /// A number below `n` (0 when `n` is 0).
     pub fn below(&mut self, n: usize) -> usize {
-        if n == 0 { 0 } else { (self.next() % n as u64) as usize }
+        if n == 0 { 0 } else { (self.bits() % n as u64) as usize }
     }
 
     /// True `percent` times of a hundred.
@@ -54,10 +54,10 @@ impl Rng {
         ];
         match self.below(6) {
             0 | 1 => *self.pick(&EDGES),
-            2 => self.next() as i64,
+            2 => self.bits() as i64,
             3 => 1i64.wrapping_shl(self.below(64) as u32),
-            4 => (self.next() % 1000) as i64,
-            _ => (self.next() as i64) >> self.below(64),
+            4 => (self.bits() % 1000) as i64,
+            _ => (self.bits() as i64) >> self.below(64),
         }
     }
 }
