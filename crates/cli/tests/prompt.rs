@@ -258,7 +258,8 @@ fn at_a_terminal() {
         return;
     }
     let mut command = Command::new("script");
-    command.args(["-qec", &format!("{} --vm", support::WHISTLER), "/dev/null"]).env("TERM", "xterm");
+    // `exec`: a shell that waits (dash does, bash does not) gets the terminal's Ctrl-C too and ends with 130.
+    command.args(["-qec", &format!("exec '{}' --vm", support::WHISTLER), "/dev/null"]).env("TERM", "xterm");
     command.env("NO_COLOR", "1").current_dir(support::root()).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     let mut p = Prompt::start(&mut command);
     p.expect(":help for help");
