@@ -1,0 +1,35 @@
+;;; A latency histogram for every system call number: the counterpart of trace_syscall_lat.bpf.c.
+
+(defconstant +max-syscalls+ 512)
+(defconstant +max-slot+ 25)
+(defconstant +max-errno+ 4095)
+
+(defstruct start (ts u64) (id u32) (zero u32))
+(defstruct hist (count u64) (total u64) (errors u64) (slots (array u64 26)))
+
+(defmap starts :type :hash :key u64 :value start :max-entries 10240)
+(defmap hists :type :array :key u32 :value hist :max-entries 512)
+
+(defprog on_enter (:type :raw-tracepoint :section "raw_tp/sys_enter" :license "GPL")
+  (let ((nr (ctx args 1)))
+    (when (< nr +max-syscalls+)
+      (let ((s (make-start)))
+        (setf (start-ts s) (ktime-get-ns)
+              (start-id s) (cast u32 nr)
+              (getmap starts (get-current-pid-tgid)) s))))
+  0)
+
+(defprog on_exit (:type :raw-tracepoint :section "raw_tp/sys_exit" :license "GPL")
+  (let ((id (get-current-pid-tgid)))
+    (when-let ((s (map-lookup starts id)))
+      (let ((delta (- (ktime-get-ns) (start-ts s)))
+            (nr (start-id s))
+            (ret (cast i64 (ctx args 1))))
+        (map-delete starts id)
+        (when-let ((h (map-lookup hists nr)))
+          (atomic-incf (hist-count h))
+          (atomic-incf (hist-total h) delta)
+          (when (<= (- +max-errno+) ret -1)
+            (atomic-incf (hist-errors h)))
+          (atomic-incf (hist-slots h (min (log2 (/ delta 1000)) +max-slot+)))))))
+  0)

@@ -1,0 +1,66 @@
+;;; Drops DNS queries with overlong names, too many labels, malformed names, or of type ANY:
+;;; the counterpart of xdp_dns_filter.bpf.c.
+
+(defconstant +dns-port+ 53)
+(defconstant +dns-type-any+ 255)
+(defconstant +max-labels+ 16)
+(defconstant +max-name+ 100)
+
+(defconstant +accepted+ 0)
+(defconstant +too-long+ 1)
+(defconstant +too-many-labels+ 2)
+(defconstant +malformed+ 3)
+(defconstant +any-query+ 4)
+
+(defmap verdicts :type :percpu-array :key u32 :value u64 :max-entries 5)
+(defmap lengths :type :percpu-array :key u32 :value u64 :max-entries 101)
+
+(defmacro refuse (verdict)
+  `(progn (incf (getmap verdicts ,verdict)) (return XDP_DROP)))
+
+(defmacro udp-header (data end)
+  "Where the UDP header of an IPv4 or IPv6 packet would be; leaves the program when it is none."
+  `(let ((ip (+ ,data +eth-hdr-len+)))
+     (case (eth-type ,data)
+       (#x0800
+        (unless (<= (+ ip 20) ,end) (return XDP_PASS))
+        (let ((ihl (logand (ipv4-ver-ihl ip) 15)))
+          (when (or (< ihl 5)
+                    (/= (ipv4-protocol ip) +ip-proto-udp+)
+                    (logtest (ipv4-frag-off ip) #x1fff))
+            (return XDP_PASS))
+          (+ ip (* ihl 4))))
+       (#x86dd
+        (unless (and (<= (+ ip 40) ,end) (= (ipv6-nexthdr ip) +ip-proto-udp+))
+          (return XDP_PASS))
+        (+ ip 40))
+       (t (return XDP_PASS)))))
+
+(defprog xdp_dns_filter (:type :xdp :section "xdp" :license "GPL")
+  (with-eth (data end)
+    (let* ((udp (udp-header data end))
+           (dns (+ udp 8))
+           (pos (+ dns 12))
+           (length u32 0)
+           (labels 0))
+      (unless (<= (+ udp 8) end) (return XDP_PASS))
+      (unless (= (udp-dst-port udp) +dns-port+) (return XDP_PASS))
+      (unless (<= (+ dns 12) end) (return XDP_PASS))
+      (when (logtest (load u8 dns 2) #xf8) (return XDP_PASS))
+      (unless (= (ntohs (load u16 dns 4)) 1) (refuse +malformed+))
+      (loop :max 17
+        (unless (<= (+ pos 1) end) (refuse +malformed+))
+        (let ((n (load u8 pos)))
+          (when (zerop n)
+            (when (> (incf length) +max-name+) (refuse +too-long+))
+            (unless (<= (+ pos 5) end) (refuse +malformed+))
+            (when (= (ntohs (load u16 pos 1)) +dns-type-any+) (refuse +any-query+))
+            (incf (getmap verdicts +accepted+))
+            (incf (getmap lengths length))
+            (return XDP_PASS))
+          (when (logtest n #xc0) (refuse +malformed+))
+          (when (= labels +max-labels+) (refuse +too-many-labels+))
+          (incf labels)
+          (when (> (incf length (+ n 1)) +max-name+) (refuse +too-long+))
+          (setf pos (+ pos n 1))))))
+  XDP_PASS)
