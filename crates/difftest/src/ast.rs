@@ -1,7 +1,10 @@
 //! Random programs as trees, and their text. Invariant: what a tree prints is accepted by
 //! the language's rules: operands of operators that need one signedness are cast to it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+
+use crate::templates::templates;
 
 /// An integer type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,6 +43,11 @@ impl Ty {
         matches!(self, Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64)
     }
 
+    /// The type of that name.
+    pub fn of_name(name: &str) -> Option<Ty> {
+        Ty::ALL.into_iter().find(|t| t.name() == name)
+    }
+
     /// In bits.
     pub fn bits(self) -> u32 {
         match self {
@@ -59,6 +67,28 @@ impl Ty {
     pub fn cut(self, n: i64) -> i64 {
         let s = 64 - self.bits();
         if self.signed() { (n << s) >> s } else { (((n as u64) << s) >> s) as i64 }
+    }
+}
+
+/// A part of a form made from a template.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Piece {
+    /// As it stands.
+    Text(String),
+    /// An operand, cast to the type if there is one.
+    Expr(Option<Ty>, Expr),
+    /// Statements.
+    Body(Vec<Stmt>),
+}
+
+impl Piece {
+    fn print(&self, depth: usize, out: &mut String) {
+        match self {
+            Piece::Text(t) => out.push_str(t),
+            Piece::Expr(Some(t), e) => e.cast(*t, out),
+            Piece::Expr(None, e) => e.print(out),
+            Piece::Body(body) => print_body(body, depth, out),
+        }
     }
 }
 
@@ -99,8 +129,8 @@ pub enum Expr {
     Field(String, &'static str, Ty),
     /// A helper without arguments.
     Helper(&'static str),
-    /// `(f a …)` of a subprogram with that result type, each argument cast to its parameter's type.
-    Call(String, Ty, Vec<(Ty, Expr)>),
+    /// `(f [r] a …)` of a subprogram with that result type, each argument cast to its parameter's type.
+    Call(String, Option<String>, Ty, Vec<(Ty, Expr)>),
     /// `(case (logand key 3) (n a) … (t d))`, all arms cast to that type; the last operand is `d`, the first `key`.
     Case(Ty, Vec<Expr>),
     /// `(cond (c a) … (t d))`: conditions and values in turn, then `d`.
@@ -121,6 +151,8 @@ pub enum Expr {
     Fetch(&'static str, String, Ty, u32, Box<Expr>),
     /// `(atomic-cmpxchg v off e e T)`.
     CmpXchg(String, Ty, u32, Box<Expr>, Box<Expr>),
+    /// A form from a template, of that type.
+    Form(Ty, Vec<Piece>),
 }
 
 impl Expr {
@@ -136,7 +168,7 @@ impl Expr {
             | Expr::Packet(t, _)
             | Expr::GetMap(_, t, _)
             | Expr::Field(_, _, t)
-            | Expr::Call(_, t, _)
+            | Expr::Call(_, _, t, _)
             | Expr::Case(t, _)
             | Expr::Cond(t, _)
             | Expr::Block(_, t, ..)
@@ -145,7 +177,8 @@ impl Expr {
             | Expr::Bytes(_, t, _)
             | Expr::BytesAt(_, t, _)
             | Expr::Fetch(_, _, t, ..)
-            | Expr::CmpXchg(_, t, ..) => *t,
+            | Expr::CmpXchg(_, t, ..)
+            | Expr::Form(t, _) => *t,
             Expr::Shift(op, t, ..) | Expr::ShiftBy(op, t, ..) => match *op {
                 ">>" => Ty::U64,
                 ">>>" => Ty::I64,
@@ -176,13 +209,16 @@ impl Expr {
             | Expr::Helper(_)
             | Expr::Bytes(..)
             | Expr::Differ(..) => vec![],
-            Expr::Call(_, _, args) => args.iter().map(|a| &a.1).collect(),
+            Expr::Call(_, _, _, args) => args.iter().map(|a| &a.1).collect(),
             Expr::Case(_, es) | Expr::Cond(_, es) => es.iter().collect(),
             Expr::Block(_, _, c, a, b) => vec![c, a, b],
             Expr::Post(_, _, a) | Expr::SetValue(_, _, a) | Expr::BytesAt(_, _, a) | Expr::Fetch(_, _, _, _, a) => {
                 vec![a]
             }
             Expr::CmpXchg(_, _, _, a, b) => vec![a, b],
+            Expr::Form(_, pieces) => {
+                pieces.iter().filter_map(|p| if let Piece::Expr(_, e) = p { Some(e) } else { None }).collect()
+            }
             Expr::Arith(_, a, b)
             | Expr::Same(_, _, a, b)
             | Expr::ShiftBy(_, _, a, b)
@@ -208,13 +244,14 @@ impl Expr {
             | Expr::Helper(_)
             | Expr::Bytes(..)
             | Expr::Differ(..) => vec![],
-            Expr::Call(_, _, args) => args.iter_mut().map(|a| &mut a.1).collect(),
+            Expr::Call(_, _, _, args) => args.iter_mut().map(|a| &mut a.1).collect(),
             Expr::Case(_, es) | Expr::Cond(_, es) => es.iter_mut().collect(),
             Expr::Block(_, _, c, a, b) => vec![c, a, b],
             Expr::Post(_, _, a) | Expr::SetValue(_, _, a) | Expr::BytesAt(_, _, a) | Expr::Fetch(_, _, _, _, a) => {
                 vec![a]
             }
             Expr::CmpXchg(_, _, _, a, b) => vec![a, b],
+            Expr::Form(_, pieces) => operands_mut(pieces).collect(),
             Expr::Arith(_, a, b)
             | Expr::Same(_, _, a, b)
             | Expr::ShiftBy(_, _, a, b)
@@ -277,7 +314,8 @@ impl Expr {
                 key_text(key, out);
                 write!(out, ")")
             }
-            Expr::Call(name, _, args) => {
+            Expr::Call(name, pointer, _, args) => {
+                let name = &pointer.as_ref().map_or(name.clone(), |p| format!("{name} {p}"));
                 let args: Vec<(&Expr, Option<Ty>)> = args.iter().map(|(t, a)| (a, Some(*t))).collect();
                 call(out, name, &args)
             }
@@ -354,8 +392,16 @@ impl Expr {
                 b.cast(*t, out);
                 write!(out, " {})", t.name())
             }
+            Expr::Form(_, pieces) => {
+                pieces.iter().for_each(|p| p.print(0, out));
+                Ok(())
+            }
         };
     }
+}
+
+fn operands_mut(pieces: &mut [Piece]) -> impl Iterator<Item = &mut Expr> {
+    pieces.iter_mut().filter_map(|p| if let Piece::Expr(_, e) = p { Some(e) } else { None })
 }
 
 fn call(out: &mut String, op: &str, args: &[(&Expr, Option<Ty>)]) -> std::fmt::Result {
@@ -422,6 +468,8 @@ pub enum Stmt {
     Psetf((String, Ty, Expr), (String, Ty, Expr)),
     /// An expression for its effect.
     Do(Expr),
+    /// A form from a template.
+    Form(Vec<Piece>),
 }
 
 impl Stmt {
@@ -435,6 +483,9 @@ impl Stmt {
             | Stmt::While(_, _, b)
             | Stmt::Lookup(_, _, b) => vec![b],
             Stmt::If(_, a, b) => vec![a, b],
+            Stmt::Form(pieces) => {
+                pieces.iter_mut().filter_map(|p| if let Piece::Body(b) = p { Some(b) } else { None }).collect()
+            }
             _ => vec![],
         }
     }
@@ -458,6 +509,7 @@ impl Stmt {
             | Stmt::Do(e) => vec![e],
             Stmt::SetMap(_, _, a, b) | Stmt::IncfMap(_, _, a, b) | Stmt::ReturnWhen(_, a, b) => vec![a, b],
             Stmt::Psetf(a, b) => vec![&mut a.2, &mut b.2],
+            Stmt::Form(pieces) => operands_mut(pieces).collect(),
             Stmt::Struct(..) | Stmt::Dotimes(..) | Stmt::Copy(..) => vec![],
         }
     }
@@ -597,6 +649,10 @@ impl Stmt {
                 e.print(out);
                 Ok(())
             }
+            Stmt::Form(pieces) => {
+                pieces.iter().for_each(|p| p.print(depth, out));
+                Ok(())
+            }
         };
     }
 }
@@ -613,6 +669,8 @@ fn print_body(body: &[Stmt], depth: usize, out: &mut String) {
 pub struct Sub {
     /// What it is called.
     pub name: String,
+    /// A parameter before the others that points to a `rec`.
+    pub pointer: Option<String>,
     /// Its parameters.
     pub params: Vec<(String, Ty)>,
     /// What it does.
@@ -630,6 +688,8 @@ pub struct Program {
     pub body: Vec<Stmt>,
     /// What it returns.
     pub result: Expr,
+    /// Whether it uses what only the newest instruction set has.
+    pub newest: bool,
 }
 
 /// Bytes of packet that every program may read and write.
@@ -654,22 +714,34 @@ pub const REC_LEN: u32 = 32;
 pub const MAPS: [(&str, Ty); 5] =
     [("counts", Ty::U64), ("small", Ty::U16), ("signed", Ty::I32), ("percpu", Ty::U64), ("old", Ty::U64)];
 
-const PRELUDE: &str = "\
-(defstruct rec (a u8) (b u16) (c u32) (d u64) (e i8) (f i16) (g i32) (h i64))
-(defmap counts :type :hash :key u32 :value u64 :max-entries 64)
-(defmap small :type :hash :key u32 :value u16 :max-entries 64)
-(defmap signed :type :array :key u32 :value i32 :max-entries 8)
-(defmap percpu :type :percpu-array :key u32 :value u64 :max-entries 8)
-(defmap old :type :hash :key-size 4 :value-size 8 :max-entries 64)
-(defmap recs :type :array :key u32 :value rec :max-entries 6)
-";
+/// What the program's text needs of the declarations in `templates.txt`.
+fn declarations(body: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "-_+*/<>=".contains(c);
+    let words = |text: &str| text.split(|c| !is_word(c)).map(str::to_string).collect::<BTreeSet<String>>();
+    let mut there = words(body);
+    let mut texts = Vec::new();
+    for decl in templates().decls.iter().rev() {
+        let wanted = decl.words.iter().any(|w| match w.strip_suffix('-') {
+            Some(_) => there.iter().any(|t| t.starts_with(w)),
+            None => there.contains(w),
+        });
+        if wanted {
+            there.extend(words(&decl.text));
+            texts.push(decl.text.as_str());
+        }
+    }
+    texts.into_iter().rev().collect()
+}
 
 impl Program {
     /// The source text.
     pub fn text(&self) -> String {
-        let mut out = String::from(PRELUDE);
+        let mut out = String::new();
         for sub in &self.subs {
             let _ = write!(out, "(defsubprog {} (", sub.name);
+            if let Some(p) = &sub.pointer {
+                let _ = write!(out, "({p} (ptr rec)) ");
+            }
             for (i, (name, t)) in sub.params.iter().enumerate() {
                 let _ = write!(out, "{}({name} {})", if i > 0 { " " } else { "" }, t.name());
             }
@@ -689,6 +761,7 @@ impl Program {
         out.push_str("\n    (return (cast u32 ");
         self.result.print(&mut out);
         out.push_str(")))\n  XDP_PASS)\n");
-        out
+        let newest = if self.newest { "; newest\n" } else { "" };
+        format!("{newest}{}{out}", declarations(&out))
     }
 }

@@ -53,6 +53,9 @@ pub fn keep(dir: &Path, kernel: Option<&Kernel>) -> Result<(), String> {
     for path in files {
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         for target in targets(kernel) {
+            if text.starts_with("; newest") && target.isa < IsaLevel::V4 {
+                continue;
+            }
             for opt in [OptLevel::None, OptLevel::Full] {
                 let bench = Bench { kernel, target, opt };
                 bench
@@ -90,7 +93,7 @@ impl Campaign<'_> {
             let inputs: Vec<Vec<u8>> = (0..ROUNDS).map(|r| input(seed, r)).collect();
             for &target in &self.targets {
                 // Old machines are rare: one program in four.
-                if target.isa < IsaLevel::V3 && seed % 4 != 0 {
+                if target.isa < IsaLevel::V3 && seed % 4 != 0 || program.newest && target.isa < IsaLevel::V4 {
                     continue;
                 }
                 for &level in &self.levels {

@@ -1,7 +1,8 @@
 //! Making random programs: well-typed, bounded, and busy enough to hurt a register allocator.
 
-use crate::ast::{Expr, FIELDS, MAPS, PACKET_LEN, Program, REC_LEN, Stmt, Sub, Ty};
+use crate::ast::{Expr, FIELDS, MAPS, PACKET_LEN, Piece, Program, REC_LEN, Stmt, Sub, Ty};
 use crate::rng::Rng;
+use crate::templates::{Binding, Constness, Gives, Hole, Template, templates};
 
 /// A variable in scope.
 #[derive(Clone)]
@@ -12,11 +13,18 @@ struct Var {
     assignable: bool,
 }
 
+/// A variable that holds or points to something in memory.
+#[derive(Clone)]
+struct Object {
+    name: String,
+    /// As templates call it; what it begins with is a wider kind.
+    kind: String,
+}
+
 struct Gen {
     rng: Rng,
     scope: Vec<Var>,
-    /// Variables that hold or point to a `rec`.
-    recs: Vec<String>,
+    objects: Vec<Object>,
     next: usize,
     /// Statements that may still be made.
     budget: usize,
@@ -28,6 +36,8 @@ struct Gen {
     result: Ty,
     /// A number that several tests of a program are about: what one says of it, another may rest on.
     pivot: i64,
+    /// Whether the program is for the newest instruction set alone.
+    newest: bool,
 }
 
 /// The program of a seed.
@@ -35,7 +45,7 @@ pub fn generate(seed: u64) -> Program {
     let mut g = Gen {
         rng: Rng::new(seed),
         scope: Vec::new(),
-        recs: Vec::new(),
+        objects: Vec::new(),
         next: 0,
         budget: 0,
         loop_depth: 0,
@@ -43,7 +53,9 @@ pub fn generate(seed: u64) -> Program {
         packet: false,
         result: Ty::U32,
         pivot: 0,
+        newest: false,
     };
+    g.newest = g.rng.chance(12);
     g.pivot = *g.rng.pick(&[0, 1, 2, 3, 5, 255, -1]);
     if g.rng.chance(40) {
         for _ in 0..1 + g.rng.below(2) {
@@ -59,17 +71,23 @@ pub fn generate(seed: u64) -> Program {
     // Everything happens inside the outermost binding, and its variables meet in the result.
     if let Stmt::Let(vars, inner) = &mut body[0] {
         // Often with a struct to work on, and sometimes with one in a map.
+        g.object("data", "packet");
         let own = g.rng.chance(45).then(|| g.name("r"));
-        g.recs.extend(own.clone());
+        if let Some(name) = &own {
+            g.object(name, "rec");
+        }
         let mut work = Vec::new();
         if g.rng.chance(35) {
             work.push(g.lookup(0, 5));
+        }
+        for _ in 0..g.rng.below(3) {
+            work.extend(g.form_stmt(0, 5, |t| t.holes.iter().any(binds_an_object)));
         }
         while g.budget > 0 {
             let s = g.stmt(0);
             work.push(s);
         }
-        g.recs.clear();
+        g.objects.clear();
         match own {
             Some(name) => inner.push(Stmt::Struct(name, work)),
             None => inner.extend(work),
@@ -89,7 +107,11 @@ pub fn generate(seed: u64) -> Program {
         let result = result.unwrap_or(Expr::Lit(Ty::U64, 0));
         inner.push(Stmt::ReturnWhen(Ty::U32, Expr::Lit(Ty::U64, 1), result));
     }
-    Program { subs: g.subs, body, result: Expr::Lit(Ty::U32, 2) }
+    Program { subs: g.subs, body, result: Expr::Lit(Ty::U32, 2), newest: g.newest }
+}
+
+fn binds_an_object(hole: &Hole) -> bool {
+    matches!(hole, Hole::Body(names) if names.iter().any(|n| matches!(n.1, Binding::Object(_))))
 }
 
 impl Gen {
@@ -106,6 +128,10 @@ impl Gen {
             self.scope.push(Var { name: name.clone(), ty, assignable: self.rng.chance(50) });
             params.push((name, ty));
         }
+        let pointer = self.rng.chance(35).then(|| self.name("r"));
+        if let Some(name) = &pointer {
+            self.object(name, "rec");
+        }
         self.result = *self.rng.pick(&Ty::ALL);
         self.budget = self.rng.below(5);
         let mut body = Vec::new();
@@ -115,7 +141,8 @@ impl Gen {
         }
         let result = (self.result, self.expr(3));
         self.scope.clear();
-        Sub { name: self.name("f"), params, body, result }
+        self.objects.clear();
+        Sub { name: self.name("f"), pointer, params, body, result }
     }
 
     fn bind(&mut self, count: usize) -> Stmt {
@@ -152,16 +179,21 @@ impl Gen {
 
     fn body(&mut self, depth: usize, most: usize) -> Vec<Stmt> {
         let n = 1 + self.rng.below(most);
-        let (scope, recs) = (self.scope.len(), self.recs.len());
+        let (scope, objects) = (self.scope.len(), self.objects.len());
         let out = (0..n).map(|_| self.stmt(depth + 1)).collect();
         self.scope.truncate(scope);
-        self.recs.truncate(recs);
+        self.objects.truncate(objects);
         out
     }
 
     fn stmt(&mut self, depth: usize) -> Stmt {
         self.budget = self.budget.saturating_sub(1);
         let nested = depth < 3 && self.budget > 0;
+        if self.rng.chance(45)
+            && let Some(s) = self.form_stmt(depth, 3, |t| nested || !t.holes.iter().any(|h| matches!(h, Hole::Body(_))))
+        {
+            return s;
+        }
         match self.rng.below(if nested { 25 } else { 16 }) {
             0..=2 => match self.assignable() {
                 Some(v) => {
@@ -178,7 +210,7 @@ impl Gen {
                 }
                 None => self.set_map(),
             },
-            4 if !self.recs.is_empty() => self.on_bytes(),
+            4 if self.rec().is_some() => self.on_bytes(),
             4 | 5 => self.set_map(),
             6 => {
                 let (map, ty) = if self.rng.chance(50) { ("counts", Ty::U64) } else { ("percpu", Ty::U64) };
@@ -190,8 +222,8 @@ impl Gen {
                 let key = self.expr(1);
                 Stmt::DelMap(map, key)
             }
-            8 | 9 if !self.recs.is_empty() => {
-                let var = self.rng.pick(&self.recs.clone()).clone();
+            8 | 9 if self.rec().is_some() => {
+                let var = self.rec().unwrap_or_default();
                 let (field, ty) = *self.rng.pick(&FIELDS);
                 let e = self.expr(3);
                 Stmt::SetField(var, field, ty, e)
@@ -217,21 +249,21 @@ impl Gen {
             }
             19 => {
                 let count = 1 + self.rng.below(4);
-                let (scope, recs) = (self.scope.len(), self.recs.len());
+                let (scope, objects) = (self.scope.len(), self.objects.len());
                 let mut s = self.bind(count);
                 let inner = self.body(depth, 3);
                 if let Stmt::Let(_, body) = &mut s {
                     *body = inner;
                 }
                 self.scope.truncate(scope);
-                self.recs.truncate(recs);
+                self.objects.truncate(objects);
                 s
             }
             20 => {
                 let name = self.name("r");
-                self.recs.push(name.clone());
+                self.object(&name, "rec");
                 let body = self.body(depth, 4);
-                self.recs.retain(|r| *r != name);
+                self.objects.pop();
                 Stmt::Struct(name, body)
             }
             21 => self.lookup(depth, 3),
@@ -295,9 +327,9 @@ impl Gen {
     fn lookup(&mut self, depth: usize, most: usize) -> Stmt {
         let key = self.expr(1);
         let name = self.name("q");
-        self.recs.push(name.clone());
+        self.object(&name, "rec.map");
         let body = self.body(depth, most);
-        self.recs.retain(|r| *r != name);
+        self.objects.pop();
         Stmt::Lookup(name, key, body)
     }
 
@@ -315,15 +347,112 @@ impl Gen {
         }
     }
 
+    fn object(&mut self, name: &str, kind: &str) {
+        self.objects.push(Object { name: name.to_string(), kind: kind.to_string() });
+    }
+
+    /// An object of the kind.
+    fn one_of(&mut self, kind: &str) -> Option<String> {
+        let found: Vec<&Object> = self.objects.iter().filter(|o| o.kind.starts_with(kind)).collect();
+        (!found.is_empty()).then(|| self.rng.pick(&found).name.clone())
+    }
+
+    /// Whether everything a template asks for is in scope.
+    fn applies(&self, t: &Template) -> bool {
+        (self.newest || !t.newest)
+            && (self.loop_depth < 2 || !t.loops)
+            && t.holes.iter().all(|h| match h {
+                Hole::Object(kind, _) | Hole::Needs(kind) => {
+                    self.objects.iter().any(|o| o.kind.starts_with(kind.as_str()))
+                }
+                Hole::Without(kind) => !self.objects.iter().any(|o| o.kind.starts_with(kind.as_str())),
+                Hole::Var => self.scope.iter().any(|v| v.assignable),
+                _ => true,
+            })
+    }
+
+    fn form_expr(&mut self, depth: usize) -> Option<Expr> {
+        let fit: Vec<&Template> = templates().exprs.iter().filter(|t| self.applies(t)).collect();
+        let template = *self.rng.pick(&fit);
+        match template.gives {
+            Gives::Value(ty) => Some(Expr::Form(ty, self.fill(template, 0, 0, depth.saturating_sub(1)))),
+            Gives::Nothing => None,
+        }
+    }
+
+    /// A statement from a template that `wanted` takes; its bodies have at most `most` statements.
+    fn form_stmt(&mut self, depth: usize, most: usize, wanted: impl Fn(&Template) -> bool) -> Option<Stmt> {
+        let fit: Vec<&Template> = templates().stmts.iter().filter(|t| self.applies(t) && wanted(t)).collect();
+        if fit.is_empty() {
+            return None;
+        }
+        let template = *self.rng.pick(&fit);
+        Some(Stmt::Form(self.fill(template, depth, most, 2)))
+    }
+
+    fn fill(&mut self, template: &Template, depth: usize, most: usize, operands: usize) -> Vec<Piece> {
+        let mut names: Vec<(&str, String)> = Vec::new();
+        let mut var = None;
+        let known = |names: &[(&str, String)], name: &str| {
+            names.iter().rev().find(|n| n.0 == name).map(|n| n.1.clone()).unwrap_or_default()
+        };
+        let mut out = Vec::new();
+        for hole in &template.holes {
+            out.push(match hole {
+                Hole::Text(t) => Piece::Text(t.clone()),
+                Hole::Needs(_) | Hole::Without(_) => continue,
+                Hole::Number(from, to, step) => {
+                    let n = self.rng.below(((to - from) / step + 1) as usize) as i64;
+                    Piece::Text((from + n * step).to_string())
+                }
+                Hole::OneOf(texts) => Piece::Text(self.rng.pick(texts).clone()),
+                Hole::Expr(ty, Constness::Any) => Piece::Expr(*ty, self.expr(operands)),
+                Hole::Expr(ty, Constness::RunTime) => Piece::Expr(*ty, *self.at_run_time(operands.max(1))),
+                Hole::Cond => Piece::Expr(None, self.condition(operands)),
+                Hole::Var => {
+                    var = self.assignable();
+                    Piece::Text(var.as_ref().map(|v| v.name.clone()).unwrap_or_default())
+                }
+                Hole::Its => Piece::Expr(var.as_ref().map(|v| v.ty), self.expr(operands)),
+                Hole::Fresh(name) => {
+                    let fresh = self.name("x");
+                    names.push((name, fresh.clone()));
+                    Piece::Text(fresh)
+                }
+                Hole::Again(name) => Piece::Text(known(&names, name)),
+                Hole::Object(kind, name) => {
+                    let object = self.one_of(kind).unwrap_or_default();
+                    names.push((name, object.clone()));
+                    Piece::Text(object)
+                }
+                Hole::Body(bound) => {
+                    let (scope, objects) = (self.scope.len(), self.objects.len());
+                    for (name, binding) in bound {
+                        let name = known(&names, name);
+                        match binding {
+                            Binding::Number(ty) => self.scope.push(Var { name, ty: *ty, assignable: false }),
+                            Binding::Object(kind) => self.object(&name, kind),
+                        }
+                    }
+                    self.loop_depth += usize::from(template.loops);
+                    let body = self.body(depth, most);
+                    self.loop_depth -= usize::from(template.loops);
+                    self.scope.truncate(scope);
+                    self.objects.truncate(objects);
+                    Piece::Body(body)
+                }
+            });
+        }
+        out
+    }
+
     fn rec(&mut self) -> Option<String> {
-        let recs = &self.recs;
-        (!recs.is_empty()).then(|| self.rng.pick(recs).clone())
+        self.one_of("rec")
     }
 
     /// One that lies in a map.
     fn rec_in_map(&mut self) -> Option<String> {
-        let recs: Vec<String> = self.recs.iter().filter(|r| r.starts_with('q')).cloned().collect();
-        (!recs.is_empty()).then(|| self.rng.pick(&recs).clone())
+        self.one_of("rec.map")
     }
 
     /// Where a number of the type lies aligned in a `rec`.
@@ -410,12 +539,12 @@ impl Gen {
                 let v = self.rng.pick(&self.scope.clone()).clone();
                 Expr::Var(v.name, v.ty)
             }
-            5 if !self.recs.is_empty() => {
-                let var = self.rng.pick(&self.recs.clone()).clone();
+            5 if self.rec().is_some() => {
+                let var = self.rec().unwrap_or_default();
                 let (field, ty) = *self.rng.pick(&FIELDS);
                 Expr::Field(var, field, ty)
             }
-            6 if !self.recs.is_empty() && self.rng.chance(40) => {
+            6 if self.rec().is_some() && self.rng.chance(40) => {
                 let ty = *self.rng.pick(&Ty::ALL);
                 let (var, off) = (self.rec().unwrap_or_default(), self.rec_offset(ty));
                 Expr::Bytes(var, ty, off)
@@ -449,6 +578,11 @@ impl Gen {
     fn expr(&mut self, depth: usize) -> Expr {
         if depth == 0 || self.rng.chance(20) {
             return self.leaf();
+        }
+        if self.rng.chance(30)
+            && let Some(e) = self.form_expr(depth)
+        {
+            return e;
         }
         let ty = if self.rng.chance(50) { Ty::U64 } else { Ty::I64 };
         let sub = |g: &mut Gen| Box::new(g.expr(depth - 1));
@@ -556,7 +690,7 @@ impl Gen {
                 Some(v) => Expr::SetValue(v.name, v.ty, sub(self)),
                 None => self.leaf(),
             },
-            28 if !self.recs.is_empty() => match (self.rec(), self.rec()) {
+            28 => match (self.rec(), self.rec()) {
                 (Some(a), Some(b)) => Expr::Differ(a, b, 1 + self.rng.below(REC_LEN as usize) as u32),
                 _ => self.leaf(),
             },
@@ -589,10 +723,15 @@ impl Gen {
             return self.leaf();
         }
         let n = self.rng.below(self.subs.len());
+        let pointer = match (self.subs[n].pointer.is_some(), self.rec()) {
+            (false, _) => None,
+            (true, Some(rec)) => Some(rec),
+            (true, None) => return self.leaf(),
+        };
         let (name, ret) = (self.subs[n].name.clone(), self.subs[n].result.0);
         let types: Vec<Ty> = self.subs[n].params.iter().map(|p| p.1).collect();
         let args = types.into_iter().map(|t| (t, self.expr(depth - 1))).collect();
-        Expr::Call(name, ret, args)
+        Expr::Call(name, pointer, ret, args)
     }
 }
 
@@ -604,5 +743,10 @@ pub fn input(seed: u64, round: u64) -> Vec<u8> {
         bytes.extend(rng.interesting().to_le_bytes());
     }
     bytes.truncate(PACKET_LEN + rng.below(8));
+    // Some are what the library's macros look for.
+    if rng.chance(50) {
+        bytes[12..14].copy_from_slice(&[8, 0]);
+        bytes[23] = *rng.pick(&[1, 6, 17]);
+    }
     bytes
 }

@@ -10,3 +10,4 @@ pub mod generate;
 pub mod rng;
 pub mod run;
 pub mod shrink;
+pub mod templates;

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use whistler_codegen::OptLevel;
@@ -10,10 +12,10 @@ use whistler_compiler::Session;
 use whistler_compiler::hir::{MapId, Unit};
 use whistler_compiler::refeval::{self, World};
 use whistler_diag::{Diagnostic, SourceMap, Style, render_all};
-use whistler_isa::Target;
+use whistler_isa::{MapType, Target};
 use whistler_kernel::Kernel;
 use whistler_lisp::{Interp, NoIo};
-use whistler_loader::{LoadError, Loader, TestRun};
+use whistler_loader::{LoadError, Loader, RingConsumer, TestRun};
 use whistler_object::Object;
 use whistler_vm::{Machine, MachineOptions, RunInput};
 
@@ -56,6 +58,10 @@ struct After {
     packet: Vec<u8>,
     /// Map, key, value; entries of only zeros are left out, so that a made and an absent array entry are alike.
     entries: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+    /// Records of ring buffers, in order.
+    records: Vec<(String, Vec<u8>)>,
+    /// Globals that may be written.
+    globals: BTreeMap<String, Vec<u8>>,
 }
 
 impl After {
@@ -70,6 +76,16 @@ impl After {
             let (a, b) = (self.entries.get(key), other.entries.get(key));
             if a != b {
                 return Some(format!("{}[{:02x?}] {a:02x?} / {b:02x?}", key.0, key.1));
+            }
+        }
+        if self.records != other.records {
+            return Some(format!("records {:02x?} / {:02x?}", self.records, other.records));
+        }
+        for (name, value) in &self.globals {
+            let theirs = other.globals.get(name);
+            // What is never used need not be there.
+            if theirs.is_some_and(|t| t != value) {
+                return Some(format!("global {name} {value:02x?} / {theirs:02x?}"));
             }
         }
         None
@@ -143,28 +159,76 @@ fn not_zero(value: &[u8]) -> bool {
     value.iter().any(|b| *b != 0)
 }
 
+/// The programs that `(tail-call jumps n)` finds: `tail-n`.
+fn tails(c: &Compiled) -> impl Iterator<Item = (u32, &str)> {
+    c.object.programs.iter().filter_map(|p| {
+        let name = p.function.name.as_str();
+        Some((name.strip_prefix("tail_")?.parse().ok()?, name))
+    })
+}
+
+/// The map of those programs.
+const JUMPS: &str = "jumps";
+
+/// Whether a map's entries can be listed and compared.
+fn has_entries(m: &whistler_object::Map) -> bool {
+    use MapType as T;
+    matches!(
+        m.map_type,
+        T::Hash | T::Array | T::LruHash | T::PercpuHash | T::PercpuArray | T::LruPercpuHash | T::LpmTrie
+    )
+}
+
+fn is_ring(m: &whistler_object::Map) -> bool {
+    m.map_type == MapType::Ringbuf
+}
+
 fn reference(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
     let mut world = World::new(&c.unit);
     world.set_packet(packet);
+    for (i, m) in c.unit.maps.iter().enumerate().filter(|(_, m)| &*m.name == JUMPS) {
+        for f in c.unit.functions.iter().filter(|f| f.program.is_some()) {
+            let number = f.name.strip_prefix("tail-").and_then(|n| n.parse::<u32>().ok());
+            if let Some(n) = number.filter(|n| *n < m.max_entries) {
+                world.set_program(MapId(i as u32), n, &f.name);
+            }
+        }
+    }
     let out = refeval::run(&c.unit, "p", &mut world).map_err(|f| Problem::Fault(format!("reference: {}", f.0)))?;
     let mut entries = BTreeMap::new();
+    let mut records = Vec::new();
     for (i, m) in c.unit.maps.iter().enumerate() {
+        records.extend(world.records(MapId(i as u32)).iter().map(|r| (m.name.replace('-', "_"), r.clone())));
         for (key, value) in world.entries(MapId(i as u32)) {
             if not_zero(&value) {
                 entries.insert((m.name.replace('-', "_"), key), value);
             }
         }
     }
-    Ok(After { ret: out.ret as u32, packet: world.packet().to_vec(), entries })
+    let globals = c.unit.globals.iter().enumerate().filter(|(_, g)| g.writable);
+    let globals = globals.map(|(i, g)| (g.name.replace('-', "_"), world.global(i).to_vec())).collect();
+    Ok(After { ret: out.ret as u32, packet: world.packet().to_vec(), entries, records, globals })
 }
 
 fn in_vm(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
     let fault = |e: &dyn std::fmt::Display| Problem::Fault(format!("VM: {e}"));
     let mut machine = Machine::new(&c.object, MachineOptions::default()).map_err(|e| fault(&e))?;
+    for (n, program) in tails(c) {
+        machine.set_program(JUMPS, n, Some(program)).map_err(|e| fault(&e))?;
+    }
     let input = RunInput { packet: Some(packet.to_vec()), ..RunInput::default() };
     let out = machine.run("p", input).map_err(|e| fault(&e))?;
     let mut entries = BTreeMap::new();
+    let mut records = Vec::new();
     for m in &c.object.maps {
+        if is_ring(m) {
+            let drained = machine.drain_ring(&m.name).map_err(|e| fault(&e))?;
+            records.extend(drained.into_iter().map(|r| (m.name.clone(), r)));
+            continue;
+        }
+        if !has_entries(m) {
+            continue;
+        }
         for key in machine.keys(&m.name).map_err(|e| fault(&e))? {
             let values = machine.lookup_per_cpu(&m.name, &key).map_err(|e| fault(&e))?.unwrap_or_default();
             let value = values.first().cloned().unwrap_or_default();
@@ -173,7 +237,11 @@ fn in_vm(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
             }
         }
     }
-    Ok(After { ret: out.ret as u32, packet: out.packet, entries })
+    let mut globals = BTreeMap::new();
+    for g in &c.object.globals {
+        globals.insert(g.name.clone(), machine.global(&g.name).unwrap_or_default().to_vec());
+    }
+    Ok(After { ret: out.ret as u32, packet: out.packet, entries, records, globals })
 }
 
 fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
@@ -183,10 +251,28 @@ fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Prob
     })?;
     let fault = |e: &dyn std::fmt::Display| Problem::Fault(format!("kernel: {e}"));
     let program = loaded.program("p").ok_or_else(|| fault(&"the program is not there"))?;
+    for (n, name) in tails(c) {
+        let (Some(map), Some(to)) = (loaded.map(JUMPS), loaded.program(name)) else { continue };
+        map.update_fd(&n.to_le_bytes(), to.as_fd()).map_err(|e| fault(&e))?;
+    }
     let out = program.test_run(&TestRun { data_in: packet, ..TestRun::default() }).map_err(|e| fault(&e))?;
     let mut entries = BTreeMap::new();
+    let mut records = Vec::new();
     for m in &c.object.maps {
         let Some(map) = loaded.map(&m.name) else { continue };
+        if is_ring(m) {
+            let mut ring = RingConsumer::new().map_err(|e| fault(&e))?;
+            ring.add(map.clone(), None).map_err(|e| fault(&e))?;
+            let keep = |_, record: &[u8]| {
+                records.push((m.name.clone(), record.to_vec()));
+                ControlFlow::Continue(())
+            };
+            ring.consume(keep).map_err(|e| fault(&e))?;
+            continue;
+        }
+        if !has_entries(m) {
+            continue;
+        }
         for entry in map.entries() {
             let (key, values) = entry.map_err(|e| fault(&e))?;
             // The program ran on one processor: the others' values are zeros.
@@ -196,5 +282,10 @@ fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Prob
             }
         }
     }
-    Ok(After { ret: out.retval, packet: out.data_out, entries })
+    let mut globals = BTreeMap::new();
+    for g in &c.object.globals {
+        let Some(handle) = loaded.global(&g.name) else { continue };
+        globals.insert(g.name.clone(), handle.read().map_err(|e| fault(&e))?);
+    }
+    Ok(After { ret: out.retval, packet: out.data_out, entries, records, globals })
 }

@@ -6,7 +6,7 @@ use whistler_kernel::Kernel;
 use whistler_sys::Cap;
 
 /// Programs per run, unless `WHISTLER_DIFFTEST_COUNT` says otherwise.
-const COUNT: u64 = 1500;
+const COUNT: u64 = 600;
 
 fn kernel() -> Option<Kernel> {
     let kernel = Kernel::running();

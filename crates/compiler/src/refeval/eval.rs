@@ -1,6 +1,6 @@
 //! Evaluation. Every number is an `i64`, in the canonical form of its type.
 
-use super::world::World;
+use super::world::{ENOENT, World};
 use crate::hir::{
     AtomicOp, BinOp, CmpOp, Expr, ExprKind, Function, IntTy, LabelId, LocalId, LocalKind, MapId, MapOp, Space, Ty,
     UnOp, Unit,
@@ -17,6 +17,9 @@ pub struct Outcome {
     pub ret: i64,
 }
 
+/// The helper `bpf_tail_call`.
+const TAIL_CALL: u32 = 12;
+
 /// Why evaluation of an expression did not go on behind it.
 enum Exit {
     Break(LabelId, i64),
@@ -30,13 +33,22 @@ impl From<Fault> for Exit {
     }
 }
 
+/// A record of a ring buffer that is neither submitted nor discarded yet.
+pub(super) struct Reserved {
+    pub address: u64,
+    pub ring: MapId,
+    /// Its number among the ring's records.
+    pub at: usize,
+    pub len: usize,
+}
+
 /// State of one function's activation; the world is shared.
 pub(super) struct Run<'a> {
     unit: &'a Unit,
     func: &'a Function,
     pub(super) world: &'a mut World,
     locals: Vec<i64>,
-    pub(super) reserved: Vec<(u64, MapId, usize)>,
+    pub(super) reserved: Vec<Reserved>,
     depth: u32,
 }
 
@@ -267,6 +279,18 @@ impl Run<'_> {
                     MapOp::Delete => self.map_delete(*map, arg(0))?,
                 }
             }
+            ExprKind::Helper { id: TAIL_CALL, args } => {
+                let v = self.eval_all(args)?;
+                let index = v.get(2).map_or(0, |n| *n as u32);
+                let to = match args.get(1).map(|a| &a.kind) {
+                    Some(ExprKind::Map(map)) => self.world.programs.get(&(map.0, index)).cloned(),
+                    _ => return self.fault("a tail call without a program array"),
+                };
+                if let Some(to) = to {
+                    return self.tail_call(&to);
+                }
+                ENOENT
+            }
             ExprKind::Helper { id, args } => {
                 let v = self.eval_all(args)?;
                 let r = self.helper(*id, args, &v)?;
@@ -329,6 +353,17 @@ impl Run<'_> {
                 self.read_memory(address, &e.ty)?
             }
         })
+    }
+
+    /// Goes on in another program; comes back never.
+    fn tail_call(&mut self, to: &str) -> Result<i64, Exit> {
+        if self.func.program.is_none() {
+            return self.fault("a tail call from a subprogram: unknown to the reference");
+        }
+        let Some(func) = self.unit.functions.iter().find(|f| &*f.name == to) else {
+            return self.fault(format!("no program `{to}`"));
+        };
+        Err(Exit::Return(call(self.unit, func, &[], self.world, self.depth + 1)?))
     }
 
     /// One round of a loop; whether it was left.

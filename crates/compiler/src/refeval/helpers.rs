@@ -1,6 +1,6 @@
 //! The helpers the reference knows: those whose answers a test can fix.
 
-use super::eval::{Fault, Run};
+use super::eval::{Fault, Reserved, Run};
 use super::world::EINVAL;
 use crate::hir::{Expr, ExprKind, MapId};
 
@@ -21,31 +21,35 @@ impl Run<'_> {
                 w.clock += 1;
                 w.clock as i64
             }
+            // A number that no test may depend on.
+            7 => 0x5eed_5eed,
             8 => i64::from(w.cpu),
             14 => w.pid_tgid as i64,
             15 => w.uid_gid as i64,
             130 => {
                 let ring = map(0)?;
                 let bytes = self.bytes(arg(1), arg(2))?;
-                self.world.maps[ring.0 as usize].records.push(bytes);
+                self.world.maps[ring.0 as usize].records.push(Some(bytes));
                 0
             }
             131 => {
                 let (ring, size) = (map(0)?, arg(1));
                 let Ok(len) = usize::try_from(size) else { return Ok(0) };
                 let address = w.memory.add(vec![0; len], true);
-                self.reserved.push((address, ring, len));
+                let records = &mut w.maps[ring.0 as usize].records;
+                records.push(None);
+                self.reserved.push(Reserved { address, ring, at: records.len() - 1, len });
                 address as i64
             }
             132 | 133 => {
                 let address = arg(0) as u64;
-                let Some(at) = self.reserved.iter().position(|r| r.0 == address) else {
+                let Some(at) = self.reserved.iter().position(|r| r.address == address) else {
                     return Err(Fault("a record is submitted that is not reserved".into()));
                 };
-                let (_, ring, len) = self.reserved.remove(at);
+                let Reserved { ring, at, len, .. } = self.reserved.remove(at);
                 if id == 132 {
                     let bytes = self.bytes(address as i64, len as i64)?;
-                    self.world.maps[ring.0 as usize].records.push(bytes);
+                    self.world.maps[ring.0 as usize].records[at] = Some(bytes);
                 }
                 self.world.memory.end(address);
                 0

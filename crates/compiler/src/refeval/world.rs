@@ -21,8 +21,8 @@ pub struct RefMap {
     value_size: usize,
     max_entries: usize,
     entries: BTreeMap<Vec<u8>, u64>,
-    /// Records submitted to a ring buffer, in order.
-    pub(super) records: Vec<Vec<u8>>,
+    /// Records of a ring buffer in the order they were reserved; `None` for those that were not submitted.
+    pub(super) records: Vec<Option<Vec<u8>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +43,8 @@ pub struct World {
     pub(super) packet: (u64, u64),
     /// The bytes of the context, where it is not made of the packet.
     pub(super) ctx: u64,
+    /// What program arrays hold: array, index, program.
+    pub(super) programs: BTreeMap<(u32, u32), String>,
     /// What `ktime_get_ns` says; moves on by itself with every call.
     pub clock: u64,
     /// What `get_current_pid_tgid` says.
@@ -95,6 +97,7 @@ impl World {
             globals,
             packet: (packet, 0),
             ctx,
+            programs: BTreeMap::new(),
             clock: 1_000_000_000,
             pid_tgid: 0,
             uid_gid: 0,
@@ -118,15 +121,20 @@ impl World {
         self.ctx = self.memory.add(bytes.to_vec(), true);
     }
 
+    /// Puts a program into a program array, for tail calls.
+    pub fn set_program(&mut self, map: MapId, index: u32, program: &str) {
+        self.programs.insert((map.0, index), program.to_string());
+    }
+
     /// A map's entries, keys in order.
     pub fn entries(&self, map: MapId) -> Vec<(Vec<u8>, Vec<u8>)> {
         let map = &self.maps[map.0 as usize];
         map.entries.iter().map(|(k, v)| (k.clone(), self.memory.object(*v).unwrap_or(&[]).to_vec())).collect()
     }
 
-    /// The records submitted to a ring buffer.
-    pub fn records(&self, map: MapId) -> &[Vec<u8>] {
-        &self.maps[map.0 as usize].records
+    /// The records submitted to a ring buffer, in the order they were reserved.
+    pub fn records(&self, map: MapId) -> Vec<Vec<u8>> {
+        self.maps[map.0 as usize].records.iter().flatten().cloned().collect()
     }
 
     /// A global's bytes.

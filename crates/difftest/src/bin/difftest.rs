@@ -1,5 +1,5 @@
 //! `difftest [COUNT [FIRST-SEED]]`: random programs, run by reference, VM and kernel (`--no-kernel`: without it;
-//! `--first`: up to the first failure, as it was generated).
+//! `--first`: up to the first failure, as it was generated; `--all`: every failure is shown).
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -15,12 +15,14 @@ fn main() -> ExitCode {
     let mut kernel = Some(Kernel::running());
     let mut first_only = false;
     let mut kept = None;
+    let mut shown = 5;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.parse::<u64>() {
             Ok(n) => numbers.push(n),
             Err(_) if arg == "--no-kernel" => kernel = None,
             Err(_) if arg == "--first" => first_only = true,
+            Err(_) if arg == "--all" => shown = usize::MAX,
             Err(_) if arg == "--kept" => kept = args.next(),
             Err(_) if arg == "--show" => {
                 println!("{}", generate(numbers.last().copied().unwrap_or(0)).text());
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
             }
             Err(_) => {
                 eprintln!(
-                    "usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first]   or   difftest --kept DIR   or   difftest SEED --show"
+                    "usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first] [--all]   or   difftest --kept DIR   or   difftest SEED --show"
                 );
                 return ExitCode::FAILURE;
             }
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
     };
     let start = Instant::now();
     let failures = campaign.run(|_| {});
-    for f in failures.iter().take(5) {
+    for f in failures.iter().take(shown) {
         println!("seed {} · {:?} · {:?}\n{}\n{}\n", f.seed, f.target, f.level, f.problem, f.text);
     }
     for kind in ["rejected by the compiler", "rejected by the verifier", "fault", "mismatch"] {
