@@ -22,11 +22,14 @@ mod inline;
 mod memory;
 mod narrow;
 mod params;
+mod reuse;
 mod rewrite;
 mod sccp;
 mod simplify;
 mod slots;
+mod stack;
 mod stores;
+mod tails;
 
 use std::time::{Duration, Instant};
 
@@ -98,6 +101,11 @@ pub const PIPELINE: &[Pass] = &[
     pass("narrow", Full, narrow::run),
     pass("stores", Full, stores::run),
     pass("dce", Full, dce::run),
+    pass("cleanup", Full, cleanup::run),
+    pass("compact", Full, compact::run),
+    pass("params", Full, params::run),
+    pass("reuse", Full, reuse::run),
+    pass("tails", Full, tails::run),
     pass("cleanup", Full, cleanup::run),
     pass("compact", Full, compact::run),
     pass("params", Full, params::run),
