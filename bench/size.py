@@ -21,7 +21,7 @@ from bpfobj import Obj  # noqa: E402
 
 TARGETS = {"v3": "6.1/v3", "v4": "6.18/v4"}
 TOTAL = 1.10
-EACH = 1.50
+EACH = 1.30
 
 
 def names():

@@ -408,7 +408,7 @@ impl Gen<'_> {
         self.budget = self.budget.saturating_sub(1);
         self.loc += 1;
         self.b.set_loc(SrcLoc(self.loc));
-        match self.rng.below(26) {
+        match self.rng.below(28) {
             0..=6 => {
                 let v = self.expression(2);
                 self.set(v);
@@ -452,6 +452,7 @@ impl Gen<'_> {
                 self.b.call(Callee::Helper(ADJUST_HEAD), &[ctx, zero], Ty::Int);
                 self.read_packet();
             }
+            24 | 25 if depth < 3 => self.alike(depth),
             _ => {
                 // A variable kept small, as an index would be.
                 let (v, n) = (self.var(), self.b.iconst(15));
@@ -699,6 +700,67 @@ impl Gen<'_> {
         if self.rng.chance(60) {
             let v = self.b.use_var(var);
             self.branch(v, |g| g.statements(depth + 1, 2), |g| g.statements(depth + 1, 2));
+        }
+    }
+
+    /// Ways that end by the same steps, done on other operands, as macros make them.
+    fn alike(&mut self, depth: usize) {
+        let steps = self.rng.number();
+        let cond = self.comparison();
+        let twice = self.rng.chance(40);
+        self.branch(
+            cond,
+            |g| {
+                g.statements(depth + 1, 1);
+                g.steps(steps);
+            },
+            |g| {
+                if twice {
+                    let cond = g.comparison();
+                    g.branch(cond, |g| g.steps(steps), |g| g.steps(steps));
+                } else {
+                    g.statements(depth + 1, 1);
+                    g.steps(steps);
+                }
+            },
+        );
+    }
+
+    /// The steps of that number; operands and memory are chosen anew each time.
+    fn steps(&mut self, number: u64) {
+        let mut which = Rng::new(number);
+        for _ in 0..1 + which.below(3) {
+            let (op, size, off) = (which.pick(&BIN), which.pick(&SIZES), which.below(9) as i32);
+            match which.below(4) {
+                0 => {
+                    let (a, b) = (self.operand(), self.operand());
+                    let v = self.b.bin(op, Width::W64, a, b);
+                    let base = self.b.stack_addr(self.record, 0);
+                    self.b.store(size, base, off, v);
+                }
+                1 => {
+                    let base = self.b.stack_addr(self.record, 0);
+                    let v = self.b.load(size, false, base, off);
+                    let v = self.b.bin(op, Width::W32, v, v);
+                    self.b.def_var(self.vars[0], v);
+                }
+                _ => {
+                    let key = self.b.slot(4, None);
+                    let (v, base) = (self.operand(), self.b.stack_addr(key, 0));
+                    self.b.store(Size::B4, base, 0, v);
+                    let p = self.b.ins(Op::MapLookup { map: Sym(0), key: base }, Ty::Ptr(Space::MapValue));
+                    let n = self.operand();
+                    self.branch(
+                        p,
+                        |g| {
+                            let v = g.b.load(Size::B8, false, p, 0);
+                            let v = g.b.bin(BinOp::Add, Width::W64, v, n);
+                            g.b.store(Size::B8, p, 0, v);
+                        },
+                        |_| {},
+                    );
+                }
+            }
         }
     }
 
