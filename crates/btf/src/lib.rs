@@ -12,6 +12,7 @@ mod error;
 mod ext;
 mod import;
 mod index;
+mod lisp;
 mod patch;
 mod print;
 mod query;

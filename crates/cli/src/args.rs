@@ -44,6 +44,11 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the instructions of a source file or an object
     Disasm(DisasmArgs),
+    /// Look into a kernel's types (the running kernel's, or those of --btf FILE)
+    Btf {
+        #[command(subcommand)]
+        command: BtfCommand,
+    },
     /// What this machine lets us do, and the command that mends each missing thing
     Doctor,
     /// Run a program once, on a packet or context given
@@ -54,6 +59,30 @@ pub enum Command {
     Explain {
         /// Such as E0301
         code: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum BtfCommand {
+    /// List the types whose names contain a text
+    Find {
+        /// Such as sk_buff
+        text: String,
+        /// Look into a module's types
+        #[arg(long, value_name = "NAME")]
+        module: Option<String>,
+    },
+    /// Show the definition of a type as C, or as Lisp with the offsets of its fields
+    Dump {
+        /// Such as task_struct, or `struct task_struct`
+        #[arg(value_name = "TYPE")]
+        name: String,
+        /// Look into a module's types
+        #[arg(long, value_name = "NAME")]
+        module: Option<String>,
+        /// As Lisp
+        #[arg(long)]
+        lisp: bool,
     },
 }
 

@@ -47,6 +47,7 @@ fn run(args: Args) -> ExitCode {
         Some(Command::Compile(a)) => commands::compile::run(&a),
         Some(Command::Check(a)) => commands::check::run(&a),
         Some(Command::Disasm(a)) => commands::disasm::run(&a),
+        Some(Command::Btf { command }) => commands::btf::run(&command, &args.image),
         Some(Command::Doctor) => commands::doctor::run(),
         Some(Command::TestRun(a)) => commands::test_run::run(&a),
         Some(Command::VmRun(a)) => commands::vm_run::run(&a),

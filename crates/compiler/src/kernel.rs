@@ -1,33 +1,8 @@
-//! The kernel's structs as programs see them. Invariant: our own BTF gets a view of a kernel struct
-//! that holds just the fields that are used, with the kernel's names; the running kernel tells the rest.
+//! The kernel's types as programs see them: lookups by name, and what a field is to a program.
 
-use rustc_hash::FxHashMap;
-use whistler_btf::{
-    Btf, BtfBuilder, CoreKind, CoreReloc, Kind, MemberDef, TypeId, TypeKind, access_string, int_encoding,
-};
+use whistler_btf::{Btf, Kind, TypeId, TypeKind};
 
-use crate::hir::{CoreId, IntTy, Space, Ty, Unit};
-
-/// The views made so far.
-#[derive(Default)]
-pub struct KernelViews {
-    /// By the kernel's type id.
-    views: FxHashMap<TypeId, usize>,
-    list: Vec<View>,
-    records: FxHashMap<(TypeId, String, u8), CoreId>,
-}
-
-struct View {
-    local: TypeId,
-    size: u32,
-    members: Vec<ViewMember>,
-}
-
-struct ViewMember {
-    name: String,
-    ty: TypeId,
-    bit_offset: u32,
-}
+use crate::hir::{IntTy, Space, Ty};
 
 /// A field found in the kernel's types.
 #[derive(Clone, Debug)]
@@ -148,100 +123,5 @@ pub fn size_of(btf: &Btf, id: TypeId) -> u32 {
         Kind::Array { elem, len } => size_of(btf, elem).saturating_mul(len),
         Kind::Float { size } => size,
         _ => 0,
-    }
-}
-
-impl KernelViews {
-    /// The view of a kernel struct.
-    fn view(&mut self, btf: &Btf, out: &mut BtfBuilder, id: TypeId) -> usize {
-        if let Some(v) = self.views.get(&id) {
-            return *v;
-        }
-        let (name, size, union) = match btf.ty(id) {
-            Ok(t) => match t.get() {
-                Kind::Union(c) => (t.name, c.size, true),
-                Kind::Struct(c) => (t.name, c.size, false),
-                _ => (t.name, 0, false),
-            },
-            Err(_) => ("", 0, false),
-        };
-        let local = if union { out.reserve_union(name) } else { out.reserve_struct(name) };
-        self.list.push(View { local, size, members: Vec::new() });
-        self.views.insert(id, self.list.len() - 1);
-        self.list.len() - 1
-    }
-
-    /// The local type of a member, of the kernel's kind.
-    fn local_type(&mut self, btf: &Btf, out: &mut BtfBuilder, id: TypeId) -> TypeId {
-        let id = strip(btf, id);
-        let Ok(t) = btf.ty(id) else { return TypeId(0) };
-        match t.get() {
-            Kind::Int(i) => {
-                let mut encoding = 0;
-                if i.signed {
-                    encoding |= int_encoding::SIGNED;
-                }
-                if i.bool {
-                    encoding |= int_encoding::BOOL;
-                }
-                out.int(t.name, i.size, encoding)
-            }
-            Kind::Enum(e) => out.enumeration(t.name, e.size, e.signed, &[]),
-            Kind::Ptr(_) => out.ptr(TypeId(0)),
-            Kind::Array { elem, len } => {
-                let elem = self.local_type(btf, out, elem);
-                out.array(elem, len)
-            }
-            Kind::Struct(_) | Kind::Union(_) => {
-                let v = self.view(btf, out, id);
-                self.list[v].local
-            }
-            _ => TypeId(0),
-        }
-    }
-
-    /// The record that asks something about a path of fields from a kernel struct on.
-    pub fn record(&mut self, btf: &Btf, unit: &mut Unit, root: TypeId, path: &[FieldInfo], kind: CoreKind) -> CoreId {
-        let root_view = self.view(btf, &mut unit.btf, root);
-        let mut indices = vec![0];
-        let mut at = root_view;
-        for f in path {
-            let found = self.list[at].members.iter().position(|m| m.name == f.name);
-            let i = match found {
-                Some(i) => i,
-                None => {
-                    let ty = self.local_type(btf, &mut unit.btf, f.ty);
-                    self.list[at].members.push(ViewMember { name: f.name.clone(), ty, bit_offset: f.bit_offset });
-                    self.list[at].members.len() - 1
-                }
-            };
-            indices.push(i as u32);
-            let inner = strip(btf, f.ty);
-            if matches!(btf.ty(inner).map(|t| t.kind()), Ok(TypeKind::Struct | TypeKind::Union)) {
-                at = self.view(btf, &mut unit.btf, inner);
-            }
-        }
-        let type_id = self.list[root_view].local;
-        let access = access_string(&indices);
-        let key = (type_id, access.clone(), kind as u8);
-        if let Some(id) = self.records.get(&key) {
-            return *id;
-        }
-        let id = CoreId(unit.core.len() as u32);
-        unit.core.push(CoreReloc { insn_off: 0, type_id, access, kind });
-        self.records.insert(key, id);
-        id
-    }
-
-    /// Gives the views their members; after this no more are added.
-    pub fn finish(&mut self, out: &mut BtfBuilder) {
-        for v in &self.list {
-            let members: Vec<MemberDef<'_>> = v
-                .members
-                .iter()
-                .map(|m| MemberDef { name: &m.name, ty: m.ty, bit_offset: m.bit_offset, bits: 0 })
-                .collect();
-            out.define(v.local, v.size, &members);
-        }
     }
 }

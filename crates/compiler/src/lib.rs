@@ -13,6 +13,7 @@ pub mod diagnostics;
 pub mod env;
 pub mod forms;
 pub mod hir;
+mod hook;
 mod host;
 mod kernel;
 pub mod library;
@@ -21,6 +22,7 @@ pub mod names;
 pub mod refeval;
 pub mod session;
 mod types;
+mod views;
 
 pub use decl::{Declared, Mode};
 pub use diagnostics::explain;

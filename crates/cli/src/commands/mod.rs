@@ -1,5 +1,6 @@
 //! The subcommands, one file each. All return whether everything was fine, or why they could not work at all.
 
+pub mod btf;
 pub mod check;
 pub mod compile;
 pub mod disasm;

@@ -95,7 +95,7 @@ pub struct Checker<'a> {
     pub(crate) uses: FxHashSet<Symbol>,
     /// A subprogram that nothing calls is under check: what its place in a program would tell is not known.
     pub(crate) caller_unknown: bool,
-    pub(crate) kernel: crate::kernel::KernelViews,
+    pub(crate) kernel: crate::views::KernelViews,
 }
 
 /// What a head symbol means.

@@ -12,13 +12,6 @@ use crate::names::nearest;
 
 pub(super) static FORMS: &[FormDef] = &[
     place("->", (2, MANY), chain, "(-> pointer field…)", "A field, by way of fields; of kernel structs, too."),
-    form(
-        "field-exists?",
-        (2, MANY),
-        exists,
-        "(field-exists? STRUCT field…)",
-        "1 if the running kernel's struct has the field.",
-    ),
     form("core-load", (5, 5), core_load, "(core-load TYPE pointer offset STRUCT field)", "A field of a kernel struct."),
     form(
         "core-ctx-load",
@@ -35,13 +28,13 @@ enum Step {
     Value(Val),
 }
 
-fn no_btf(c: &mut Checker<'_>, here: &At) {
+pub(super) fn no_btf(c: &mut Checker<'_>, here: &At) {
     let why = c.types.btf_problem().unwrap_or_else(|| "there is no BTF".to_string());
     c.report(diag::error(&diag::NO_TYPES, here, "the kernel's types are needed here").note(why));
 }
 
 /// The kernel's struct of a name; reports when there is none.
-fn kernel_type(c: &mut Checker<'_>, name: &str, here: &At) -> Option<TypeId> {
+pub(super) fn kernel_type(c: &mut Checker<'_>, name: &str, here: &At) -> Option<TypeId> {
     let types = c.types.clone();
     let Some(btf) = types.btf() else {
         no_btf(c, here);
@@ -55,7 +48,13 @@ fn kernel_type(c: &mut Checker<'_>, name: &str, here: &At) -> Option<TypeId> {
 }
 
 /// A path of fields from a kernel struct on, up to where it leaves the struct.
-fn path(c: &mut Checker<'_>, root: TypeId, name: &str, fields: &[Symbol], here: &At) -> Option<Vec<FieldInfo>> {
+pub(super) fn path(
+    c: &mut Checker<'_>,
+    root: TypeId,
+    name: &str,
+    fields: &[Symbol],
+    here: &At,
+) -> Option<Vec<FieldInfo>> {
     let types: std::rc::Rc<dyn TypeSource> = c.types.clone();
     let btf = types.btf()?;
     let mut out = Vec::new();
@@ -187,7 +186,8 @@ fn field_name(c: &mut Checker<'_>, f: &Form) -> Option<Symbol> {
     s
 }
 
-fn offset_record(c: &mut Checker<'_>, root: TypeId, path: &[FieldInfo], kind: CoreKind) -> Option<CoreId> {
+/// The record of a question about a field.
+pub(super) fn record(c: &mut Checker<'_>, root: TypeId, path: &[FieldInfo], kind: CoreKind) -> Option<CoreId> {
     let types = c.types.clone();
     Some(c.kernel.record(types.btf()?, &mut c.unit, root, path, kind))
 }
@@ -197,12 +197,8 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
     let types = c.types.clone();
     let btf = types.btf()?;
     let last = path.last()?;
-    if path.iter().any(|f| f.bits != 0) {
-        c.report(
-            diag::error(&diag::NOT_HERE, &here, format!("`{}` is a bit-field of a kernel struct", last.name))
-                .help("read the bytes around it with `kernel-load`"),
-        );
-        return None;
+    if last.bits != 0 {
+        return Some(Step::Value(super::bitfield::read(c, p, space, root, path, here)));
     }
     let Some(ty) = kernel::field_ty(btf, last.ty, space) else {
         c.report(diag::error(
@@ -213,7 +209,7 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
         return None;
     };
     let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
-    let core = offset_record(c, root, path, CoreKind::FieldByteOffset)?;
+    let core = record(c, root, path, CoreKind::FieldByteOffset)?;
     if matches!(ty, Ty::Kernel(_) | Ty::Array(..)) {
         let target = if space == Space::User { Space::User } else { Space::Kernel };
         let sum = address(p, core, local, &here);
@@ -313,56 +309,10 @@ pub(super) fn field_address(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, fiel
     let Some(btf) = types.btf() else { return Val::error(call.at()) };
     let local = i64::from(path[0].bit_offset) / 8;
     let pointee = kernel::field_ty(btf, path[0].ty, space);
-    let Some(core) = offset_record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
+    let Some(core) = record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
     let space = if space == Space::User { Space::User } else { Space::Kernel };
     let sum = address(p, core, local, &call.at());
     Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(space, pointee), call.at())
-}
-
-fn exists(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let Some(name) = call.args[0].as_symbol() else {
-        return c.malformed(&call.args[0], "a struct is named by a symbol");
-    };
-    let Some(root) = kernel_type(c, name.name(), &call.at()) else { return Val::error(call.at()) };
-    let types = c.types.clone();
-    let Some(btf) = types.btf() else { return Val::error(call.at()) };
-    let names: Vec<Symbol> = call.args[1..].iter().filter_map(Form::as_symbol).collect();
-    let mut found = Vec::new();
-    let mut id = root;
-    let mut local = 1;
-    for f in names {
-        match kernel::field(btf, id, f.name()) {
-            Some(info) => {
-                id = kernel::strip(btf, info.ty);
-                found.push(info);
-            }
-            None => {
-                local = 0;
-                found.push(FieldInfo { name: f.name().replace('-', "_"), bit_offset: 0, bits: 0, ty: TypeId(0) });
-                break;
-            }
-        }
-    }
-    let Some(core) = offset_record(c, root, &found, CoreKind::FieldExists) else { return Val::error(call.at()) };
-    Val::new(ExprKind::CoreValue { core, local }, Ty::U64, call.at()).within(0, 1)
-}
-
-/// `(sizeof KERNEL-STRUCT)`: as the running kernel has it.
-pub(super) fn size_of(c: &mut Checker<'_>, name: &str, here: At) -> Val {
-    let Some(root) = kernel_type(c, name, &here) else { return Val::error(here) };
-    let types = c.types.clone();
-    let local = types.btf().map_or(0, |b| kernel::size_of(b, root));
-    let Some(core) = offset_record(c, root, &[], CoreKind::TypeSize) else { return Val::error(here) };
-    Val::new(ExprKind::CoreValue { core, local: local.into() }, Ty::U64, here)
-}
-
-/// `(offsetof KERNEL-STRUCT field)`.
-pub(super) fn offset_of(c: &mut Checker<'_>, name: &str, field: Symbol, here: At) -> Val {
-    let Some(root) = kernel_type(c, name, &here) else { return Val::error(here) };
-    let Some(path) = path(c, root, name, &[field], &here) else { return Val::error(here) };
-    let local = i64::from(path[0].bit_offset) / 8;
-    let Some(core) = offset_record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(here) };
-    Val::new(ExprKind::CoreValue { core, local }, Ty::U64, here)
 }
 
 /// `(core-load TYPE p offset STRUCT field)`: the offset written is only a fallback of the original's.
@@ -389,7 +339,7 @@ fn core_field(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<Ty>, p: Val, of: 
     let Some(root) = kernel_type(c, &of, &call.at()) else { return Val::error(call.at()) };
     let Some(path) = path(c, root, &of, &[Symbol::intern(&field)], &call.at()) else { return Val::error(call.at()) };
     let local = i64::from(path[0].bit_offset) / 8;
-    let Some(core) = offset_record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
+    let Some(core) = record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
     if direct {
         return Val::new(ExprKind::CoreLoad { core, ptr: Box::new(p.e), off: local as i32 }, ty, call.at());
     }

@@ -29,24 +29,65 @@ pub(super) static FORMS: &[FormDef] = &[
         "(in-bounds pointer n end)",
         "1 if n bytes at a packet pointer lie before the end.",
     ),
-    form("pt-regs-parm1", (0, 0), |c, k| register(c, k, 112), "(pt-regs-parm1)", "The function's first argument."),
-    form("pt-regs-parm2", (0, 0), |c, k| register(c, k, 104), "(pt-regs-parm2)", "The function's second argument."),
-    form("pt-regs-parm3", (0, 0), |c, k| register(c, k, 96), "(pt-regs-parm3)", "The function's third argument."),
-    form("pt-regs-parm4", (0, 0), |c, k| register(c, k, 88), "(pt-regs-parm4)", "The function's fourth argument."),
-    form("pt-regs-parm5", (0, 0), |c, k| register(c, k, 72), "(pt-regs-parm5)", "The function's fifth argument."),
-    form("pt-regs-parm6", (0, 0), |c, k| register(c, k, 64), "(pt-regs-parm6)", "The function's sixth argument."),
+    form(
+        "pt-regs-parm1",
+        (0, 0),
+        |c, k| register(c, k, PARAMETERS[0]),
+        "(pt-regs-parm1)",
+        "The function's first argument.",
+    ),
+    form(
+        "pt-regs-parm2",
+        (0, 0),
+        |c, k| register(c, k, PARAMETERS[1]),
+        "(pt-regs-parm2)",
+        "The function's second argument.",
+    ),
+    form(
+        "pt-regs-parm3",
+        (0, 0),
+        |c, k| register(c, k, PARAMETERS[2]),
+        "(pt-regs-parm3)",
+        "The function's third argument.",
+    ),
+    form(
+        "pt-regs-parm4",
+        (0, 0),
+        |c, k| register(c, k, PARAMETERS[3]),
+        "(pt-regs-parm4)",
+        "The function's fourth argument.",
+    ),
+    form(
+        "pt-regs-parm5",
+        (0, 0),
+        |c, k| register(c, k, PARAMETERS[4]),
+        "(pt-regs-parm5)",
+        "The function's fifth argument.",
+    ),
+    form(
+        "pt-regs-parm6",
+        (0, 0),
+        |c, k| register(c, k, PARAMETERS[5]),
+        "(pt-regs-parm6)",
+        "The function's sixth argument.",
+    ),
     form("pt-regs-parm7", (0, 0), |c, k| on_stack(c, k, 8), "(pt-regs-parm7)", "The function's seventh argument."),
     form("pt-regs-parm8", (0, 0), |c, k| on_stack(c, k, 16), "(pt-regs-parm8)", "The function's eighth argument."),
     form(
         "pt-regs-ret",
         (0, 0),
-        |c, k| register(c, k, 80),
+        |c, k| register(c, k, RESULT),
         "(pt-regs-ret)",
         "The function's result, in a return probe.",
     ),
     form("pt-regs-ip", (0, 0), |c, k| register(c, k, 128), "(pt-regs-ip)", "The instruction pointer."),
     form("pt-regs-sp", (0, 0), |c, k| register(c, k, 152), "(pt-regs-sp)", "The stack pointer."),
 ];
+
+/// Where a function's first six arguments lie in `struct pt_regs` of x86-64 (arch/x86/include/asm/ptrace.h).
+pub(super) const PARAMETERS: [i32; 6] = [112, 104, 96, 88, 72, 64];
+/// Where its result does.
+pub(super) const RESULT: i32 = 80;
 
 /// The context as an expression.
 pub(super) fn ctx(c: &mut Checker<'_>, here: At) -> Expr {
@@ -229,8 +270,8 @@ fn in_bounds(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     super::compare::not_above(c, moved, end, call.at())
 }
 
-fn register(c: &mut Checker<'_>, call: &Call<'_>, off: i32) -> Val {
-    // Offsets in `struct pt_regs` of x86-64 (arch/x86/include/asm/ptrace.h).
+/// A register at the probed place, by its offset in `struct pt_regs`.
+pub(super) fn register(c: &mut Checker<'_>, call: &Call<'_>, off: i32) -> Val {
     if !matches!(c.prog_type(), Some(ProgType::Kprobe | ProgType::PerfEvent)) {
         return c.fail(diag::error(&diag::NOT_HERE, &call.at(), "only probes (kprobe, uprobe …) see registers"));
     }

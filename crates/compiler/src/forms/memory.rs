@@ -278,7 +278,7 @@ fn memcmp(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 
 fn sizeof(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     match c.type_of(&call.args[0]) {
-        Some(Ty::Kernel(name)) => super::chain::size_of(c, &name, call.at()),
+        Some(Ty::Kernel(name)) => super::core_ask::size_of(c, &name, call.at()),
         Some(t) => Val::literal(i128::from(t.size()), call.at()),
         None => Val::error(call.at()),
     }
@@ -294,7 +294,7 @@ fn offsetof(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             Some(f) => Val::literal(i128::from(f.offset), call.at()),
             None => super::structs::no_field(c, &s, field, &at(&call.args[1])),
         },
-        Some(Ty::Kernel(name)) => super::chain::offset_of(c, &name, field, call.at()),
+        Some(Ty::Kernel(name)) => super::core_ask::offset_of(c, &name, field, call.at()),
         Some(t) => c.malformed(&call.args[0], format!("{t} has no fields")),
         None => Val::error(call.at()),
     }

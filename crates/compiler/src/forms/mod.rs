@@ -1,14 +1,17 @@
 //! The kernel forms: one table, in rooms. Invariant: a form has one row here, with everything that
 //! is known of it; adding a form is adding a row.
 
+pub mod args;
 pub mod arith;
 pub mod atomic;
 pub mod binding;
+mod bitfield;
 pub mod bytes;
 pub mod calls;
 pub mod chain;
 pub mod compare;
 pub mod control;
+pub mod core_ask;
 pub mod ctx;
 pub mod maps;
 pub mod memory;
@@ -94,6 +97,8 @@ static ROOMS: &[&[FormDef]] = &[
     bytes::FORMS,
     text::FORMS,
     chain::FORMS,
+    args::FORMS,
+    core_ask::FORMS,
 ];
 
 thread_local! {

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use whistler_btf::TypeKind;
 use whistler_compiler::names::{norm, norm_str};
 use whistler_isa::helpers::{self, Helper, HelperFlags};
 use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
@@ -53,6 +54,7 @@ fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Opti
     let Some(name) = args.first().and_then(|v| name_of(interp, *v)) else { return Ok(None) };
     let mut entries = declared(shared, &name)?;
     entries.extend(built_in(&name));
+    entries.extend(of_kernel(shared, &name));
     if entries.is_empty() {
         return Ok(None);
     }
@@ -177,6 +179,31 @@ fn built_in(name: &str) -> Vec<Entry> {
             more.push("may sleep: only in sleepable programs".to_string());
         }
         out.push(Entry { what: format!("helper · {}", signature(h)), more });
+    }
+    out
+}
+
+/// What the kernel's types have under a name. Long definitions are cut: `whistler btf dump` shows them whole.
+fn of_kernel(shared: &Shared, name: &str) -> Vec<Entry> {
+    const LINES: usize = 60;
+    let Some(btf) = shared.options.kernel.shared_btf() else { return Vec::new() };
+    let mut ids = btf.find_all(name).unwrap_or_default();
+    if ids.is_empty() && name.contains('-') {
+        ids = btf.find_all(&name.replace('-', "_")).unwrap_or_default();
+    }
+    let mut out = Vec::new();
+    for id in ids {
+        let (Ok(t), Ok(text)) = (btf.ty(id), btf.lisp_definition(id)) else { continue };
+        if matches!(t.kind(), TypeKind::Fwd | TypeKind::DeclTag | TypeKind::TypeTag) {
+            continue;
+        }
+        let size = btf.size_of(id).map_or(String::new(), |n| format!(", {n} bytes"));
+        let mut more: Vec<String> = text.lines().take(LINES).map(str::to_string).collect();
+        let left = text.lines().count().saturating_sub(LINES);
+        if left > 0 {
+            more.push(format!("… {left} more lines: whistler btf dump --lisp {}", t.name));
+        }
+        out.push(Entry { what: format!("the kernel's {}{size}", t.kind().word()), more });
     }
     out
 }

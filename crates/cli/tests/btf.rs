@@ -1,0 +1,64 @@
+//! `whistler btf` and `describe` on the running kernel's types.
+
+mod support;
+
+use support::{run, whistler};
+
+/// Whether this kernel has BTF; printed when not.
+fn has_btf() -> bool {
+    let there = std::path::Path::new("/sys/kernel/btf/vmlinux").exists();
+    assert!(there || std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none(), "needs the kernel's BTF");
+    if !there {
+        eprintln!("skipped: this kernel has no BTF");
+    }
+    there
+}
+
+#[test]
+fn find_lists_the_exact_name_first() {
+    if !has_btf() {
+        return;
+    }
+    let ran = run(&mut whistler(["btf", "find", "task_struct"])).ok();
+    let first = ran.out.lines().next().unwrap_or_default();
+    assert!(first.starts_with("struct   task_struct  ") && first.ends_with(" bytes"), "{first}");
+    assert!(ran.out.lines().count() > 1, "{}", ran.out);
+    let none = run(&mut whistler(["btf", "find", "no_such_type_anywhere"])).exits(1);
+    assert!(none.err.contains("no type's name contains `no_such_type_anywhere`"), "{}", none.err);
+}
+
+#[test]
+fn dump_as_c_and_as_lisp() {
+    if !has_btf() {
+        return;
+    }
+    let c = run(&mut whistler(["btf", "dump", "list_head"])).ok();
+    assert_eq!(c.out, "struct list_head {\n\tstruct list_head *next;\n\tstruct list_head *prev;\n};\n");
+    let lisp = run(&mut whistler(["btf", "dump", "--lisp", "struct list-head"])).ok();
+    assert_eq!(lisp.out, "(defstruct list_head\n  (next (ptr list_head))  ; +0\n  (prev (ptr list_head))  ; +8\n)\n");
+    let none = run(&mut whistler(["btf", "dump", "list_heads"])).exits(1);
+    assert!(none.err.contains("whistler btf find list_heads"), "{}", none.err);
+    let module = run(&mut whistler(["btf", "dump", "list_head", "--module", "no_such_module"])).exits(1);
+    assert!(module.err.contains("no BTF of a module `no_such_module`"), "{}", module.err);
+}
+
+/// The largest struct there is, which anonymous members nest in, can be read back as data.
+#[test]
+fn what_is_dumped_as_lisp_is_lisp() {
+    if !has_btf() {
+        return;
+    }
+    let ran = run(&mut whistler(["btf", "dump", "--lisp", "task_struct"])).ok();
+    let form = format!("(length '{})", ran.out);
+    let ran = run(&mut whistler(["-e", &form])).ok();
+    assert!(ran.out.trim().parse::<u32>().is_ok_and(|n| n > 100), "{}", ran.out);
+}
+
+#[test]
+fn describe_shows_a_type_of_the_kernel() {
+    if !has_btf() {
+        return;
+    }
+    let ran = run(&mut whistler(["--vm", "-e", "(describe 'list_head)"])).ok();
+    assert!(ran.out.starts_with("list_head · the kernel's struct, 16 bytes\n  (defstruct list_head\n"), "{}", ran.out);
+}

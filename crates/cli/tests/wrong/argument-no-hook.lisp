@@ -1,0 +1,6 @@
+(defprog p (:type :xdp)
+  (arg skb)
+  XDP_PASS)
+
+(defprog q (:type :kprobe :section "uprobe/libc.so.6:malloc")
+  (arg size))

@@ -1,0 +1,3 @@
+(defprog p (:type :tp-btf :section "tp_btf/sched_switch")
+  (-> (arg nxt) pid)
+  0)

@@ -1,0 +1,164 @@
+//! What a program's hook passes to it, by the kernel's own types. Invariant: names and types are those of the BTF given;
+//! where it does not know the hook, the answer says so and guesses nothing.
+
+use whistler_btf::{Btf, Kind, TypeId, TypeKind};
+use whistler_isa::{AttachType, ProgType};
+
+use crate::hir::ProgramInfo;
+use crate::kernel::{size_of, strip};
+
+/// One argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arg {
+    /// The kernel's name; empty where BTF has none.
+    pub name: String,
+    /// The kernel's type.
+    pub ty: TypeId,
+    /// Its first 8-byte slot among the arguments.
+    pub slot: u32,
+}
+
+/// How the arguments reach the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As 64-bit words of the context, typed for the verifier (fentry, fexit, `tp_btf`, LSM, struct_ops).
+    Typed,
+    /// As 64-bit words of the context that are numbers for the verifier (raw tracepoints).
+    Words,
+    /// As members of a struct of the kernel that the context is (iterators).
+    Members,
+    /// In the registers that the probed function was called with.
+    Registers,
+    /// Not any more: the function has returned.
+    Gone,
+}
+
+/// What a hook passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The function, tracepoint or iterator.
+    pub name: String,
+    /// In order.
+    pub args: Vec<Arg>,
+    /// The 8-byte slots that they take.
+    pub slots: u32,
+    /// What the function yields; `None` for nothing.
+    pub ret: Option<TypeId>,
+    /// How they come.
+    pub way: Way,
+    /// Whether the function's result lies behind the arguments (fexit, fmod_ret, LSM).
+    pub result: bool,
+}
+
+impl Hook {
+    /// The argument of this name; `-` and `_` are the same letter.
+    pub fn arg(&self, name: &str) -> Option<&Arg> {
+        self.args.iter().find(|a| whistler_isa::same_name(&a.name, name))
+    }
+
+    /// The hook of a program.
+    ///
+    /// # Errors
+    /// A sentence: the program's kind passes no arguments that BTF could name, or the kernel has no such hook.
+    pub fn of(btf: &Btf, program: &ProgramInfo) -> Result<Hook, String> {
+        let (head, target) = program.section.split_once('/').unwrap_or((&program.section, ""));
+        let named = || match target {
+            "" => Err(format!("the section `{}` names no target", program.section)),
+            t => Ok(t.split('+').next().unwrap_or(t)),
+        };
+        match (program.prog_type, program.attach_type) {
+            (ProgType::Tracing, Some(AttachType::TraceRawTp)) => tracepoint(btf, named()?, Way::Typed),
+            (ProgType::RawTracepoint | ProgType::RawTracepointWritable, _) => tracepoint(btf, named()?, Way::Words),
+            (ProgType::Tracing, Some(AttachType::TraceIter)) => iterator(btf, named()?),
+            (ProgType::Tracing, Some(kind)) => {
+                let hook = function(btf, named()?, named()?, Way::Typed)?;
+                Ok(Hook { result: kind != AttachType::TraceFentry, ..hook })
+            }
+            (ProgType::Lsm, _) => {
+                let name = named()?;
+                let hook = function(btf, &format!("bpf_lsm_{name}"), name, Way::Typed)?;
+                Ok(Hook { result: true, ..hook })
+            }
+            (ProgType::Kprobe, _) if head.starts_with('u') => {
+                Err("the types of a user program's functions are not in the kernel's BTF".to_string())
+            }
+            (ProgType::Kprobe, _) => {
+                let way = if head.contains("ret") { Way::Gone } else { Way::Registers };
+                function(btf, named()?, named()?, way)
+            }
+            _ => Err(format!("programs of type :{} have no named arguments", program.prog_type.keyword())),
+        }
+    }
+}
+
+fn laid_out(btf: &Btf, params: impl Iterator<Item = (String, TypeId)>) -> (Vec<Arg>, u32) {
+    let mut slot = 0;
+    let mut args = Vec::new();
+    for (name, ty) in params {
+        args.push(Arg { name, ty, slot });
+        slot += size_of(btf, ty).div_ceil(8).max(1);
+    }
+    (args, slot)
+}
+
+fn laid_out_as(btf: &Btf, proto: whistler_btf::FuncProto<'_>, skip: usize, name: &str, way: Way) -> Hook {
+    let (args, slots) = laid_out(btf, proto.params().skip(skip).map(|p| (p.name.to_string(), p.ty)));
+    let ret = (proto.ret != TypeId(0)).then_some(proto.ret);
+    Hook { name: name.to_string(), args, slots, ret, way, result: false }
+}
+
+fn function(btf: &Btf, symbol: &str, name: &str, way: Way) -> Result<Hook, String> {
+    let proto = function_proto(btf, symbol);
+    let proto = proto.ok_or_else(|| format!("the kernel's BTF has no function `{symbol}`"))?;
+    Ok(laid_out_as(btf, proto, 0, name, way))
+}
+
+/// Functions that the kernel makes for every tracepoint; their parameters are the tracepoint's, behind one of their own.
+const TRACEPOINT_FUNCTIONS: [&str; 3] = ["__traceiter_", "__probestub_", "__bpf_trace_"];
+
+/// A tracepoint's arguments stand in the type of its probes, `typedef void (*btf_trace_NAME)(void *, …)`, which gives
+/// no names; those stand at the functions made for it.
+fn tracepoint(btf: &Btf, name: &str, way: Way) -> Result<Hook, String> {
+    let missing = || format!("the kernel's BTF has no tracepoint `{name}`");
+    let typedef = btf.find(&format!("btf_trace_{name}"), TypeKind::Typedef).ok().flatten().ok_or_else(missing)?;
+    let Ok(Kind::Ptr(proto)) = btf.ty(strip(btf, typedef)).map(|t| t.get()) else { return Err(missing()) };
+    let Ok(Kind::FuncProto(proto)) = btf.ty(strip(btf, proto)).map(|t| t.get()) else { return Err(missing()) };
+    let mut hook = Hook { ret: None, ..laid_out_as(btf, proto, 1, name, way) };
+    let named = TRACEPOINT_FUNCTIONS.iter().find_map(|prefix| {
+        let proto = function_proto(btf, &format!("{prefix}{name}"))?;
+        let names: Vec<String> = proto.params().skip(1).map(|p| p.name.to_string()).collect();
+        (names.len() == hook.args.len() && names.iter().all(|n| !n.is_empty())).then_some(names)
+    });
+    for (arg, name) in hook.args.iter_mut().zip(named.into_iter().flatten()) {
+        arg.name = name;
+    }
+    Ok(hook)
+}
+
+fn function_proto<'a>(btf: &'a Btf, symbol: &str) -> Option<whistler_btf::FuncProto<'a>> {
+    let id = btf.find(symbol, TypeKind::Func).ok()??;
+    let Kind::Func { proto, .. } = btf.ty(id).ok()?.get() else { return None };
+    match btf.ty(proto).ok()?.get() {
+        Kind::FuncProto(p) => Some(p),
+        _ => None,
+    }
+}
+
+/// An iterator's context is a struct of the kernel, one pointer a member.
+fn iterator(btf: &Btf, name: &str) -> Result<Hook, String> {
+    let symbol = format!("bpf_iter__{name}");
+    let missing = || format!("the kernel's BTF has no iterator `{name}`");
+    let id = btf.find(&symbol, TypeKind::Struct).ok().flatten().ok_or_else(missing)?;
+    let members = btf.ty(id).ok().and_then(|t| t.composite()).ok_or_else(missing)?;
+    let mut args = Vec::new();
+    for m in members.members() {
+        // The kernel aligns each member to 8 bytes by a union around it.
+        let inner = btf.ty(strip(btf, m.ty)).ok().and_then(|t| t.composite()).filter(|_| m.name.is_empty());
+        match inner.and_then(|c| c.members().next()) {
+            Some(first) => args.push(Arg { name: first.name.to_string(), ty: first.ty, slot: m.bit_offset / 64 }),
+            None => args.push(Arg { name: m.name.to_string(), ty: m.ty, slot: m.bit_offset / 64 }),
+        }
+    }
+    let slots = args.len() as u32;
+    Ok(Hook { name: name.to_string(), args, slots, ret: None, way: Way::Members, result: false })
+}
