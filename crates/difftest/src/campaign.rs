@@ -8,7 +8,7 @@ use whistler_kernel::Kernel;
 
 use crate::ast::Program;
 use crate::generate::{generate, input};
-use crate::run::{Bench, Problem};
+use crate::run::{Bench, Problem, check};
 use crate::shrink::shrink;
 
 /// How many programs, from which seed on.
@@ -96,23 +96,29 @@ impl Campaign<'_> {
                 if target.isa < IsaLevel::V3 && seed % 4 != 0 || program.newest && target.isa < IsaLevel::V4 {
                     continue;
                 }
+                let text = program.text();
+                let checked = check(&text, target).and_then(|c| Ok((c.reference(&inputs)?, c)));
                 for &level in &self.levels {
                     let bench = Bench { kernel: self.kernel, target, opt: level };
-                    let Err(problem) = bench.judge(&program.text(), &inputs) else { continue };
-                    // Without optimisation a large program may need more stack than there is: said, not wrong.
-                    if level == OptLevel::None && matches!(&problem, Problem::Rejected(why) if why.contains("E0701")) {
+                    let problem = match &checked {
+                        Err(problem) => problem.clone(),
+                        Ok((wanted, checked)) => match bench.run(checked, wanted, &inputs) {
+                            Ok(()) => continue,
+                            Err(problem) => problem,
+                        },
+                    };
+                    if is_fair(&problem, level) {
                         continue;
                     }
-                    // So is an atomic operation that the machine does not have.
-                    if matches!(&problem, Problem::Rejected(why) if why.contains("needs instruction set v3")) {
-                        continue;
-                    }
-                    let known = failures.iter().any(|f| f.problem.kind() == problem.kind() && f.level == level);
+                    let known = failures.iter().any(|f| f.problem.is_like(&problem) && f.level == level);
                     let small = if known { program.clone() } else { self.small(&bench, &program, &inputs, &problem) };
                     let problem = bench.judge(&small.text(), &inputs).err().unwrap_or(problem);
                     failures.push(Failure { seed, target, level, problem, text: small.text() });
                     if self.stop_at_first {
                         return failures;
+                    }
+                    if checked.is_err() {
+                        break;
                     }
                 }
             }
@@ -122,8 +128,13 @@ impl Campaign<'_> {
     }
 
     fn small(&self, bench: &Bench<'_>, program: &Program, inputs: &[Vec<u8>], problem: &Problem) -> Program {
-        shrink(program, self.tries, |p| {
-            bench.judge(&p.text(), inputs).is_err_and(|other| other.kind() == problem.kind())
-        })
+        shrink(program, self.tries, |p| bench.judge(&p.text(), inputs).is_err_and(|other| other.is_like(problem)))
     }
+}
+
+/// What is said and not wrong: without optimisation a large program may need more stack than there is, and old
+/// machines lack some atomic operations.
+fn is_fair(problem: &Problem, level: OptLevel) -> bool {
+    let Problem::Rejected(why) = problem else { return false };
+    level == OptLevel::None && why.contains("E0701") || why.contains("needs instruction set v3")
 }

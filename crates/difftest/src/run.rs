@@ -33,6 +33,15 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether another one is of the same sort: the same kind and, where the compiler refused, the same error.
+    pub fn is_like(&self, other: &Problem) -> bool {
+        let code = |p: &Problem| match p {
+            Problem::Rejected(why) => why.split_once(']').map(|(code, _)| code.to_string()),
+            _ => None,
+        };
+        self.kind() == other.kind() && code(self) == code(other)
+    }
+
     /// The kind, so that a smaller program is only taken when it fails in the same way.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -51,11 +60,11 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What a run left behind.
+/// What the runs of a program, one after the other, left behind.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct After {
-    ret: u32,
-    packet: Vec<u8>,
+pub struct After {
+    /// Results and packets.
+    runs: Vec<(u32, Vec<u8>)>,
     /// Map, key, value; entries of only zeros are left out, so that a made and an absent array entry are alike.
     entries: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     /// Records of ring buffers, in order.
@@ -66,11 +75,13 @@ struct After {
 
 impl After {
     fn difference(&self, other: &After) -> Option<String> {
-        if self.ret != other.ret {
-            return Some(format!("result {:#x} / {:#x}", self.ret, other.ret));
-        }
-        if self.packet != other.packet {
-            return Some(format!("packet {:02x?} / {:02x?}", self.packet, other.packet));
+        for (i, ((ret, packet), (their_ret, their_packet))) in self.runs.iter().zip(&other.runs).enumerate() {
+            if ret != their_ret {
+                return Some(format!("run {i}: result {ret:#x} / {their_ret:#x}"));
+            }
+            if packet != their_packet {
+                return Some(format!("run {i}: packet {packet:02x?} / {their_packet:02x?}"));
+            }
         }
         for key in self.entries.keys().chain(other.entries.keys()) {
             let (a, b) = (self.entries.get(key), other.entries.get(key));
@@ -102,56 +113,74 @@ pub struct Bench<'k> {
     pub opt: OptLevel,
 }
 
-/// A compiled program.
-pub struct Compiled {
+/// A program that the compiler has checked, for a target.
+pub struct Checked {
     unit: Unit,
-    object: Object,
+    sources: Rc<RefCell<SourceMap>>,
+    target: Target,
+}
+
+/// Checks a source with the one program `p`.
+///
+/// # Errors
+/// [`Problem::Rejected`].
+pub fn check(text: &str, target: Target) -> Result<Checked, Problem> {
+    let sources = Rc::new(RefCell::new(SourceMap::new()));
+    let file = sources.borrow_mut().add("random.lisp", text);
+    let types = Rc::new(whistler_btf::NoTypes::new("random programs use no kernel types"));
+    let mut interp = Interp::new(Box::new(NoIo));
+    let mut session = Session::new(target, types);
+    let mut ds = session.load_source(&mut interp, &sources.borrow(), file);
+    let (unit, more) = session.check(&mut interp, None);
+    ds.extend(more);
+    let checked = Checked { unit, sources, target };
+    if ds.iter().any(Diagnostic::is_error) { Err(checked.rejected(&ds)) } else { Ok(checked) }
+}
+
+impl Checked {
+    fn rejected(&self, ds: &[Diagnostic]) -> Problem {
+        let errors: Vec<Diagnostic> = ds.iter().filter(|d| d.is_error()).cloned().collect();
+        Problem::Rejected(render_all(&errors, &self.sources.borrow(), Style::Plain))
+    }
+
+    /// What the reference says of runs on these packets.
+    ///
+    /// # Errors
+    /// [`Problem::Fault`].
+    pub fn reference(&self, inputs: &[Vec<u8>]) -> Result<After, Problem> {
+        reference(&self.unit, inputs)
+    }
 }
 
 impl Bench<'_> {
-    /// Compiles a source with the one program `p`.
-    pub fn compile(&self, text: &str) -> Result<Compiled, Problem> {
-        let sources = Rc::new(RefCell::new(SourceMap::new()));
-        let file = sources.borrow_mut().add("random.lisp", text);
-        let types = || Rc::new(whistler_btf::NoTypes::new("random programs use no kernel types"));
-        let rejected = |ds: &[Diagnostic]| {
-            let errors: Vec<Diagnostic> = ds.iter().filter(|d| d.is_error()).cloned().collect();
-            Problem::Rejected(render_all(&errors, &sources.borrow(), Style::Plain))
-        };
-        let mut interp = Interp::new(Box::new(NoIo));
-        let mut session = Session::new(self.target, types());
-        let mut ds = session.load_source(&mut interp, &sources.borrow(), file);
-        let (unit, more) = session.check(&mut interp, None);
-        ds.extend(more);
-        if ds.iter().any(Diagnostic::is_error) {
-            return Err(rejected(&ds));
+    /// Runs a checked program in every place; `wanted` is what the reference said.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn run(&self, checked: &Checked, wanted: &After, inputs: &[Vec<u8>]) -> Result<(), Problem> {
+        let object =
+            whistler_compiler::assemble::assemble(&checked.unit, &checked.sources.borrow(), &checked.target, self.opt);
+        let object = object.map_err(|ds| checked.rejected(&ds))?;
+        let vm = in_vm(&object, inputs)?;
+        if let Some(d) = wanted.difference(&vm) {
+            return Err(Problem::Mismatch(format!("reference / VM on {inputs:02x?}: {d}")));
         }
-        let object = whistler_compiler::assemble::assemble(&unit, &sources.borrow(), &self.target, self.opt);
-        let object = object.map_err(|ds| rejected(&ds))?;
-        Ok(Compiled { unit, object })
-    }
-
-    /// Runs a compiled program on every input, in every place.
-    pub fn run(&self, compiled: &Compiled, inputs: &[Vec<u8>]) -> Result<(), Problem> {
-        for input in inputs {
-            let wanted = reference(compiled, input)?;
-            let vm = in_vm(compiled, input)?;
-            if let Some(d) = wanted.difference(&vm) {
-                return Err(Problem::Mismatch(format!("reference / VM on {input:02x?}: {d}")));
-            }
-            if let Some(kernel) = self.kernel {
-                let real = in_kernel(kernel, compiled, input)?;
-                if let Some(d) = wanted.difference(&real) {
-                    return Err(Problem::Mismatch(format!("reference / kernel on {input:02x?}: {d}")));
-                }
+        if let Some(kernel) = self.kernel {
+            let real = in_kernel(kernel, &object, inputs)?;
+            if let Some(d) = wanted.difference(&real) {
+                return Err(Problem::Mismatch(format!("reference / kernel on {inputs:02x?}: {d}")));
             }
         }
         Ok(())
     }
 
     /// Compiles and runs.
+    ///
+    /// # Errors
+    /// What went wrong.
     pub fn judge(&self, text: &str, inputs: &[Vec<u8>]) -> Result<(), Problem> {
-        self.run(&self.compile(text)?, inputs)
+        let checked = check(text, self.target)?;
+        self.run(&checked, &checked.reference(inputs)?, inputs)
     }
 }
 
@@ -160,8 +189,8 @@ fn not_zero(value: &[u8]) -> bool {
 }
 
 /// The programs that `(tail-call jumps n)` finds: `tail-n`.
-fn tails(c: &Compiled) -> impl Iterator<Item = (u32, &str)> {
-    c.object.programs.iter().filter_map(|p| {
+fn tails(object: &Object) -> impl Iterator<Item = (u32, &str)> {
+    object.programs.iter().filter_map(|p| {
         let name = p.function.name.as_str();
         Some((name.strip_prefix("tail_")?.parse().ok()?, name))
     })
@@ -183,21 +212,27 @@ fn is_ring(m: &whistler_object::Map) -> bool {
     m.map_type == MapType::Ringbuf
 }
 
-fn reference(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
-    let mut world = World::new(&c.unit);
-    world.set_packet(packet);
-    for (i, m) in c.unit.maps.iter().enumerate().filter(|(_, m)| &*m.name == JUMPS) {
-        for f in c.unit.functions.iter().filter(|f| f.program.is_some()) {
+fn reference(unit: &Unit, inputs: &[Vec<u8>]) -> Result<After, Problem> {
+    let mut world = World::new(unit);
+    for (i, m) in unit.maps.iter().enumerate().filter(|(_, m)| &*m.name == JUMPS) {
+        for f in unit.functions.iter().filter(|f| f.program.is_some()) {
             let number = f.name.strip_prefix("tail-").and_then(|n| n.parse::<u32>().ok());
             if let Some(n) = number.filter(|n| *n < m.max_entries) {
                 world.set_program(MapId(i as u32), n, &f.name);
             }
         }
     }
-    let out = refeval::run(&c.unit, "p", &mut world).map_err(|f| Problem::Fault(format!("reference: {}", f.0)))?;
+    let steps = world.steps;
+    let mut runs = Vec::new();
+    for packet in inputs {
+        world.steps = steps;
+        world.set_packet(packet);
+        let out = refeval::run(unit, "p", &mut world).map_err(|f| Problem::Fault(format!("reference: {}", f.0)))?;
+        runs.push((out.ret as u32, world.packet().to_vec()));
+    }
     let mut entries = BTreeMap::new();
     let mut records = Vec::new();
-    for (i, m) in c.unit.maps.iter().enumerate() {
+    for (i, m) in unit.maps.iter().enumerate() {
         records.extend(world.records(MapId(i as u32)).iter().map(|r| (m.name.replace('-', "_"), r.clone())));
         for (key, value) in world.entries(MapId(i as u32)) {
             if not_zero(&value) {
@@ -205,22 +240,26 @@ fn reference(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
             }
         }
     }
-    let globals = c.unit.globals.iter().enumerate().filter(|(_, g)| g.writable);
+    let globals = unit.globals.iter().enumerate().filter(|(_, g)| g.writable);
     let globals = globals.map(|(i, g)| (g.name.replace('-', "_"), world.global(i).to_vec())).collect();
-    Ok(After { ret: out.ret as u32, packet: world.packet().to_vec(), entries, records, globals })
+    Ok(After { runs, entries, records, globals })
 }
 
-fn in_vm(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
+fn in_vm(object: &Object, inputs: &[Vec<u8>]) -> Result<After, Problem> {
     let fault = |e: &dyn std::fmt::Display| Problem::Fault(format!("VM: {e}"));
-    let mut machine = Machine::new(&c.object, MachineOptions::default()).map_err(|e| fault(&e))?;
-    for (n, program) in tails(c) {
+    let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| fault(&e))?;
+    for (n, program) in tails(object) {
         machine.set_program(JUMPS, n, Some(program)).map_err(|e| fault(&e))?;
     }
-    let input = RunInput { packet: Some(packet.to_vec()), ..RunInput::default() };
-    let out = machine.run("p", input).map_err(|e| fault(&e))?;
+    let mut runs = Vec::new();
+    for packet in inputs {
+        let input = RunInput { packet: Some(packet.clone()), ..RunInput::default() };
+        let out = machine.run("p", input).map_err(|e| fault(&e))?;
+        runs.push((out.ret as u32, out.packet));
+    }
     let mut entries = BTreeMap::new();
     let mut records = Vec::new();
-    for m in &c.object.maps {
+    for m in &object.maps {
         if is_ring(m) {
             let drained = machine.drain_ring(&m.name).map_err(|e| fault(&e))?;
             records.extend(drained.into_iter().map(|r| (m.name.clone(), r)));
@@ -238,27 +277,31 @@ fn in_vm(c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
         }
     }
     let mut globals = BTreeMap::new();
-    for g in &c.object.globals {
+    for g in &object.globals {
         globals.insert(g.name.clone(), machine.global(&g.name).unwrap_or_default().to_vec());
     }
-    Ok(After { ret: out.ret as u32, packet: out.packet, entries, records, globals })
+    Ok(After { runs, entries, records, globals })
 }
 
-fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Problem> {
-    let loaded = Loader::new(kernel).load(&c.object).map_err(|e| match &e {
+fn in_kernel(kernel: &Kernel, object: &Object, inputs: &[Vec<u8>]) -> Result<After, Problem> {
+    let loaded = Loader::new(kernel).load(object).map_err(|e| match &e {
         LoadError::Verifier(v) => Problem::Verifier(format!("{e}\n{}", v.log)),
         _ => Problem::Verifier(e.to_string()),
     })?;
     let fault = |e: &dyn std::fmt::Display| Problem::Fault(format!("kernel: {e}"));
     let program = loaded.program("p").ok_or_else(|| fault(&"the program is not there"))?;
-    for (n, name) in tails(c) {
+    for (n, name) in tails(object) {
         let (Some(map), Some(to)) = (loaded.map(JUMPS), loaded.program(name)) else { continue };
         map.update_fd(&n.to_le_bytes(), to.as_fd()).map_err(|e| fault(&e))?;
     }
-    let out = program.test_run(&TestRun { data_in: packet, ..TestRun::default() }).map_err(|e| fault(&e))?;
+    let mut runs = Vec::new();
+    for packet in inputs {
+        let out = program.test_run(&TestRun { data_in: packet, ..TestRun::default() }).map_err(|e| fault(&e))?;
+        runs.push((out.retval, out.data_out));
+    }
     let mut entries = BTreeMap::new();
     let mut records = Vec::new();
-    for m in &c.object.maps {
+    for m in &object.maps {
         let Some(map) = loaded.map(&m.name) else { continue };
         if is_ring(m) {
             let mut ring = RingConsumer::new().map_err(|e| fault(&e))?;
@@ -283,9 +326,9 @@ fn in_kernel(kernel: &Kernel, c: &Compiled, packet: &[u8]) -> Result<After, Prob
         }
     }
     let mut globals = BTreeMap::new();
-    for g in &c.object.globals {
+    for g in &object.globals {
         let Some(handle) = loaded.global(&g.name) else { continue };
         globals.insert(g.name.clone(), handle.read().map_err(|e| fault(&e))?);
     }
-    Ok(After { ret: out.retval, packet: out.data_out, entries, records, globals })
+    Ok(After { runs, entries, records, globals })
 }

@@ -1,0 +1,21 @@
+;;; `deref` is the place that a typed pointer points to: read, written, added to.
+;;; packet: 05
+;;; out: 5 8 8 -2 1
+(defstruct box (n u64) (m i16))
+(defmap m :type :array :key u32 :value u64 :max-entries 1)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defsubprog bump ((p (ptr i16)) (by i16)) void (incf (deref p) by))
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let* ((b (make-box)) (p (box-n-ptr b)))
+      (setf (deref p) (load u8 d 0))
+      (setf (getmap out 0) (deref p))
+      (incf (deref p) 3)
+      (setf (getmap out 1) (deref p)
+            (getmap out 2) (box-n b))
+      (bump (box-m-ptr b) -2)
+      (setf (getmap out 3) (box-m b))
+      (when-let ((q (map-lookup m 0)))
+        (incf (deref q))
+        (setf (getmap out 4) (deref q)))))
+  XDP_PASS)

@@ -1,0 +1,26 @@
+;;; Keys and values by pointer, and the original's names for the map forms.
+;;; packet: 00
+;;; out: 0 41 1 42 0 0 0 -2 7
+;;; map: m[0500000001000000] = 0700000000000000
+(defstruct k (a u32) (b u32))
+(defmap m :type :hash :key k :value u64 :max-entries 8)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (let ((key (make-k)) (v u64 41))
+    (setf (k-a key) 5)
+    (setf (getmap out 0) (map-update-ptr m key (stack-addr v) 0))
+    (when-let ((p (map-lookup-ptr m key)))
+      (setf (getmap out 1) (load u64 p 0))
+      (setf (getmap out 2) 1)
+      (incf (deref p))
+      (setf (getmap out 3) (deref p)))
+    (setf (getmap out 4) (map-delete-ptr m key))
+    (setf (getmap out 5) (null (map-lookup m key))
+          (getmap out 5) (- (getmap out 5) 1))
+    (setf (k-b key) 1)
+    (setf (getmap out 6) (setmap m key 7))
+    (setf (k-a key) 6)
+    (setf (getmap out 7) (delmap m key))
+    (setf (k-a key) 5)
+    (setf (getmap out 8) (getmap m key)))
+  XDP_PASS)
