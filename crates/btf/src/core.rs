@@ -64,12 +64,6 @@ impl CoreKind {
         (self as u8) <= CoreKind::FieldRShiftU64 as u8
     }
 
-    /// Whether it asks if something is there. What the instruction holds is 1 by the local types, which have it;
-    /// in a program that has not left us yet it may be 0: what its author's kernel has.
-    pub const fn is_existence(self) -> bool {
-        matches!(self, CoreKind::FieldExists | CoreKind::TypeExists | CoreKind::EnumvalExists | CoreKind::TypeMatches)
-    }
-
     /// Whether it asks about an enumerator.
     pub const fn is_enumval(self) -> bool {
         matches!(self, CoreKind::EnumvalExists | CoreKind::EnumvalValue)

@@ -434,8 +434,9 @@ fn worth(kind: CoreKind, spec: Option<&Spec<'_>>) -> Result<Worth, CoreError> {
     let plain = |value: u64| Worth { value: Some(value), validate: true, field: None };
     let poison = Worth { value: None, validate: true, field: None };
     Ok(match (kind, spec) {
-        // Nothing to compare with: see `CoreKind::is_existence`.
-        (kind, _) if kind.is_existence() => Worth { validate: false, ..plain(u64::from(spec.is_some())) },
+        (CoreKind::FieldExists | CoreKind::TypeExists | CoreKind::EnumvalExists | CoreKind::TypeMatches, _) => {
+            plain(u64::from(spec.is_some()))
+        }
         // A type that is missing has id and size 0 (libbpf: no poisoning for type relocations).
         (CoreKind::TypeIdLocal | CoreKind::TypeIdTarget, s) => {
             // Ids of types move when objects are linked: nothing to compare with.

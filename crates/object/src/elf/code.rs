@@ -115,12 +115,6 @@ pub(super) fn encode<'a>(
             let (target, r_type) = patch(object, &mut insns, r.insn, &r.symbol, text, data).map_err(bad)?;
             relocs.push(Reloc { offset: u64::from(part.start + r.insn) * 8, r_type, target });
         }
-        // Other loaders compare with what the local types say, and those have what is asked for.
-        for c in f.core.iter().filter(|c| c.reloc.kind.is_existence()) {
-            if let Some(insn) = insns.get_mut(c.insn as usize) {
-                insn.imm = 1;
-            }
-        }
         bytes.extend(Insn::encode_all(&insns));
     }
     relocs.sort_by_key(|r| r.offset);
