@@ -8,7 +8,7 @@ use whistler_diag::Span;
 use whistler_isa::{AttachType, ProgType};
 use whistler_lisp::{Form, Symbol};
 
-use crate::hir::{GlobalDef, MapDef, StructDef, Ty};
+use crate::hir::{EnumDef, GlobalDef, MapDef, StructDef, Ty};
 use crate::names::{Names, norm};
 
 /// What kind of thing a name is declared as.
@@ -104,17 +104,6 @@ pub struct SubprogDecl {
     pub form: Form,
 }
 
-/// An enum.
-#[derive(Debug)]
-pub struct EnumDef {
-    /// Name as written.
-    pub name: Symbol,
-    /// Members with their values.
-    pub members: Vec<(Symbol, i64)>,
-    /// Its integer type.
-    pub ty: Ty,
-}
-
 /// A field at a fixed offset in raw bytes (`defheader`), or in a tracepoint's record.
 #[derive(Clone, Debug)]
 pub struct RawField {
@@ -192,8 +181,8 @@ pub struct Env {
     pub accessors: FxHashMap<Symbol, (Accessor, Symbol)>,
     /// Constants that declarations bring (`+S-size+`, enum members), by normal name.
     pub constants: FxHashMap<Symbol, i128>,
-    /// Members of enums by keyword name; `None` when two enums differ on it.
-    pub keywords: FxHashMap<Symbol, Option<i64>>,
+    /// The enums that have a member of this (normal) name.
+    pub keywords: FxHashMap<Symbol, Vec<Rc<EnumDef>>>,
     /// What each checked program or subprogram mentions.
     pub uses: FxHashMap<Symbol, FxHashSet<Symbol>>,
     /// Whether the kernel has a struct of a name.

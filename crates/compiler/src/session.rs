@@ -16,7 +16,7 @@ use crate::check::{Checker, at};
 use crate::decl::{self, Declared, Mode};
 use crate::diagnostics as diag;
 use crate::env::{DeclKind, Env};
-use crate::hir::{Space, Ty, Unit};
+use crate::hir::{At, Space, Ty, Unit};
 use crate::host::{self, Interp};
 use crate::names::norm;
 
@@ -182,7 +182,7 @@ impl Session {
             "defunion" => decl::structs::union(env, interp, diags, form, mode),
             "defenum" => decl::structs::enumeration(env, interp, diags, form, mode),
             "defmap" => decl::maps::map(env, interp, &self.target, diags, form, mode),
-            "defglobal" | "defparam" => decl::maps::global(env, interp, diags, form, mode),
+            "defglobal" | "defparam" => decl::globals::global(env, interp, diags, form, mode),
             "defsubprog" => decl::programs::subprogram(env, interp, diags, form, mode),
             "defprog" => decl::programs::program(env, interp, &self.target, diags, form, mode),
             "deftracepoint" => decl::kernel_types::tracepoint(env, types, diags, form),
@@ -326,6 +326,9 @@ impl Session {
         for name in subprograms {
             c.uncalled(name);
         }
+        if names.is_none() {
+            c.contents();
+        }
         let mut unit = std::mem::take(&mut c.unit);
         c.kernel.finish(&mut unit.btf);
         let diags = std::mem::take(&mut c.diags);
@@ -425,6 +428,45 @@ fn skipped(form: &Form, diags: &mut Vec<Diagnostic>) {
 }
 
 impl Checker<'_> {
+    /// Checks that the programs that lie in program arrays from the start are there, and of one type for each.
+    fn contents(&mut self) {
+        let arrays: Vec<_> =
+            self.unit.maps.iter().filter(|m| m.map_type == whistler_isa::MapType::ProgArray).cloned().collect();
+        for map in arrays {
+            let here = At { span: map.span, origin: None };
+            let mut first: Option<(Symbol, whistler_isa::ProgType)> = None;
+            for (_, name) in &map.contents {
+                let name = Symbol::intern(name);
+                let Some(decl) = self.env.programs.get(name).cloned() else {
+                    let mut d = diag::error(
+                        &diag::UNKNOWN_NAME,
+                        &here,
+                        format!("there is no program `{name}` to put into `{}`", map.name),
+                    );
+                    if let Some(near) = crate::names::nearest(name.name(), self.env.programs.names().map(Symbol::name))
+                    {
+                        d = d.help(format!("did you mean `{near}`?"));
+                    }
+                    self.report(d);
+                    continue;
+                };
+                match first {
+                    Some((other, ty)) if ty != decl.prog_type => {
+                        let text = format!(
+                            "the programs in `{}` are of one type, and `{other}` is :{}, `{name}` :{}",
+                            map.name,
+                            ty.keyword(),
+                            decl.prog_type.keyword()
+                        );
+                        self.report(diag::error(&diag::MAP_RULE, &here, text).also(decl.form.span, "declared here"));
+                    }
+                    Some(_) => {}
+                    None => first = Some((name, decl.prog_type)),
+                }
+            }
+        }
+    }
+
     /// Checks a subprogram that no program calls, for its mistakes alone.
     fn uncalled(&mut self, name: Symbol) {
         if self.was_instanced(name) {

@@ -59,7 +59,7 @@ pub fn named(env: &Env, s: Symbol) -> Option<Ty> {
         return Some(Ty::Struct(d.clone()));
     }
     if let Some(e) = env.enums.get(s) {
-        return Some(e.ty.clone());
+        return Some(Ty::Enum(e.clone()));
     }
     env.kernel_structs.get(&norm(s)).map(|n| Ty::Kernel(n.clone()))
 }
@@ -92,14 +92,7 @@ pub fn parse(env: &mut Env, host: &mut Interp, form: &Form) -> Result<Ty, Box<Di
     if head.is("array") {
         let [elem, n] = rest else { return bad("an array type is written (array TYPE n)") };
         let elem = parse(env, host, elem)?;
-        if matches!(elem, Ty::Void | Ty::Kernel(_)) {
-            return bad("an array needs elements of a known size");
-        }
-        let count = crate::host::eval_number(host, n)?;
-        return match count.and_then(|n| u32::try_from(n).ok()) {
-            Some(n) if u64::from(n) * u64::from(elem.size()) < 1 << 31 => Ok(Ty::Array(Rc::new(elem), n)),
-            _ => bad("the length of an array is a number from 0 to 2³¹ bytes"),
-        };
+        return array(host, elem, form, n);
     }
     if head.is("ptr") {
         let [to] = rest else { return bad("a pointer type is written (ptr TYPE)") };
@@ -121,4 +114,17 @@ pub fn parse(env: &mut Env, host: &mut Interp, form: &Form) -> Result<Ty, Box<Di
         return parse(env, host, name);
     }
     bad("this is no type: there are (array TYPE n), (ptr TYPE) and (nullable (ptr TYPE))")
+}
+
+/// The array of as many elements as `n` says.
+pub fn array(host: &mut Interp, elem: Ty, form: &Form, n: &Form) -> Result<Ty, Box<Diagnostic>> {
+    let bad = |text: &str| Err(Box::new(diag::error(&diag::UNKNOWN_TYPE, &at(form), text.to_string())));
+    if elem.size() == 0 {
+        return bad("an array needs elements of a known size");
+    }
+    let count = crate::host::eval_number(host, n)?;
+    match count.and_then(|n| u32::try_from(n).ok()) {
+        Some(n) if u64::from(n) * u64::from(elem.size()) < 1 << 31 => Ok(Ty::Array(Rc::new(elem), n)),
+        _ => bad("the length of an array is a number from 0 to 2³¹ bytes"),
+    }
 }

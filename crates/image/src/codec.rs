@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use whistler_compiler::hir::{StructDef, Ty};
+use whistler_compiler::hir::{EnumDef, StructDef, Ty};
 use whistler_lisp::{Heap, Interp, LispError, RecordLayout, Symbol, Value};
 
 /// How a type's bytes are read and written.
@@ -18,6 +18,8 @@ pub struct Codec {
 enum Plan {
     /// An integer.
     Int { signed: bool, big_endian: bool },
+    /// A member's keyword, or the number where no member has it.
+    Enum(Rc<EnumDef>),
     /// 0 is `nil`, all else `t`.
     Bool,
     /// One character.
@@ -54,6 +56,7 @@ impl Codec {
         let plan = match ty {
             Ty::Int(i) => Plan::Int { signed: i.signed, big_endian: false },
             Ty::Ptr(_) => Plan::Int { signed: false, big_endian: false },
+            Ty::Enum(e) => Plan::Enum(e.clone()),
             Ty::Bool => Plan::Bool,
             Ty::Char => Plan::Char,
             Ty::Array(elem, n) => match &**elem {
@@ -61,9 +64,22 @@ impl Codec {
                 elem => Plan::Array(Rc::new(Codec::new(elem, host)), *n as usize),
             },
             Ty::Struct(def) => Plan::Record(Rc::new(record_plan(def, host))),
-            Ty::Void | Ty::Never | Ty::Kernel(_) => Plan::Bytes,
+            Ty::Void | Ty::Never | Ty::Kernel(_) | Ty::Map(_) => Plan::Bytes,
         };
         Codec { size, plan }
+    }
+
+    /// Its numbers, or those of its elements, lie in memory big-endian.
+    fn reverse_numbers(&mut self) {
+        match &mut self.plan {
+            Plan::Int { big_endian, .. } => *big_endian = true,
+            Plan::Array(elem, _) => {
+                let mut reversed = (**elem).clone();
+                reversed.reverse_numbers();
+                *elem = Rc::new(reversed);
+            }
+            _ => {}
+        }
     }
 
     /// The codec of bytes without a type: a number up to eight of them, else a vector of bytes.
@@ -109,6 +125,7 @@ impl Codec {
                 let shift = 64 - 8 * (self.size as u32).clamp(1, 8);
                 Value::Int(((n << shift) as i64) >> shift)
             }
+            Plan::Enum(e) => member(e, e.int.canonical(number(bytes, false) as i64)),
             Plan::Bool => Value::from(bytes.iter().any(|b| *b != 0)),
             Plan::Char => Value::Char(char::from(bytes.first().copied().unwrap_or(0))),
             Plan::Text => {
@@ -157,22 +174,17 @@ impl Codec {
                     Value::Char(c) => i128::from(u32::from(c)),
                     _ => heap.as_i128(value).ok_or_else(|| self.not_a(value, heap, "an integer"))?,
                 };
-                let bits = 8 * out.len() as u32;
-                let (lo, hi) = if *signed {
-                    (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1)
-                } else {
-                    (0, (1i128 << bits) - 1)
-                };
-                // A negative number for an unsigned place means its bits, as in C.
-                if n > hi || n < lo.min(-(1i128 << (bits - 1))) {
-                    return Err(LispError::simple(format!("{n} does not fit in {bits} bits")));
-                }
-                let le = n.to_le_bytes();
-                let len = out.len();
-                out.copy_from_slice(&le[..len]);
+                put(n, *signed, out)?;
                 if *big_endian {
                     out.reverse();
                 }
+            }
+            Plan::Enum(e) => {
+                let n = match value {
+                    Value::Symbol(s) if s.is_keyword() => e.value(s.name()).map(i128::from),
+                    _ => heap.as_i128(value),
+                };
+                put(n.ok_or_else(|| self.not_a(value, heap, &format!("a member of {}", e.name)))?, e.int.signed, out)?;
             }
             Plan::Bool => out.fill(u8::from(value.is_true() && value != Value::Int(0))),
             Plan::Char => match value {
@@ -235,8 +247,16 @@ impl FieldPlan {
         match self.bits {
             None => self.codec.decode(at, heap),
             Some((pos, width)) => {
-                let n = number(at.get(..at.len().min(8)).unwrap_or(at), false);
-                heap.unsigned((n >> pos) & mask(width))
+                let bytes = at.iter().take(16).rev().fold(0u128, |n, b| (n << 8) | u128::from(*b));
+                let n = (bytes >> pos) as u64 & mask(width);
+                let shift = 64 - u32::from(width);
+                let signed = ((n << shift) as i64) >> shift;
+                match &self.codec.plan {
+                    Plan::Int { signed: true, .. } => Value::Int(signed),
+                    Plan::Enum(e) => member(e, if e.int.signed { signed } else { n as i64 }),
+                    Plan::Bool => Value::from(n != 0),
+                    _ => heap.unsigned(n),
+                }
             }
         }
     }
@@ -247,15 +267,39 @@ impl FieldPlan {
             let len = self.codec.size.min(to.len());
             return self.codec.encode_into(value, heap, &mut to[..len]);
         };
-        let n = heap.as_i128(value).and_then(|n| u64::try_from(n).ok()).filter(|n| *n <= mask(width));
+        let most = i128::from(mask(width));
+        let n = match (&self.codec.plan, value) {
+            (Plan::Enum(e), Value::Symbol(s)) if s.is_keyword() => e.value(s.name()).map(i128::from),
+            (Plan::Bool, v) => Some(i128::from(v.is_true() && v != Value::Int(0))),
+            _ => heap.as_i128(value),
+        };
+        let n = n.filter(|n| (-(most / 2) - 1..=most).contains(n)).map(|n| n as u64 & mask(width));
         let n = n.ok_or_else(|| LispError::simple(format!("`{}` takes a number of {width} bits", self.name)))?;
-        let bytes = usize::from((pos + width).div_ceil(8)).min(to.len());
+        let bytes = (usize::from(pos) + usize::from(width)).div_ceil(8).min(to.len());
         for (i, b) in to[..bytes].iter_mut().enumerate() {
             let (m, v) = (u128::from(mask(width)) << pos, u128::from(n) << pos);
             *b = (*b & !((m >> (8 * i)) as u8)) | (v >> (8 * i)) as u8;
         }
         Ok(())
     }
+}
+
+/// A member's keyword; the number where there is none.
+fn member(e: &EnumDef, n: i64) -> Value {
+    e.member(n).map_or(Value::Int(n), |name| Value::Symbol(Symbol::keyword(name)))
+}
+
+/// Writes a number into as many bytes as there are. Errors: it does not fit.
+fn put(n: i128, signed: bool, out: &mut [u8]) -> Result<(), LispError> {
+    let bits = 8 * out.len() as u32;
+    let (lo, hi) = if signed { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
+    // A negative number for an unsigned place means its bits, as in C.
+    if n > hi || n < lo.min(-(1i128 << (bits - 1))) {
+        return Err(LispError::simple(format!("{n} does not fit in {bits} bits")));
+    }
+    let len = out.len();
+    out.copy_from_slice(&n.to_le_bytes()[..len]);
+    Ok(())
 }
 
 fn mask(width: u8) -> u64 {
@@ -273,8 +317,8 @@ fn record_plan(def: &StructDef, host: &Interp) -> RecordPlan {
         .iter()
         .map(|f| {
             let mut codec = Codec::new(&f.ty, host);
-            if let Plan::Int { big_endian, .. } = &mut codec.plan {
-                *big_endian = f.big_endian;
+            if f.big_endian {
+                codec.reverse_numbers();
             }
             FieldPlan { name: f.name.clone(), offset: f.offset as usize, bits: f.bits, codec }
         })

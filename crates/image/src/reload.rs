@@ -147,6 +147,7 @@ impl Shared {
             value_type: None,
             inner: None,
             pin: def.pin.clone(),
+            contents: Vec::new(),
             extra: 0,
             span: def.span,
         };

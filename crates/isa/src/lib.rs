@@ -21,7 +21,7 @@ mod target;
 pub use attach::{ATTACH_TYPES, AttachType, AttachTypeInfo};
 pub use helpers::{Access, Arg, ArgKind, HELPERS, Helper, HelperFlags, MemSize, ProgSet, Ret};
 pub use insn::{Insn, Reg, op};
-pub use map::{EntriesRule, MAP_TYPES, MapType, MapTypeInfo, MapValueKind, SizeRule, map_flags};
+pub use map::{EntriesRule, MAP_TYPES, MapType, MapTypeInfo, MapValueKind, Operation, SizeRule, map_flags};
 pub use prog::{ContextKind, PROG_TYPES, PROGRAM_KINDS, ProgType, ProgTypeInfo, ProgramKind, ReturnRule};
 pub use table::same_name;
 pub use target::{IsaLevel, KernelVersion, Target};

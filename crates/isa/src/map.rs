@@ -113,6 +113,25 @@ pub enum MapValueKind {
     None,
 }
 
+/// What a program can do to a map by key or by order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Operation {
+    /// Find the value, map or socket under a key.
+    Lookup,
+    /// Put a value under a key.
+    Update,
+    /// Take the entry under a key out.
+    Delete,
+    /// Put a value in.
+    Push,
+    /// Take the next value out.
+    Pop,
+    /// Look at the next value, or ask for one.
+    Peek,
+    /// Call a function for every entry.
+    Walk,
+}
+
 /// The facts of one map type.
 #[derive(Debug)]
 pub struct MapTypeInfo {
@@ -291,6 +310,25 @@ impl MapTypeInfo {
 }
 
 impl MapType {
+    /// Whether programs have this operation on maps of the type. Rules: `check_map_func_compatibility` in the kernel's
+    /// kernel/bpf/verifier.c, and for arrays that no entry of theirs can be deleted.
+    pub const fn allows(self, op: Operation) -> bool {
+        use MapType::*;
+        use Operation::*;
+        match self {
+            Array | PercpuArray => matches!(op, Lookup | Update | Walk),
+            Hash | LruHash | PercpuHash | LruPercpuHash => matches!(op, Lookup | Update | Delete | Walk),
+            LpmTrie => matches!(op, Lookup | Update | Delete),
+            ArrayOfMaps | HashOfMaps | Devmap | DevmapHash | Xskmap => matches!(op, Lookup),
+            Sockmap | Sockhash => matches!(op, Lookup | Delete),
+            Queue | Stack => matches!(op, Push | Pop | Peek),
+            BloomFilter => matches!(op, Push | Peek),
+            Unspec | ProgArray | PerfEventArray | StackTrace | CgroupArray | Cpumap | CgroupStorage
+            | ReuseportSockarray | PercpuCgroupStorage | SkStorage | StructOps | Ringbuf | InodeStorage
+            | TaskStorage | UserRingbuf | CgrpStorage | Arena => false,
+        }
+    }
+
     /// The keyword (without `:`) of the type.
     pub fn keyword(self) -> &'static str {
         self.info().keyword

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use whistler_btf::{Btf, TypeKind};
 use whistler_diag::Span;
-use whistler_isa::{AttachType, Insn, MapType, ProgType};
+use whistler_isa::{AttachType, Insn, MapType, MapValueKind, ProgType};
 use whistler_kernel::{Feature, Kernel};
 use whistler_object::{self as object, Object};
 use whistler_sys::bpf::{AttachBtf, BtfLoad, LoadFailure, MapBtf, MapCreate, ProgLoad};
@@ -96,8 +96,11 @@ impl<'k> Loader<'k> {
 
     /// Loads an object: nothing stays in the kernel when it fails.
     pub fn load(&self, object: &Object) -> Result<Loaded, LoadError> {
-        let wanted =
-            |p: &&object::Program| self.options.only.is_empty() || self.options.only.contains(&p.function.name);
+        let placed = |name: &str| object.maps.iter().any(|m| m.contents.iter().any(|(_, n)| n == name));
+        let wanted = |p: &&object::Program| {
+            let name = &p.function.name;
+            self.options.only.is_empty() || self.options.only.contains(name) || placed(name)
+        };
         let programs: Vec<&object::Program> = object.programs.iter().filter(wanted).collect();
         let mut notes = Vec::new();
 
@@ -117,6 +120,9 @@ impl<'k> Loader<'k> {
         for m in &object.maps {
             maps.insert(m.name.clone(), self.map(m, typed)?);
         }
+        for m in object.maps.iter().filter(|m| m.map_type.info().holds == MapValueKind::Map) {
+            fill(m, &maps, |name| maps.get(name).map(|m: &Arc<Map>| m.as_fd()))?;
+        }
         let globals = globals::create(object, &self.options.reuse_globals)?;
 
         let types = Btf::parse(object.btf.clone()).ok();
@@ -126,6 +132,9 @@ impl<'k> Loader<'k> {
             let records = btf.as_ref().map(|b| (b, records));
             let p = self.program(program, layout, &names, records)?;
             loaded.insert(program.function.name.clone(), Arc::new(p));
+        }
+        for m in object.maps.iter().filter(|m| m.map_type.info().holds == MapValueKind::Program) {
+            fill(m, &maps, |name| loaded.get(name).map(|p: &Arc<Program>| p.as_fd()))?;
         }
         Ok(Loaded { maps, globals, programs: loaded, notes })
     }
@@ -347,6 +356,24 @@ impl<'k> Loader<'k> {
             log: failure.log,
         }))
     }
+}
+
+/// Puts in what lies in a map from the start; what is not of this load stays as it is.
+fn fill<'a>(
+    def: &object::Map,
+    maps: &FxHashMap<String, Arc<Map>>,
+    found: impl Fn(&str) -> Option<std::os::fd::BorrowedFd<'a>>,
+) -> Result<(), LoadError> {
+    let Some(map) = maps.get(&def.name) else { return Ok(()) };
+    for (index, name) in &def.contents {
+        let Some(fd) = found(name) else { continue };
+        map.update_fd(&index.to_ne_bytes(), fd).map_err(|cause| LoadError::Map {
+            map: def.name.clone(),
+            why: format!("`{name}` can't be put at index {index}: {cause}"),
+            cause,
+        })?;
+    }
+    Ok(())
 }
 
 /// A program of a type needs these (KERNELS.md, measured).

@@ -166,6 +166,8 @@ pub struct Map {
     pub value_type: Option<u32>,
     /// The shape of the inner maps of a map of maps.
     pub inner: Option<Box<Map>>,
+    /// What lies in it from the start: an index, and the name of a map (in a map of maps) or program.
+    pub contents: Vec<(u32, String)>,
     /// Path to pin it at, or to take it from.
     pub pin: Option<String>,
     /// `map_extra` (bloom filter hashes, arena address).

@@ -68,6 +68,7 @@ fn main() {
         value_type: None,
         inner: None,
         pin: None,
+        contents: Vec::new(),
         extra: 0,
         span: Default::default(),
     };

@@ -3,7 +3,7 @@
 //! the next run; everything else starts afresh.
 
 use rustc_hash::FxHashMap;
-use whistler_isa::ProgType;
+use whistler_isa::{MapType, ProgType};
 use whistler_object::{Global, Mutability, Object, Symbol};
 
 use crate::code::{Code, Resolve};
@@ -304,7 +304,25 @@ impl Machine {
             state.programs.push(ProgramStart { name, start, prog_type: p.prog_type });
             start += p.function.insns.len() + 1;
         }
-        Ok(Machine { code, state, maps, globals })
+        let mut machine = Machine { code, state, maps, globals };
+        for def in &object.maps {
+            machine.fill(def).map_err(|e| MachineError::Map { map: def.name.clone(), reason: e.to_string() })?;
+        }
+        Ok(machine)
+    }
+
+    /// Puts in what a map of maps or programs holds from the start. Programs that are not in the object are left out.
+    fn fill(&mut self, def: &whistler_object::Map) -> Result<(), MapError> {
+        for (index, name) in &def.contents {
+            match def.map_type {
+                MapType::ProgArray if self.state.programs.iter().any(|p| p.name == *name) => {
+                    self.set_program(&def.name, *index, Some(name))?;
+                }
+                MapType::ProgArray => {}
+                _ => self.set_inner_map(&def.name, &index.to_le_bytes(), Some(name))?,
+            }
+        }
+        Ok(())
     }
 
     /// Names of the programs, in the object's order.

@@ -4,31 +4,30 @@ use rustc_hash::FxHashMap;
 use whistler_btf::{BtfBuilder, Linkage, MemberDef, TypeId, int_encoding};
 use whistler_isa::ContextKind;
 
-use crate::hir::{Function, StructDef, Ty, Unit};
+use crate::hir::{Function, MapDef, StructDef, Ty, Unit};
 use crate::lower::{Lowered, symbol_name};
 
 /// Ids of what the object refers to, each in the order of the unit's vectors.
 pub(super) struct TypeIds {
-    /// Key and value.
-    pub maps: Vec<(Option<u32>, Option<u32>)>,
+    pub maps: Vec<MapTypes>,
     pub globals: Vec<u32>,
     pub strings: Vec<u32>,
     /// `FUNC`s.
     pub functions: Vec<u32>,
 }
 
+/// The types of a map's keys and values.
+pub(super) struct MapTypes {
+    pub key: Option<u32>,
+    pub value: Option<u32>,
+    /// Of the maps inside.
+    pub inner: Option<Box<MapTypes>>,
+}
+
 /// Completes the unit's BTF and gives its bytes.
 pub(super) fn build(unit: &Unit, lowered: &Lowered) -> (TypeIds, Vec<u8>) {
     let mut t = Types { btf: unit.btf.clone(), structs: FxHashMap::default() };
-    let maps = unit
-        .maps
-        .iter()
-        .map(|m| {
-            let key = m.key.as_ref().map(|ty| t.of(ty).0);
-            let value = m.value.as_ref().map(|ty| t.of(ty).0);
-            (key, value)
-        })
-        .collect();
+    let maps = unit.maps.iter().map(|m| t.map(m)).collect();
     let globals = unit.globals.iter().map(|g| t.of(&g.ty).0).collect();
     let strings = lowered.strings.iter().map(|(_, bytes)| t.bytes(bytes.len() as u32).0).collect();
     let functions = unit.functions.iter().map(|f| t.function(f).0).collect();
@@ -42,9 +41,17 @@ struct Types {
 }
 
 impl Types {
+    fn map(&mut self, m: &MapDef) -> MapTypes {
+        MapTypes {
+            key: m.key.as_ref().map(|ty| self.of(ty).0),
+            value: m.value.as_ref().map(|ty| self.of(ty).0),
+            inner: m.inner.as_ref().map(|inner| Box::new(self.map(inner))),
+        }
+    }
+
     fn of(&mut self, ty: &Ty) -> TypeId {
         match ty {
-            Ty::Void | Ty::Never => TypeId(0),
+            Ty::Void | Ty::Never | Ty::Map(_) => TypeId(0),
             Ty::Int(i) => {
                 let encoding = if i.signed { int_encoding::SIGNED } else { 0 };
                 let name = match (i.size, i.signed) {
@@ -58,6 +65,17 @@ impl Types {
                     (_, true) => "long long",
                 };
                 self.btf.int(name, u32::from(i.size), encoding)
+            }
+            Ty::Enum(e) => {
+                // As C names them, so that no two enums of a unit claim the same name.
+                let names: Vec<String> = e
+                    .members
+                    .iter()
+                    .map(|(n, _)| symbol_name(&format!("{}_{n}", e.name)).to_ascii_uppercase())
+                    .collect();
+                let values: Vec<(&str, i64)> =
+                    names.iter().zip(&e.members).map(|(n, (_, v))| (n.as_str(), *v)).collect();
+                self.btf.enumeration(&symbol_name(&e.name), u32::from(e.int.size), e.int.signed, &values)
             }
             Ty::Bool => self.btf.int("_Bool", 1, int_encoding::BOOL),
             Ty::Char => self.btf.int("char", 1, int_encoding::CHAR),

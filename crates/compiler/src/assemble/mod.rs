@@ -16,7 +16,7 @@ use whistler_object::{
     CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
 };
 
-use crate::hir::{At, Unit};
+use crate::hir::{At, MapDef, Unit};
 use crate::lower::{self, Lowered, symbol_name};
 
 /// Compiles a checked unit. The errors are those that only code generation can find: too much
@@ -42,21 +42,8 @@ pub fn assemble_with_times(
     let start = Instant::now();
     let (types, btf) = btf::build(unit, &lowered);
     let mut object = Object { btf, ..Object::default() };
-    for (i, m) in unit.maps.iter().enumerate() {
-        object.maps.push(Map {
-            name: symbol_name(&m.name),
-            map_type: m.map_type,
-            key_size: m.key_size,
-            value_size: m.value_size,
-            max_entries: m.max_entries,
-            flags: m.flags,
-            key_type: types.maps[i].0,
-            value_type: types.maps[i].1,
-            inner: None,
-            pin: m.pin.clone(),
-            extra: 0,
-            span: m.span,
-        });
+    for (m, types) in unit.maps.iter().zip(&types.maps) {
+        object.maps.push(map(m, types));
     }
     for (i, g) in unit.globals.iter().enumerate() {
         object.globals.push(Global {
@@ -111,6 +98,24 @@ pub fn ir_text(unit: &Unit, target: &Target, opt: OptLevel) -> String {
     let mut lowered = lower::lower(unit);
     let _ = codegen::passes::run_pipeline(&mut lowered.module, target, opt);
     lowered.module.to_string()
+}
+
+fn map(m: &MapDef, types: &btf::MapTypes) -> Map {
+    Map {
+        name: symbol_name(&m.name),
+        map_type: m.map_type,
+        key_size: m.key_size,
+        value_size: m.value_size,
+        max_entries: m.max_entries,
+        flags: m.flags,
+        key_type: types.key,
+        value_type: types.value,
+        inner: m.inner.as_ref().zip(types.inner.as_ref()).map(|(m, types)| Box::new(map(m, types))),
+        contents: m.contents.iter().map(|(i, name)| (*i, symbol_name(name))).collect(),
+        pin: m.pin.clone(),
+        extra: m.extra,
+        span: m.span,
+    }
 }
 
 fn function(code: &Code, unit: &Unit, lowered: &Lowered, places: &mut Places<'_>) -> Function {

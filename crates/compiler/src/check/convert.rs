@@ -36,14 +36,14 @@ impl Checker<'_> {
         }
         let here = v.e.at.clone();
         match to {
-            Ty::Int(_) | Ty::Char => self.fit_int(v, to, how),
+            Ty::Int(_) | Ty::Char | Ty::Enum(_) => self.fit_int(v, to, how),
             Ty::Bool => match v.ty() {
                 Ty::Bool => v.e,
                 _ => self.truth(v),
             },
             Ty::Ptr(p) => self.fit_pointer(v, p, to),
             Ty::Void | Ty::Never => v.e,
-            Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) => {
+            Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) | Ty::Map(_) => {
                 self.report(diag::error(
                     &diag::ARGUMENT_TYPE,
                     &here,
@@ -59,6 +59,13 @@ impl Checker<'_> {
         let target = to.as_int().unwrap_or(IntTy::U64);
         if v.ty() == to {
             return v.e;
+        }
+        if let (Ty::Enum(a), Ty::Enum(b)) = (to, v.ty()) {
+            let text = format!("this is a {}, where a {} is needed", b.name, a.name);
+            self.report(
+                diag::error(&diag::ARGUMENT_TYPE, &here, text).help(format!("if it is meant: (cast {} …)", a.name)),
+            );
+            return Val::error(here).e;
         }
         if let Some(n) = v.as_lit() {
             let (lo, hi) = type_range(target);
@@ -88,7 +95,7 @@ impl Checker<'_> {
                 to.clone(),
                 here,
             ),
-            Ty::Int(_) | Ty::Bool | Ty::Char => {
+            Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) => {
                 let (lo, hi) = type_range(target);
                 let fits = v.lo >= lo && v.hi <= hi;
                 if let (Fit::Exact(what), false) = (how, fits)
@@ -148,7 +155,7 @@ impl Checker<'_> {
                 }
                 Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
             }
-            Ty::Int(_) => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
+            Ty::Int(_) | Ty::Enum(_) => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
             other => {
                 let other = other.clone();
                 self.report(diag::error(
@@ -181,7 +188,7 @@ impl Checker<'_> {
     /// An operand of arithmetic: a number; `nil` and nothing are 0.
     pub fn number(&mut self, v: Val, what: &str) -> Val {
         match v.ty() {
-            Ty::Int(_) | Ty::Never | Ty::Bool | Ty::Char => v,
+            Ty::Int(_) | Ty::Never | Ty::Bool | Ty::Char | Ty::Enum(_) => v,
             Ty::Void => {
                 let here = v.e.at.clone();
                 let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
@@ -271,7 +278,7 @@ impl Checker<'_> {
             return Ty::Ptr(meet_pointers(p, q));
         }
         for (p, n) in [(a, b), (b, a)] {
-            if let (Ty::Ptr(to), Ty::Int(_) | Ty::Bool | Ty::Char) = (p.ty(), n.ty())
+            if let (Ty::Ptr(to), Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_)) = (p.ty(), n.ty())
                 && !to.space.is_number()
             {
                 let text = format!("this branch yields {}, and the other {}", describe(p.ty()), describe(n.ty()));

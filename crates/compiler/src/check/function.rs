@@ -185,7 +185,7 @@ impl Checker<'_> {
         let mut found: Vec<(String, At)> = Vec::new();
         let mut look = |e: &Expr| match (&e.kind, &e.ty) {
             (_, Ty::Ptr(_)) if e.as_const().is_none() => found.push((super::convert::describe(&e.ty), e.at.clone())),
-            (ExprKind::Load { .. } | ExprKind::CoreLoad { .. }, Ty::Int(_)) => {
+            (ExprKind::Load { .. } | ExprKind::CoreLoad { .. }, Ty::Int(_) | Ty::Enum(_)) => {
                 found.push((format!("any {}", e.ty), e.at.clone()));
             }
             _ => {}
@@ -245,7 +245,7 @@ impl Checker<'_> {
             for (p, ty) in decl.params.iter().zip(&types) {
                 c.parameter(p.name, ty.clone(), p.span);
             }
-            let v = c.body(forms, Want::Value, at(&decl.form));
+            let v = c.with_hint(Some(&decl.ret), |c| c.body(forms, Want::Value, at(&decl.form)));
             c.unbind(0);
             c.result(v)
         });
@@ -308,6 +308,11 @@ impl Checker<'_> {
         let id = MapId(self.unit.maps.len() as u32);
         self.unit.maps.push((*def).clone());
         self.map_ids.insert(spelled, id);
+        if def.map_type.info().holds == whistler_isa::MapValueKind::Map {
+            for (_, inside) in &def.contents {
+                self.map_id(Symbol::intern(inside));
+            }
+        }
         Some(id)
     }
 

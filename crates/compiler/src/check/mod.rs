@@ -1,6 +1,7 @@
 //! From forms to the typed program. Invariant: an expression that was reported as wrong has the
 //! type `Never`, which fits everywhere, so that one mistake is one report.
 
+mod bits;
 mod convert;
 pub mod flow;
 mod function;
@@ -19,14 +20,14 @@ use whistler_lisp::{Form, FormKind, Symbol};
 
 pub use convert::{Fit, Mix};
 pub use function::FnKey;
-pub use place::{MemPlace, Place, bin, cmp, konst, offset};
+pub use place::{MapRef, MemPlace, Place, bin, cmp, konst, offset};
 pub use scope::{Binding, BlockFrame, Cleanup, FnState, Var};
 pub use val::{Fact, Facts, Val};
 
 use crate::diagnostics as diag;
 use crate::env::Env;
 use crate::forms::{self, FormDef};
-use crate::hir::{At, Expr, ExprKind, FunctionId, GlobalId, LabelId, LocalId, MapId, Ty, Unit};
+use crate::hir::{At, EnumDef, Expr, ExprKind, FunctionId, GlobalId, LabelId, LocalId, MapId, Ty, Unit};
 use crate::host::Interp;
 use crate::names::{nearest, norm};
 
@@ -95,6 +96,8 @@ pub struct Checker<'a> {
     pub(crate) uses: FxHashSet<Symbol>,
     /// A subprogram that nothing calls is under check: what its place in a program would tell is not known.
     pub(crate) caller_unknown: bool,
+    /// The enum whose members keywords are here: that of the place they are for.
+    hint: Option<Rc<EnumDef>>,
     pub(crate) kernel: crate::views::KernelViews,
 }
 
@@ -126,6 +129,7 @@ impl<'a> Checker<'a> {
             depth: 0,
             uses: FxHashSet::default(),
             caller_unknown: false,
+            hint: None,
             kernel: Default::default(),
         }
     }
@@ -170,6 +174,63 @@ impl<'a> Checker<'a> {
     /// Checks an expression whose value is used.
     pub fn value(&mut self, form: &Form) -> Val {
         self.expr(form, Want::Value)
+    }
+
+    /// Checks an expression for a place of this type: keywords in it are members of its enum.
+    pub fn value_for(&mut self, form: &Form, ty: Option<&Ty>) -> Val {
+        self.with_hint(ty, |c| c.value(form))
+    }
+
+    /// Checks something whose value is for a place of this type.
+    pub fn with_hint<T>(&mut self, ty: Option<&Ty>, f: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.hint, ty.and_then(Ty::as_enum).cloned());
+        let out = f(self);
+        self.hint = outer;
+        out
+    }
+
+    /// A keyword: a member of the enum that is meant here, or of the only one that has it.
+    fn keyword(&mut self, s: Symbol, form: &Form) -> Val {
+        let known = self.env.keywords.get(&norm(s)).cloned().unwrap_or_default();
+        let found = match &self.hint {
+            Some(e) => e.value(s.name()).map(|n| (n, e.clone())),
+            None => {
+                let mut values = known.iter().filter_map(|e| Some((e.value(s.name())?, e.clone())));
+                values.next().filter(|(n, _)| values.all(|(m, _)| m == *n))
+            }
+        };
+        if let Some((n, e)) = found {
+            self.uses.insert(Symbol::intern(&e.name));
+            let mut v = Val::literal(i128::from(n), at(form));
+            if self.hint.is_some() || known.len() == 1 {
+                v.e.ty = Ty::Enum(e);
+            }
+            return v;
+        }
+        let d = match &self.hint {
+            Some(e) => {
+                let d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("`{s}` is no member of {}", e.name));
+                match nearest(s.name(), e.members.iter().map(|m| &*m.0)) {
+                    Some(near) => d.help(format!("did you mean `:{near}`?")),
+                    None => {
+                        let all: Vec<_> = e.members.iter().take(8).map(|m| format!(":{}", m.0)).collect();
+                        d.help(format!("its members are {}", all.join(" ")))
+                    }
+                }
+            }
+            None if known.is_empty() => {
+                let all = self.env.keywords.keys().map(|k| k.name());
+                let near = nearest(s.name(), all).map(|n| format!("did you mean `:{n}`?"));
+                let d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("`{s}` is no member of a declared enum"));
+                near.into_iter().fold(d, Diagnostic::help)
+            }
+            None => {
+                let all: Vec<_> = known.iter().map(|e| format!("+{}-{}+", e.name, s.name())).collect();
+                diag::error(&diag::MALFORMED, &at(form), format!("`{s}` is a member of several enums"))
+                    .help(format!("write its constant: {}", all.join(" or ")))
+            }
+        };
+        self.fail(d)
     }
 
     fn expr_here(&mut self, form: &Form, want: Want) -> Val {
@@ -217,16 +278,7 @@ impl<'a> Checker<'a> {
 
     fn symbol(&mut self, s: Symbol, form: &Form) -> Val {
         if s.is_keyword() {
-            let key = norm(s);
-            return match self.env.keywords.get(&key) {
-                Some(Some(n)) => Val::literal(i128::from(*n), at(form)),
-                Some(None) => self.malformed(form, format!("`{s}` is a member of several enums; write its constant")),
-                None => self.fail(diag::error(
-                    &diag::UNKNOWN_NAME,
-                    &at(form),
-                    format!("`{s}` is no member of a declared enum"),
-                )),
-            };
+            return self.keyword(s, form);
         }
         if let Some(v) = self.variable(s, form) {
             return v;
@@ -476,7 +528,12 @@ impl<'a> Checker<'a> {
 
     /// The number a constant expression has, if it is one; reports otherwise.
     pub fn const_value(&mut self, form: &Form, what: &str) -> Option<i128> {
-        let v = self.value(form);
+        self.const_value_for(form, None, what)
+    }
+
+    /// A constant that is compared with, or put into, a place of this type.
+    pub fn const_value_for(&mut self, form: &Form, ty: Option<&Ty>, what: &str) -> Option<i128> {
+        let v = self.value_for(form, ty);
         if v.never() {
             return None;
         }

@@ -1,9 +1,13 @@
 //! Places: what can be read, assigned, counted up. Invariant: a place's pointer is evaluated once,
 //! however often the place is read and written.
 
+use std::rc::Rc;
+
 use super::{Checker, Fit, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, GlobalDef, IntTy, LocalId, LocalKind, MapId, Space, Ty};
+use crate::hir::{
+    At, BinOp, BitPlace, CmpOp, Expr, ExprKind, GlobalDef, IntTy, LocalId, LocalKind, MapDef, MapId, PtrTy, Space, Ty,
+};
 use whistler_lisp::{Form, FormKind, Symbol};
 
 /// A place.
@@ -16,12 +20,31 @@ pub enum Place {
     /// The value of a map under a key.
     Map {
         /// The map.
-        map: MapId,
+        map: MapRef,
         /// Pointer to the key.
         key: Box<Expr>,
         /// What sets the key up, before it is used.
         setup: Vec<Expr>,
     },
+}
+
+/// The map that a form works on.
+#[derive(Clone, Debug)]
+pub enum MapRef {
+    /// One that is declared.
+    Own(MapId),
+    /// One that lies in another: the pointer that a lookup gave, and its shape.
+    Inner(Box<Expr>, Rc<MapDef>),
+}
+
+impl MapRef {
+    /// Its declaration.
+    pub fn def<'c>(&'c self, c: &'c Checker<'_>) -> &'c MapDef {
+        match self {
+            MapRef::Own(id) => &c.unit.maps[id.0 as usize],
+            MapRef::Inner(_, def) => def,
+        }
+    }
 }
 
 /// Bytes behind a pointer.
@@ -35,8 +58,8 @@ pub struct MemPlace {
     pub ty: Ty,
     /// Whether memory holds it big-endian.
     pub big_endian: bool,
-    /// Bit position and width, for a bit-field.
-    pub bits: Option<(u8, u8)>,
+    /// Where its bits are, for a bit-field.
+    pub bits: Option<BitPlace>,
     /// Why it may not be written, if so.
     pub read_only: Option<String>,
     /// Least and most of what it holds, when known.
@@ -177,27 +200,11 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        if let Some((pos, width)) = m.bits {
-            let unit = bit_unit(pos, width);
-            let load = Expr::new(ExprKind::Load { ptr: Box::new(m.ptr), off: m.off }, Ty::Int(unit), here.clone());
-            let shifted = bin(BinOp::ShrU, load, pos.into(), &here);
-            let mask = (1i64 << width) - 1;
-            let mut v = Val::of(bin(BinOp::And, shifted, mask, &here));
-            if m.ty.as_int().is_some_and(|i| i.signed) {
-                let up = bin(BinOp::Shl, v.e, 64 - i64::from(width), &here);
-                let down = Expr::new(
-                    ExprKind::Bin(BinOp::ShrS, Box::new(up), Box::new(konst(64 - i64::from(width), &here))),
-                    Ty::I64,
-                    here.clone(),
-                );
-                v = Val::of(down).within(-(1i128 << (width - 1)), (1i128 << (width - 1)) - 1);
-            } else {
-                v = v.within(0, i128::from(mask));
-            }
-            return self.seq(m.before, v);
+        if let Some(bits) = m.bits {
+            return super::bits::read(self, m, bits, here);
         }
         let raw = match (&m.ty, m.big_endian) {
-            (Ty::Int(i), true) if i.size > 1 => Ty::Int(IntTy { size: i.size, signed: false }),
+            (t, true) if t.size() > 1 => Ty::Int(IntTy { size: t.size() as u8, signed: false }),
             (t, _) => t.clone(),
         };
         let kind = match m.core {
@@ -208,7 +215,7 @@ impl Checker<'_> {
         if m.big_endian && m.ty.size() > 1 {
             let unsigned = e.ty.clone();
             e = Expr::new(ExprKind::Bswap(m.ty.size() as u8, Box::new(e)), unsigned, here.clone());
-            if m.ty.as_int().is_some_and(|i| i.signed) {
+            if e.ty != m.ty {
                 e = Expr::new(ExprKind::Cast(Box::new(e)), m.ty.clone(), here);
             }
         }
@@ -275,7 +282,7 @@ impl Checker<'_> {
             && var.ordinal != u32::MAX
             && p.space != Space::Map
         {
-            let ty = Ty::Ptr(crate::hir::PtrTy { nullable: true, ..p.clone() });
+            let ty = Ty::Ptr(PtrTy { nullable: true, ..p.clone() });
             if self.f.lessons.types.insert(var.ordinal, ty.clone()) != Some(ty) {
                 self.f.again = true;
             }
@@ -343,10 +350,19 @@ impl Checker<'_> {
         if m.core.is_some() {
             return self.fail(diag::error(&diag::READ_ONLY, &here, "a kernel object can't be written"));
         }
+        if let (Some(bits), Some(n)) = (m.bits, v.as_lit()) {
+            let most = i128::from(bits.mask());
+            let signed = m.ty.as_int().is_some_and(|i| i.signed);
+            let (lo, hi) = if signed { (-(most / 2) - 1, most / 2) } else { (-(most / 2) - 1, most) };
+            if !(lo..=hi).contains(&n) {
+                let text = format!("{n} does not fit a bit-field of {} bits", bits.width);
+                self.report(diag::warning(&diag::CONSTANT_CUT, v.at(), text));
+            }
+        }
         let fitted = self.fit(v, &m.ty, Fit::Place);
         let fitted = Val::of(fitted);
-        if let Some((pos, width)) = m.bits {
-            return self.write_bits(m, fitted, pos, width, here);
+        if let Some(bits) = m.bits {
+            return super::bits::write(self, m, fitted, bits, here);
         }
         if m.big_endian && m.ty.size() > 1 {
             let mem = Ty::Int(IntTy { size: m.ty.size() as u8, signed: false });
@@ -375,37 +391,6 @@ impl Checker<'_> {
         self.seq(m.before, store)
     }
 
-    fn write_bits(&mut self, m: MemPlace, v: Val, pos: u8, width: u8, here: At) -> Val {
-        let unit = bit_unit(pos, width);
-        let mask = (1i64 << width) - 1;
-        let mut parts = m.before;
-        let (setup, ptr) = self.once(Val::of(m.ptr));
-        parts.extend(setup);
-        let low = bin(BinOp::And, v.e, mask, &here);
-        let (setup, low) = self.once(Val::of(low));
-        parts.extend(setup);
-        let load = Expr::new(ExprKind::Load { ptr: Box::new(ptr.e.clone()), off: m.off }, Ty::Int(unit), here.clone());
-        let cleared = bin(BinOp::And, load, !(mask << pos), &here);
-        let placed = bin(BinOp::Shl, low.e.clone(), pos.into(), &here);
-        let both = Expr::new(ExprKind::Bin(BinOp::Or, Box::new(cleared), Box::new(placed)), Ty::U64, here.clone());
-        parts.push(Expr::new(
-            ExprKind::Store { mem: Ty::Int(unit), ptr: Box::new(ptr.e), off: m.off, value: Box::new(both) },
-            Ty::Int(unit),
-            here.clone(),
-        ));
-        if m.ty.as_int().is_some_and(|i| i.signed) {
-            let up = bin(BinOp::Shl, low.e, 64 - i64::from(width), &here);
-            let down = Expr::new(
-                ExprKind::Bin(BinOp::ShrS, Box::new(up), Box::new(konst(64 - i64::from(width), &here))),
-                Ty::I64,
-                here,
-            );
-            return self.seq(parts, Val::of(down));
-        }
-        let v = low.within(0, i128::from(mask));
-        self.seq(parts, v)
-    }
-
     fn copy_object(&mut self, m: MemPlace, v: Val, here: At) -> Val {
         let len = m.ty.size();
         if v.is_zero() {
@@ -413,9 +398,48 @@ impl Checker<'_> {
             let zero = konst(0, &here);
             return Val::new(ExprKind::Fill { dst: Box::new(dst.e), value: Box::new(zero), len }, Ty::Void, here);
         }
+        if v.int().is_some() {
+            let text = format!("this is a number, and a {} is set here", m.ty);
+            let mut d = diag::error(&diag::ARGUMENT_TYPE, v.at(), text);
+            if let Ty::Struct(s) = &m.ty {
+                d = d.help(format!("give a pointer to one, such as (make-{} …), or 0 to clear it", s.name));
+            }
+            return self.fail(d);
+        }
+        if let Some(PtrTy { pointee: Some(t), .. }) = v.ty().as_ptr()
+            && !self.copies(&m.ty, &t.clone(), &here)
+        {
+            return Val::error(here);
+        }
         let Some(src) = self.readable(v, 0, Some(len), &here) else { return Val::error(here) };
         let dst = self.address(m);
         Val::new(ExprKind::Copy { dst: Box::new(dst.e), src: Box::new(src.e), len }, Ty::Void, here)
+    }
+
+    /// Whether an object may be copied from what a pointer to `from` points to. Reports otherwise.
+    fn copies(&mut self, to: &Ty, from: &Ty, here: &At) -> bool {
+        let other = matches!((to, from), (Ty::Struct(a), Ty::Struct(b)) if a.name != b.name);
+        let short = matches!(from, Ty::Struct(_) | Ty::Array(..)) && from.size() < to.size();
+        if !other && !short {
+            return true;
+        }
+        let text = format!("`{to}` ({} bytes) can't be set to a `{from}` ({} bytes)", to.size(), from.size());
+        let code = if short { &diag::OBJECT_BOUNDS } else { &diag::ARGUMENT_TYPE };
+        let mut d = diag::error(code, here, text);
+        if other && !short {
+            d = d.help(format!("if the bytes are meant: (memcpy … {}), or (as-{to} …)", to.size()));
+        }
+        self.report(d);
+        false
+    }
+
+    /// The type that is written into a place.
+    pub fn place_type(&self, p: &Place) -> Option<Ty> {
+        match p {
+            Place::Local(l) => Some(self.f.locals[l.0 as usize].ty.clone()),
+            Place::Memory(m) => Some(m.ty.clone()),
+            Place::Map { map, .. } => map.def(self).value.clone(),
+        }
     }
 
     /// An expression that may be used several times, and what computes it first.
@@ -545,6 +569,7 @@ impl Checker<'_> {
             Space::Ctx
             | Space::Stack
             | Space::MapValue
+            | Space::MapConst
             | Space::Ring
             | Space::Mem
             | Space::Global
@@ -553,7 +578,10 @@ impl Checker<'_> {
         }
         if let (Some(t), Some(len)) = (&p.pointee, len)
             && !matches!(**t, Ty::Kernel(_) | Ty::Void)
-            && matches!(p.space, Space::MapValue | Space::Stack | Space::Global | Space::Rodata | Space::Ring)
+            && matches!(
+                p.space,
+                Space::MapValue | Space::MapConst | Space::Stack | Space::Global | Space::Rodata | Space::Ring
+            )
             && matches!(v.e.kind, ExprKind::Local(_) | ExprKind::AddrOf(_) | ExprKind::Global(_))
             && (off < 0 || off + i64::from(len) > i64::from(t.size()))
         {
@@ -592,6 +620,7 @@ impl Checker<'_> {
         use whistler_isa::ProgType as P;
         match space {
             Space::Rodata => Some("parameters and constant bytes can only be read".to_string()),
+            Space::MapConst => Some("programs only read this map (BPF_F_RDONLY_PROG)".to_string()),
             Space::Trusted | Space::Kernel => Some("a kernel object can't be written".to_string()),
             Space::User => Some("the memory of a process is written with `probe-write-user`".to_string()),
             Space::Packet => {
@@ -608,12 +637,6 @@ impl Checker<'_> {
 
 fn describe_number(t: &Ty) -> String {
     super::convert::describe(t)
-}
-
-/// The unit of memory that a bit-field is read in.
-fn bit_unit(pos: u8, width: u8) -> IntTy {
-    let bytes = (u32::from(pos) + u32::from(width)).div_ceil(8);
-    IntTy { size: bytes.next_power_of_two().min(8) as u8, signed: false }
 }
 
 /// A constant.

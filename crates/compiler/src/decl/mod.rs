@@ -1,6 +1,7 @@
 //! Declarations: one room for each kind. Invariant: a declaration that is reported as wrong
 //! changes nothing.
 
+pub mod globals;
 pub mod header;
 pub mod kernel_types;
 pub mod maps;
@@ -8,7 +9,7 @@ pub mod programs;
 pub mod structs;
 
 use whistler_diag::Diagnostic;
-use whistler_lisp::{Form, Symbol};
+use whistler_lisp::{Form, FormKind, Interp, Symbol};
 
 use crate::check::at;
 use crate::diagnostics as diag;
@@ -84,4 +85,43 @@ pub(crate) fn options<'f>(diags: &mut Vec<Diagnostic>, forms: &'f [Form]) -> Vec
         rest = &more[1..];
     }
     out
+}
+
+/// The number that a form in a declaration has: host arithmetic over numbers, constants of the host, of declarations
+/// and of the kernel, and `(sizeof TYPE)`.
+pub(crate) fn value_of(env: &mut Env, interp: &mut Interp, form: &Form) -> Result<Option<i128>, Box<Diagnostic>> {
+    let known = substituted(env, interp, form)?;
+    crate::host::eval_number(interp, known.as_ref().unwrap_or(form))
+}
+
+/// The form with what only declarations and the kernel know put in as numbers; `None` when there is nothing of that.
+fn substituted(env: &mut Env, interp: &mut Interp, form: &Form) -> Result<Option<Form>, Box<Diagnostic>> {
+    let number = |n: i128| i64::try_from(n).ok().map(|n| Form::int(n, form.span));
+    match &form.kind {
+        FormKind::Symbol(s) if !s.is_keyword() => {
+            if crate::host::constant(interp, *s).is_some() {
+                return Ok(None);
+            }
+            let own = env.constants.get(&crate::names::norm(*s)).copied();
+            let kernel = || whistler_isa::constants::by_name(s.name()).map(i128::from);
+            Ok(own.or_else(kernel).and_then(number))
+        }
+        FormKind::List(items) => {
+            if form.is_call("sizeof")
+                && let [_, ty] = &items[..]
+            {
+                return Ok(number(crate::types::parse(env, interp, ty)?.size().into()));
+            }
+            let mut out = items.to_vec();
+            let mut changed = false;
+            for f in out.iter_mut().skip(1) {
+                if let Some(new) = substituted(env, interp, f)? {
+                    *f = new;
+                    changed = true;
+                }
+            }
+            Ok(changed.then(|| Form::list(out, form.span)))
+        }
+        _ => Ok(None),
+    }
 }

@@ -8,8 +8,8 @@ use whistler_lisp::{Form, Symbol};
 use super::{Declared, Mode, duplicate, name_of};
 use crate::check::at;
 use crate::diagnostics as diag;
-use crate::env::{Accessor, DeclKind, EnumDef, Env};
-use crate::hir::{Field, IntTy, StructDef, Ty};
+use crate::env::{Accessor, DeclKind, Env};
+use crate::hir::{EnumDef, Field, IntTy, StructDef, Ty};
 use crate::host::{self, Interp};
 use crate::names::norm;
 
@@ -25,16 +25,29 @@ fn field_type(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, f
         && let Some([_, inner]) = form.as_list()
     {
         let w = field_type(env, interp, diags, inner)?;
-        if !matches!(w.ty, Ty::Int(_)) {
+        if !matches!(w.ty, Ty::Int(_) | Ty::Enum(_)) || w.bits.is_some() {
             diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(form), "only integers have a byte order"));
             return None;
         }
         return Some(Written { big_endian: true, ..w });
     }
+    if form.is_call("array")
+        && let Some([_, elem, n]) = form.as_list()
+        && elem.is_call("be")
+    {
+        let w = field_type(env, interp, diags, elem)?;
+        let ty = crate::types::array(interp, w.ty, form, n).map_err(|d| diags.push(*d)).ok()?;
+        return Some(Written { ty, big_endian: true, bits: None });
+    }
     if form.is_call("bits")
         && let Some([_, inner, n]) = form.as_list()
     {
         let w = field_type(env, interp, diags, inner)?;
+        if w.ty.as_int().is_none() || w.big_endian || w.bits.is_some() {
+            let text = "a bit-field is of an integer in the machine's byte order: (bits u32 3)";
+            diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(form), text));
+            return None;
+        }
         let n = host::eval_number(interp, n).map_err(|d| diags.push(*d)).ok()?;
         let most = w.ty.as_int().map_or(0, |i| i128::from(i.size) * 8);
         let Some(n) = n.filter(|n| (1..=most).contains(n)) else {
@@ -48,7 +61,7 @@ fn field_type(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, f
         return Some(Written { bits: Some(n as u8), ..w });
     }
     match crate::types::parse(env, interp, form) {
-        Ok(Ty::Void | Ty::Never | Ty::Kernel(_)) => {
+        Ok(Ty::Void | Ty::Never | Ty::Kernel(_) | Ty::Map(_)) => {
             diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(form), "a field needs a type of a known size"));
             None
         }
@@ -190,21 +203,33 @@ pub fn union(
     if duplicate(env, diags, name, DeclKind::Union, form, mode) {
         return None;
     }
-    let mut fields = Vec::new();
+    let mut fields: Vec<Field> = Vec::new();
     let (mut size, mut align) = (0u32, 1u32);
-    for f in &form.as_list()?[2..] {
-        let (field, ty) = match f.as_list() {
-            Some([n, t]) => (n.as_symbol()?, t),
-            _ => (f.as_symbol()?, f),
+    for f in form.as_list()?[2..].iter().filter(|f| f.as_str().is_none()) {
+        let written = match f.as_list() {
+            Some([n, t]) => n.as_symbol().map(|n| (n, t)),
+            _ => f.as_symbol().map(|n| (n, f)),
+        };
+        let Some((field, ty)) = written else {
+            let text = "a member is a struct's name, or written (name TYPE)";
+            diags.push(diag::error(&diag::MALFORMED, &at(f), text));
+            return None;
         };
         let w = field_type(env, interp, diags, ty)?;
+        if let Some(earlier) = fields.iter().find(|g| norm(Symbol::intern(&g.name)) == norm(field)) {
+            diags.push(
+                diag::error(&diag::DUPLICATE, &at(f), format!("member `{field}` is there twice"))
+                    .also(earlier.span, "first here"),
+            );
+            return None;
+        }
         size = size.max(w.ty.size());
         align = align.max(w.ty.align());
         fields.push(Field {
             name: field.name().into(),
             ty: w.ty,
             offset: 0,
-            bits: None,
+            bits: w.bits.map(|n| (0, n)),
             big_endian: w.big_endian,
             span: f.span,
         });
@@ -233,8 +258,8 @@ pub fn enumeration(
         return None;
     }
     let mut next = 0i64;
-    let mut members = Vec::new();
-    for m in &form.as_list()?[2..] {
+    let mut members: Vec<(Symbol, i64)> = Vec::new();
+    for m in form.as_list()?[2..].iter().filter(|f| f.as_str().is_none()) {
         let (member, value) = match m.as_list() {
             Some([n]) => (n.as_symbol(), None),
             Some([n, v]) => (n.as_symbol(), Some(v)),
@@ -255,21 +280,36 @@ pub fn enumeration(
             };
             next = n;
         }
+        if members.iter().any(|(n, _)| norm(*n) == norm(member)) {
+            diags.push(diag::error(&diag::DUPLICATE, &at(m), format!("member `{member}` is there twice")));
+            return None;
+        }
         members.push((member, next));
         next += 1;
     }
+    if members.is_empty() {
+        diags.push(diag::error(&diag::MALFORMED, &at(form), "an enum needs a member"));
+        return None;
+    }
     let signed = members.iter().any(|m| m.1 < 0);
-    let ty = Ty::Int(if signed { IntTy::I32 } else { IntTy::U32 });
+    if signed && members.iter().any(|m| m.1 > i64::from(i32::MAX)) {
+        let text = "an enum has 4 bytes: with a negative member, the others end at 2147483647";
+        diags.push(diag::error(&diag::MALFORMED, &at(form), text));
+        return None;
+    }
+    let int = if signed { IntTy::I32 } else { IntTy::U32 };
+    let count = members.len();
+    let named = members.iter().map(|(m, n)| (Rc::from(m.name()), *n)).collect();
+    let def = Rc::new(EnumDef { name: name.name().into(), members: named, int });
+    for enums in env.keywords.values_mut() {
+        enums.retain(|e| e.name != def.name);
+    }
     for (m, n) in &members {
         env.constant(&format!("+{}-{}+", name.name(), m.name()), i128::from(*n));
-        let key = norm(*m);
-        match env.keywords.get(&key) {
-            Some(Some(old)) if old != n && mode == Mode::File => drop(env.keywords.insert(key, None)),
-            _ => drop(env.keywords.insert(key, Some(*n))),
-        }
+        env.keywords.entry(norm(*m)).or_default().push(def.clone());
     }
-    let count = members.len();
-    env.enums.insert(name, Rc::new(EnumDef { name, members, ty: ty.clone() }));
+    env.enums.insert(name, def);
+    let ty = Ty::Int(int);
     env.note(name, DeclKind::Enum, form.span);
     Some(Declared { name, kind: DeclKind::Enum, summary: format!("{name} · {count} members, {ty}") })
 }

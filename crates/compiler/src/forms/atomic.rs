@@ -77,6 +77,7 @@ fn target(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<&Form>) -> Option<(Ex
     let int = match ty {
         Some(f) => match c.type_of(f)? {
             Ty::Int(i) => i,
+            Ty::Enum(e) => e.int,
             t => {
                 c.report(diag::error(&diag::ATOMIC_SIZE, &at(f), format!("{t} has no atomic operations")));
                 return None;
@@ -142,7 +143,7 @@ fn incf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             super::maps::step_entry(c, map, *key, setup, super::arith::Op::Add, delta, Want::Effect, call.at())
         }
         Some(Place::Memory(m)) => {
-            let Ty::Int(int) = m.ty else {
+            let (Ty::Int(_) | Ty::Enum(_), Some(int)) = (&m.ty, m.ty.as_int()) else {
                 return c.fail(diag::error(
                     &diag::ATOMIC_SIZE,
                     &call.at(),

@@ -59,7 +59,10 @@ fn specs<'f>(c: &mut Checker<'_>, form: &'f Form) -> Vec<Spec<'f>> {
 /// Checks a binding's initialiser.
 fn init(c: &mut Checker<'_>, s: &Spec<'_>) -> Val {
     match s.init {
-        Some(f) => c.value(f),
+        Some(f) => {
+            let ty = s.ty.and_then(|t| crate::types::named(c.env, t.as_symbol()?));
+            c.value_for(f, ty.as_ref())
+        }
         None => Val::literal(0, at(s.form)),
     }
 }
@@ -196,7 +199,8 @@ fn setf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let n = call.args.len() / 2;
     for (i, pair) in call.args.chunks_exact(2).enumerate() {
         let place = c.place(&pair[0]);
-        let v = c.value(&pair[1]);
+        let ty = place.as_ref().and_then(|p| c.place_type(p));
+        let v = c.value_for(&pair[1], ty.as_ref());
         let here = if n == 1 {
             call.at()
         } else {
@@ -226,7 +230,8 @@ fn psetf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let Some(place) = c.place(&pair[0]) else { continue };
         let (before, place) = c.twice(place);
         parts.extend(before);
-        let v = c.value(&pair[1]);
+        let ty = c.place_type(&place);
+        let v = c.value_for(&pair[1], ty.as_ref());
         let (setup, v) = saved(c, v);
         parts.extend(setup);
         writes.push((place, v));

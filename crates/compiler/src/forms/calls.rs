@@ -253,9 +253,12 @@ fn memory(c: &mut Checker<'_>, v: Val, len: Option<u32>, write: bool, helper: &s
     if let (Some(len), Some(PtrTy { pointee: Some(t), space, .. }), Some(have)) =
         (len, v.ty().as_ptr().cloned(), room(&v.e))
         && len > have
-        && matches!(space, Space::Stack | Space::MapValue | Space::Ring | Space::Global | Space::Rodata)
+        && matches!(
+            space,
+            Space::Stack | Space::MapValue | Space::MapConst | Space::Ring | Space::Global | Space::Rodata
+        )
         && !(space == Space::Rodata && matches!(v.e.kind, ExprKind::Bytes(_)))
-        && matches!(*t, Ty::Int(_) | Ty::Struct(_) | Ty::Array(..))
+        && matches!(*t, Ty::Int(_) | Ty::Enum(_) | Ty::Struct(_) | Ty::Array(..))
     {
         let text = if have == t.size() {
             format!("`{helper}` gets {len} bytes of a {t}, which has {have}")
@@ -323,7 +326,12 @@ fn result(c: &Checker<'_>, h: &Helper, map: Option<crate::hir::MapId>, size: Opt
 pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
     c.use_name(name);
     let Some(decl) = c.env.subprograms.get(name).cloned() else { return Val::error(call.at()) };
-    let mut values: Vec<Val> = call.args.iter().map(|f| c.value(f)).collect();
+    let shift = call.args.len().saturating_sub(decl.params.len());
+    let mut values: Vec<Val> = Vec::with_capacity(call.args.len());
+    for (i, f) in call.args.iter().enumerate() {
+        let param = i.checked_sub(shift).and_then(|i| decl.params.get(i));
+        values.push(c.value_for(f, param.map(|p| &p.ty)));
+    }
     if values.len() == decl.params.len() + 1
         && values[0].ty().as_ptr().is_some_and(|p| p.space == Space::Ctx)
         && matches!(values[0].e.kind, ExprKind::Ctx)

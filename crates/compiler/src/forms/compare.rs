@@ -1,5 +1,7 @@
 //! Comparisons, by type: signed where a side is signed.
 
+use whistler_lisp::Form;
+
 use super::{FormDef, MANY, form};
 use crate::check::{Call, Checker, Fact, Mix, Val};
 use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, LocalId, Space, Ty};
@@ -91,7 +93,7 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
             c.seq(vec![v.e], one)
         }
         [x, y] => {
-            let (a, b) = (c.value(x), c.value(y));
+            let (a, b) = operands(c, x, y);
             compare(c, order, a, b, call.at())
         }
         many => {
@@ -119,6 +121,17 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
             c.seq(parts, v)
         }
     }
+}
+
+/// Two operands; a keyword is a member of the other one's enum.
+fn operands(c: &mut Checker<'_>, x: &Form, y: &Form) -> (Val, Val) {
+    if x.as_keyword().is_some() {
+        let b = c.value_for(y, None);
+        return (c.value_for(x, Some(&b.ty().clone())), b);
+    }
+    let a = c.value_for(x, None);
+    let b = c.value_for(y, Some(&a.ty().clone()));
+    (a, b)
 }
 
 fn not_equal(c: &mut Checker<'_>, call: &Call<'_>) -> Val {

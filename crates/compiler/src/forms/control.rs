@@ -71,8 +71,8 @@ fn prog1(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 fn condition(c: &mut Checker<'_>, v: Val) -> Expr {
     match v.ty() {
         Ty::Void => c.truth(v),
-        Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) => Val::error(v.at().clone()).e,
-        Ty::Never | Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Ptr(_) => v.e,
+        Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) | Ty::Map(_) => Val::error(v.at().clone()).e,
+        Ty::Never | Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) | Ty::Ptr(_) => v.e,
     }
 }
 
@@ -476,7 +476,8 @@ fn case_clauses(c: &mut Checker<'_>, call: &Call<'_>, key: &Val, rest: &[Form]) 
     };
     let mut test: Option<Expr> = None;
     for k in list {
-        let Some(n) = c.const_value(k, "a key of case") else { continue };
+        let key_type = key.ty().clone();
+        let Some(n) = c.const_value_for(k, Some(&key_type), "a key of case") else { continue };
         let same = super::compare::equal(c, key.clone(), Val::literal(n, at(k)), at(k)).e;
         test = Some(match test {
             None => same,
@@ -499,7 +500,10 @@ fn case_clauses(c: &mut Checker<'_>, call: &Call<'_>, key: &Val, rest: &[Form]) 
 
 fn return_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let v = match call.args.first() {
-        Some(f) => c.value(f),
+        Some(f) => {
+            let ret = c.f.ret.clone();
+            c.value_for(f, ret.as_ref())
+        }
         None => Val::literal(0, call.at()),
     };
     c.leave_function(v, call.at())

@@ -2,15 +2,18 @@
 
 use std::rc::Rc;
 
-use whistler_isa::{MapType, MapValueKind};
+use whistler_isa::{MapType, MapValueKind, Operation, map_flags};
 use whistler_lisp::Form;
 
 use super::arith::{self, Op};
 use super::binding::zeroed;
 use super::{FormDef, form, place};
-use crate::check::{Call, Checker, Fit, Place, Val, Want, at};
+use crate::check::konst;
+use crate::check::{Call, Checker, Fit, MapRef, Place, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, AtomicOp, BinOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, MapOp, PtrTy, Space, Ty};
+use crate::hir::{
+    At, AtomicOp, BinOp, CmpOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, MapOp, PtrTy, Space, Ty,
+};
 
 pub(super) static FORMS: &[FormDef] = &[
     form(
@@ -76,6 +79,34 @@ pub(super) static FORMS: &[FormDef] = &[
         "(delmap map key)",
         "Removes an entry; 0 or an error.",
     ),
+    form(
+        "map-lookup-percpu",
+        (3, 3),
+        lookup_percpu,
+        "(map-lookup-percpu map key cpu)",
+        "Pointer to the value of one CPU, or null.",
+    ),
+    form(
+        "map-push",
+        (2, 3),
+        push,
+        "(map-push map value [flags])",
+        "Puts a value into a queue, stack or bloom filter; 0 or an error.",
+    ),
+    form(
+        "map-pop",
+        (1, 2),
+        |c, k| take(c, k, "map_pop_elem"),
+        "(map-pop map [pointer])",
+        "Takes a value out: a pointer to a copy or null; with a place for it, 0 or an error.",
+    ),
+    form(
+        "map-peek",
+        (1, 2),
+        |c, k| take(c, k, "map_peek_elem"),
+        "(map-peek map [pointer])",
+        "As `map-pop`, and the value stays. Of a bloom filter, 0 if the value may be in it.",
+    ),
     place("getmap", (2, 2), getmap, "(getmap map key)", "The value under a key; 0 where there is none."),
     form("incf-map", (2, 3), incf_map, "(incf-map map key [delta])", "Adds to the value under a key."),
 ];
@@ -86,34 +117,107 @@ enum Given {
     Pointer,
 }
 
-/// The map that a form names.
+/// The declared map that a form names.
 pub(super) fn map_arg(c: &mut Checker<'_>, form: &Form) -> Option<(MapId, Rc<MapDef>)> {
+    match map_ref(c, form)? {
+        (MapRef::Own(id), def) => Some((id, def)),
+        (MapRef::Inner(..), def) => {
+            let text = format!("this is a map inside of `{}`, and a declared one is needed", def.name);
+            c.report(diag::error(&diag::ARGUMENT_TYPE, &at(form), text));
+            None
+        }
+    }
+}
+
+/// The map that a form names, or that a lookup in a map of maps gave.
+pub(super) fn map_ref(c: &mut Checker<'_>, form: &Form) -> Option<(MapRef, Rc<MapDef>)> {
     let v = c.value(form);
     if v.never() {
         return None;
     }
-    match v.e.kind {
-        ExprKind::Map(id) => Some((id, Rc::new(c.unit.maps[id.0 as usize].clone()))),
-        _ => {
+    if let ExprKind::Map(id) = v.e.kind {
+        return Some((MapRef::Own(id), Rc::new(c.unit.maps[id.0 as usize].clone())));
+    }
+    let inner = match v.ty() {
+        Ty::Ptr(PtrTy { pointee: Some(t), space: Space::Map, nullable }) => match &**t {
+            Ty::Map(def) => Some((def.clone(), *nullable)),
+            _ => None,
+        },
+        _ => None,
+    };
+    match inner {
+        Some((def, false)) => Some((MapRef::Inner(Box::new(v.e), def.clone()), def)),
+        Some((_, true)) => {
+            c.report(
+                diag::error(&diag::MAYBE_NULL, &at(form), "there may be no map under that key")
+                    .help("bind it with `when-let` or `if-let`: (when-let ((m (map-lookup …))) …)"),
+            );
+            None
+        }
+        None => {
             c.report(diag::error(&diag::ARGUMENT_TYPE, &at(form), "this is no map"));
             None
         }
     }
 }
 
-/// Whether programs can look entries of such a map up by key.
-fn keyed(c: &mut Checker<'_>, def: &MapDef, here: &At, op: &str) -> bool {
-    let info = def.map_type.info();
-    let ok = def.key_size > 0
-        && !matches!(
-            info.holds,
-            MapValueKind::None | MapValueKind::Program | MapValueKind::PerfEvent | MapValueKind::Cgroup
-        );
+/// Whether programs can do this with such a map; reports otherwise.
+fn can(c: &mut Checker<'_>, def: &MapDef, op: Operation, here: &At, name: &str) -> bool {
+    let ok = def.map_type.allows(op);
     if !ok {
-        let text = format!("`{op}` on `{}`, a map of type :{}", def.name, def.map_type.keyword());
-        c.report(diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here"));
+        let text = format!("`{name}` on `{}`, a map of type :{}", def.name, def.map_type.keyword());
+        let mut d = diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here");
+        if let Some(help) = instead(def.map_type, op) {
+            d = d.help(help);
+        }
+        c.report(d);
+        return false;
     }
-    ok
+    let writes = matches!(op, Operation::Update | Operation::Delete | Operation::Push | Operation::Pop);
+    if writes && def.flags & map_flags::RDONLY_PROG != 0 {
+        let text = format!("`{name}` on `{}`, which programs only read (BPF_F_RDONLY_PROG)", def.name);
+        c.report(diag::error(&diag::READ_ONLY, here, text).also(def.span, "declared here"));
+        return false;
+    }
+    if !writes && def.flags & map_flags::WRONLY_PROG != 0 {
+        let text = format!("`{name}` on `{}`, which programs only write (BPF_F_WRONLY_PROG)", def.name);
+        c.report(diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here"));
+        return false;
+    }
+    true
+}
+
+/// What the user may have meant instead.
+fn instead(t: MapType, op: Operation) -> Option<&'static str> {
+    match (t, op) {
+        (MapType::Ringbuf, _) => Some("records go into a ring buffer with `with-ringbuf` or `ringbuf-output`"),
+        (MapType::PerfEventArray, _) => Some("records are sent with `perf-event-output`"),
+        (MapType::Queue | MapType::Stack, _) => Some("its forms are `map-push`, `map-pop` and `map-peek`"),
+        (MapType::BloomFilter, _) => Some("its forms are `map-push`, and `map-peek` with a value to look for"),
+        (MapType::ProgArray, _) => Some("programs go on through it with `tail-call`"),
+        (MapType::StackTrace, Operation::Update) => Some("`get-stackid` fills it"),
+        (
+            MapType::Cpumap | MapType::Xskmap | MapType::Devmap | MapType::DevmapHash,
+            Operation::Update | Operation::Delete,
+        ) => Some("user space fills it; programs use `redirect-map`"),
+        (MapType::TaskStorage, _) => Some("its values belong to tasks: `task-storage-get`, `task-storage-delete`"),
+        (MapType::SkStorage, _) => Some("its values belong to sockets: `sk-storage-get`, `sk-storage-delete`"),
+        (MapType::InodeStorage, _) => Some("its values belong to inodes: `inode-storage-get`, `inode-storage-delete`"),
+        (MapType::CgrpStorage, _) => Some("its values belong to cgroups: `cgrp-storage-get`, `cgrp-storage-delete`"),
+        (MapType::CgroupStorage | MapType::PercpuCgroupStorage, _) => {
+            Some("its value is read with `get-local-storage`")
+        }
+        (MapType::Array | MapType::PercpuArray, Operation::Delete) => {
+            Some("entries of an array can't be removed; set them to 0")
+        }
+        (MapType::ArrayOfMaps | MapType::HashOfMaps, Operation::Update | Operation::Delete) => {
+            Some("user space puts the maps into it")
+        }
+        (MapType::Sockmap | MapType::Sockhash, Operation::Update) => {
+            Some("sockets are put in by `sock-map-update`, `sock-hash-update`, or by user space")
+        }
+        _ => None,
+    }
 }
 
 /// A key or value as a pointer to its bytes: what sets it up, and the pointer.
@@ -135,7 +239,7 @@ fn bytes_of(
         return pointer_to(c, v, size, ty, what, def).map(|p| (Vec::new(), p));
     }
     let scalar = match ty {
-        Some(t @ (Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Ptr(_))) => Some((t.clone(), Fit::Exact(what))),
+        Some(t @ (Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) | Ty::Ptr(_))) => Some((t.clone(), Fit::Exact(what))),
         Some(_) => None,
         None if matches!(size, 1 | 2 | 4 | 8) => Some((Ty::Int(IntTy { size: size as u8, signed: false }), Fit::Bits)),
         None => None,
@@ -221,14 +325,16 @@ fn pointer_to(
 
 /// A key as a form gives it.
 fn key_of(c: &mut Checker<'_>, form: &Form, def: &MapDef, given: Given) -> Option<(Vec<Expr>, Expr)> {
-    let v = c.value(form);
+    let v = c.value_for(form, def.key.as_ref());
     if v.never() {
         return None;
     }
     if given == Given::Pointer {
         return pointer_to(c, v, def.key_size, def.key.as_ref(), "key", def).map(|p| (Vec::new(), p));
     }
+    // The maps inside may each have a number of entries of their own.
     if is_array(def.map_type)
+        && def.flags & map_flags::INNER_MAP == 0
         && let Some(k) = v.as_lit()
         && (k < 0 || k >= i128::from(def.max_entries))
     {
@@ -246,8 +352,9 @@ fn is_array(t: MapType) -> bool {
 /// The type that a lookup in a map yields.
 pub(crate) fn lookup_type(def: &MapDef) -> Ty {
     match def.map_type.info().holds {
-        MapValueKind::Map => Ty::nullable_ptr(Space::Map, None),
+        MapValueKind::Map => Ty::nullable_ptr(Space::Map, def.inner.clone().map(Ty::Map)),
         MapValueKind::Socket => Ty::nullable_ptr(Space::Trusted, Some(Ty::Kernel("bpf_sock".into()))),
+        _ if def.flags & map_flags::RDONLY_PROG != 0 => Ty::nullable_ptr(Space::MapConst, Some(value_type(def))),
         _ => Ty::nullable_ptr(Space::MapValue, Some(value_type(def))),
     }
 }
@@ -261,21 +368,130 @@ pub(crate) fn value_type(def: &MapDef) -> Ty {
     }
 }
 
-fn map_op(op: MapOp, map: MapId, args: Vec<Expr>, ty: Ty, here: &At) -> Expr {
-    Expr::new(ExprKind::MapOp { op, map, args }, ty, here.clone())
+fn map_op(op: MapOp, map: &MapRef, mut args: Vec<Expr>, ty: Ty, here: &At) -> Expr {
+    let kind = match map {
+        MapRef::Own(map) => ExprKind::MapOp { op, map: *map, args },
+        MapRef::Inner(pointer, _) => {
+            args.insert(0, (**pointer).clone());
+            ExprKind::Helper { id: op.helper(), args }
+        }
+    };
+    Expr::new(kind, ty, here.clone())
+}
+
+/// A helper on a map: the map comes first.
+fn map_helper(c: &mut Checker<'_>, name: &str, map: &MapRef, mut args: Vec<Expr>, ty: Ty, here: &At) -> Option<Expr> {
+    let map = match map {
+        MapRef::Own(id) => Expr::new(ExprKind::Map(*id), Ty::ptr(Space::Map, None), here.clone()),
+        MapRef::Inner(pointer, _) => (**pointer).clone(),
+    };
+    args.insert(0, map);
+    super::calls::call_helper(c, name, args, ty, here.clone())
+}
+
+/// The map of a form that is called with it first; the other arguments are checked even where it is wrong.
+fn subject(c: &mut Checker<'_>, call: &Call<'_>, op: Operation) -> Option<(MapRef, Rc<MapDef>)> {
+    let found = map_ref(c, &call.args[0]);
+    let Some((map, def)) = found else {
+        for f in &call.args[1..] {
+            c.value(f);
+        }
+        return None;
+    };
+    if !can(c, &def, op, &call.at(), call.name.name()) {
+        return None;
+    }
+    // An inner map's pointer is used once for each operation, and evaluated once.
+    Some((map, def))
 }
 
 fn lookup_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
-    let Some((map, def)) = map_arg(c, &call.args[0]) else {
-        c.value(&call.args[1]);
-        return Val::error(call.at());
-    };
-    if !keyed(c, &def, &call.at(), call.name.name()) {
-        return Val::error(call.at());
-    }
+    let Some((map, def)) = subject(c, call, Operation::Lookup) else { return Val::error(call.at()) };
     let Some((setup, key)) = key_of(c, &call.args[1], &def, given) else { return Val::error(call.at()) };
-    let v = Val::of(map_op(MapOp::Lookup, map, vec![key], lookup_type(&def), &call.at()));
+    let v = Val::of(map_op(MapOp::Lookup, &map, vec![key], lookup_type(&def), &call.at()));
     c.seq(setup, v)
+}
+
+fn lookup_percpu(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let Some((map, def)) = subject(c, call, Operation::Lookup) else { return Val::error(call.at()) };
+    if !def.map_type.info().per_cpu {
+        let text = format!("`{}` has one value for all CPUs, being of type :{}", def.name, def.map_type.keyword());
+        return c.fail(diag::error(&diag::MAP_OPERATION, &call.at(), text).also(def.span, "declared here"));
+    }
+    let key = key_of(c, &call.args[1], &def, Given::Value);
+    let cpu = c.value(&call.args[2]);
+    let cpu = c.number(cpu, "a CPU's number");
+    let (Some((setup, key)), false) = (key, cpu.never()) else { return Val::error(call.at()) };
+    let cpu = c.fit(cpu, &Ty::U32, Fit::Place);
+    match map_helper(c, "map_lookup_percpu_elem", &map, vec![key, cpu], lookup_type(&def), &call.at()) {
+        Some(e) => c.seq(setup, Val::of(e)),
+        None => Val::error(call.at()),
+    }
+}
+
+fn push(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let Some((map, def)) = subject(c, call, Operation::Push) else { return Val::error(call.at()) };
+    let v = c.value_for(&call.args[1], def.value.as_ref());
+    let value = bytes_of(c, v, def.value_size, def.value.as_ref(), "value", &def);
+    let flags = flags(c, call.args.get(2), &call.at());
+    let Some((setup, value)) = value else { return Val::error(call.at()) };
+    match map_helper(c, "map_push_elem", &map, vec![value, flags], Ty::I64, &call.at()) {
+        Some(e) => c.seq(setup, Val::of(e)),
+        None => Val::error(call.at()),
+    }
+}
+
+/// `map-pop` and `map-peek`.
+fn take(c: &mut Checker<'_>, call: &Call<'_>, helper: &str) -> Val {
+    let op = if helper == "map_pop_elem" { Operation::Pop } else { Operation::Peek };
+    let Some((map, def)) = subject(c, call, op) else { return Val::error(call.at()) };
+    let here = call.at();
+    let Some(place) = call.args.get(1) else {
+        if def.map_type == MapType::BloomFilter {
+            let d = diag::error(&diag::ARGUMENT_COUNT, &here, "a bloom filter is asked for a value");
+            return c.fail(d.help(format!("written as (map-peek {} value)", def.name)));
+        }
+        return taken(c, &map, &def, helper, &here);
+    };
+    let v = c.value_for(place, def.value.as_ref());
+    if v.never() {
+        return v;
+    }
+    let given = if def.map_type == MapType::BloomFilter {
+        bytes_of(c, v, def.value_size, def.value.as_ref(), "value", &def)
+    } else {
+        let v = pointer_to(c, v, def.value_size, def.value.as_ref(), "value", &def);
+        v.map(|p| (Vec::new(), p))
+    };
+    let Some((setup, p)) = given else { return Val::error(here) };
+    if def.map_type != MapType::BloomFilter
+        && let Some(why) = p.ty.as_ptr().and_then(|p| c.why_read_only(p.space))
+    {
+        return c.fail(diag::error(&diag::READ_ONLY, &here, why));
+    }
+    match map_helper(c, helper, &map, vec![p], Ty::I64, &here) {
+        Some(e) => c.seq(setup, Val::of(e)),
+        None => Val::error(here),
+    }
+}
+
+/// A value taken out into a place of its own: the pointer to it, or null.
+fn taken(c: &mut Checker<'_>, map: &MapRef, def: &MapDef, helper: &str, here: &At) -> Val {
+    let ty = value_type(def);
+    let id = c.temp(ty.clone(), LocalKind::Memory);
+    let zero = zeroed(id, ty.clone(), ty.size(), here);
+    let place = Expr::new(ExprKind::AddrOf(id), Ty::ptr(Space::Stack, Some(ty.clone())), here.clone());
+    let Some(call) = map_helper(c, helper, map, vec![place.clone()], Ty::I64, here) else {
+        return Val::error(here.clone());
+    };
+    let pointer = Ty::nullable_ptr(Space::Stack, Some(ty));
+    let (there, null) = (
+        Expr::new(ExprKind::Cast(Box::new(place)), pointer.clone(), here.clone()),
+        Expr::new(ExprKind::Const(0), pointer.clone(), here.clone()),
+    );
+    let failed = Expr::new(ExprKind::Cmp(CmpOp::Eq, Box::new(call), Box::new(konst(0, here))), Ty::Bool, here.clone());
+    let v = Val::new(ExprKind::If(Box::new(failed), Box::new(there), Box::new(null)), pointer, here.clone());
+    c.seq(vec![zero], v)
 }
 
 fn flags(c: &mut Checker<'_>, form: Option<&Form>, here: &At) -> Expr {
@@ -290,17 +506,9 @@ fn flags(c: &mut Checker<'_>, form: Option<&Form>, here: &At) -> Expr {
 }
 
 fn update_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
-    let Some((map, def)) = map_arg(c, &call.args[0]) else {
-        for f in &call.args[1..] {
-            c.value(f);
-        }
-        return Val::error(call.at());
-    };
-    if !keyed(c, &def, &call.at(), call.name.name()) {
-        return Val::error(call.at());
-    }
+    let Some((map, def)) = subject(c, call, Operation::Update) else { return Val::error(call.at()) };
     let key = key_of(c, &call.args[1], &def, given);
-    let v = c.value(&call.args[2]);
+    let v = c.value_for(&call.args[2], def.value.as_ref());
     let value = if v.never() {
         None
     } else if given == Given::Pointer {
@@ -311,45 +519,29 @@ fn update_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
     let flags = flags(c, call.args.get(3), &call.at());
     let (Some((mut setup, key)), Some((more, value))) = (key, value) else { return Val::error(call.at()) };
     setup.extend(more);
-    let v = Val::of(map_op(MapOp::Update, map, vec![key, value, flags], Ty::I64, &call.at()));
+    let v = Val::of(map_op(MapOp::Update, &map, vec![key, value, flags], Ty::I64, &call.at()));
     c.seq(setup, v)
 }
 
 fn delete_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
-    let Some((map, def)) = map_arg(c, &call.args[0]) else {
-        c.value(&call.args[1]);
-        return Val::error(call.at());
-    };
-    if !keyed(c, &def, &call.at(), call.name.name()) {
-        return Val::error(call.at());
-    }
-    if matches!(def.map_type, MapType::Array | MapType::PercpuArray) {
-        let text = format!("entries of `{}`, an array, can't be removed", def.name);
-        return c.fail(diag::error(&diag::MAP_OPERATION, &call.at(), text).also(def.span, "declared here"));
-    }
+    let Some((map, def)) = subject(c, call, Operation::Delete) else { return Val::error(call.at()) };
     let Some((setup, key)) = key_of(c, &call.args[1], &def, given) else { return Val::error(call.at()) };
-    let v = Val::of(map_op(MapOp::Delete, map, vec![key], Ty::I64, &call.at()));
+    let v = Val::of(map_op(MapOp::Delete, &map, vec![key], Ty::I64, &call.at()));
     c.seq(setup, v)
 }
 
 fn getmap(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
-    let Some((map, def)) = map_arg(c, &call.args[0]) else {
-        c.value(&call.args[1]);
-        return None;
-    };
-    if !keyed(c, &def, &call.at(), "getmap") {
-        return None;
-    }
+    let (map, def) = subject(c, call, Operation::Lookup)?;
     let (setup, mut key) = key_of(c, &call.args[1], &def, Given::Value)?;
     key.at = call.at();
     Some(Place::Map { map, key: Box::new(key), setup })
 }
 
 /// Reads an entry: its number, or 0 where there is none; for objects the pointer, or null.
-pub fn read_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>, here: At) -> Val {
-    let def = c.unit.maps[map.0 as usize].clone();
+pub fn read_entry(c: &mut Checker<'_>, map: MapRef, key: Expr, setup: Vec<Expr>, here: At) -> Val {
+    let def = map.def(c).clone();
     let ty = lookup_type(&def);
-    let found = Val::of(map_op(MapOp::Lookup, map, vec![key], ty, &here));
+    let found = Val::of(map_op(MapOp::Lookup, &map, vec![key], ty, &here));
     let value = value_type(&def);
     if def.map_type.info().holds != MapValueKind::Data || matches!(value, Ty::Struct(_) | Ty::Array(..)) {
         return c.seq(setup, found);
@@ -364,8 +556,8 @@ pub fn read_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>, 
 }
 
 /// Writes an entry; yields the value.
-pub fn write_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>, v: Val, want: Want, here: At) -> Val {
-    let def = c.unit.maps[map.0 as usize].clone();
+pub fn write_entry(c: &mut Checker<'_>, map: MapRef, key: Expr, setup: Vec<Expr>, v: Val, want: Want, here: At) -> Val {
+    let def = map.def(c).clone();
     let mut parts = setup;
     let v = if want == Want::Effect {
         v
@@ -379,15 +571,17 @@ pub fn write_entry(c: &mut Checker<'_>, map: MapId, key: Expr, setup: Vec<Expr>,
         return Val::error(here);
     };
     parts.extend(more);
+    if !can(c, &def, Operation::Update, &here, "(setf (getmap …))") {
+        return Val::error(here);
+    }
     let flags = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
-    let update = map_op(MapOp::Update, map, vec![key, value, flags], Ty::I64, &here);
+    let update = map_op(MapOp::Update, &map, vec![key, value, flags], Ty::I64, &here);
     if want == Want::Effect {
         return c.seq(parts, Val::of(update));
     }
     parts.push(update);
     let ty = value_type(&def);
-    let held =
-        if matches!(ty, Ty::Int(_) | Ty::Bool | Ty::Char) { Val::of(c.fit(result, &ty, Fit::Bits)) } else { result };
+    let held = if ty.is_number() { Val::of(c.fit(result, &ty, Fit::Bits)) } else { result };
     c.seq(parts, held)
 }
 
@@ -407,7 +601,7 @@ fn incf_map(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 #[allow(clippy::too_many_arguments)]
 pub fn step_entry(
     c: &mut Checker<'_>,
-    map: MapId,
+    map: MapRef,
     key: Expr,
     setup: Vec<Expr>,
     op: Op,
@@ -415,10 +609,14 @@ pub fn step_entry(
     want: Want,
     here: At,
 ) -> Val {
-    let def = c.unit.maps[map.0 as usize].clone();
+    let def = map.def(c).clone();
+    if !can(c, &def, Operation::Update, &here, "incf") {
+        return Val::error(here);
+    }
     let ty = value_type(&def);
     let int = match &ty {
         Ty::Int(i) if i.size >= 4 => *i,
+        Ty::Enum(e) => e.int,
         t => {
             let text = format!("`{}` holds values of type {t}: eBPF can't add to that atomically", def.name);
             let d = diag::error(&diag::ATOMIC_SIZE, &here, text).also(def.span, "declared here");
@@ -437,7 +635,7 @@ pub fn step_entry(
     let (set, delta) = c.once(delta);
     parts.extend(set);
     let delta_e = c.fit(delta, &ty, Fit::Bits);
-    let lookup = Val::of(map_op(MapOp::Lookup, map, vec![key.clone()], lookup_type(&def), &here));
+    let lookup = Val::of(map_op(MapOp::Lookup, &map, vec![key.clone()], lookup_type(&def), &here));
     let (set, p) = c.once(lookup);
     parts.extend(set);
     let per_cpu = def.map_type.info().per_cpu;
@@ -476,7 +674,7 @@ pub fn step_entry(
         let store = Expr::new(store, ty.clone(), here.clone());
         // BPF_NOEXIST: an entry that another CPU has just made is not overwritten.
         let flags = Expr::new(ExprKind::Const(1), Ty::U64, here.clone());
-        let update = map_op(MapOp::Update, map, vec![key, ptr, flags], Ty::I64, &here);
+        let update = map_op(MapOp::Update, &map, vec![key, ptr, flags], Ty::I64, &here);
         c.seq(vec![store, update], Val::of(delta_e))
     };
     let out = if value_wanted { ty } else { Ty::Void };

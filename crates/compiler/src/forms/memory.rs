@@ -3,7 +3,7 @@
 use whistler_lisp::Form;
 
 use super::binding::zeroed;
-use super::{FormDef, form, place};
+use super::{FormDef, MANY, form, place};
 use crate::check::{Call, Checker, Fit, MemPlace, Place, Val, at};
 use crate::diagnostics as diag;
 use crate::hir::{At, BinOp, Expr, ExprKind, IntTy, LocalKind, PtrTy, Space, Ty};
@@ -17,8 +17,14 @@ pub(super) static FORMS: &[FormDef] = &[
     form("memset", (4, 4), memset, "(memset pointer offset byte n)", "Fills n bytes."),
     form("memcpy", (5, 5), memcpy, "(memcpy to offset from offset n)", "Copies n bytes."),
     form("memcmp", (3, 3), memcmp, "(memcmp a b n)", "0 if n bytes are equal."),
-    form("sizeof", (1, 1), sizeof, "(sizeof TYPE)", "Bytes of a type."),
-    form("offsetof", (2, 2), offsetof, "(offsetof STRUCT field)", "Where a field lies."),
+    form("sizeof", (1, MANY), sizeof, "(sizeof TYPE field…)", "Bytes of a type, or of what lies in it."),
+    form(
+        "offsetof",
+        (2, MANY),
+        offsetof,
+        "(offsetof STRUCT field…)",
+        "Where a field lies, or what lies in it: fields and indices.",
+    ),
     form("cast", (2, 2), cast, "(cast TYPE x)", "The value as another type."),
     form(
         "kernel-load",
@@ -84,8 +90,8 @@ pub(super) fn memory(c: &mut Checker<'_>, p: Val, off: i32, ty: Ty, here: At) ->
 fn store(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let ty = c.type_of(&call.args[0]);
     let p = c.value(&call.args[1]);
-    let place = displaced(c, p, Some(&call.args[2])).and_then(|(p, off)| memory(c, p, off, ty?, call.at()));
-    let v = c.value(&call.args[3]);
+    let place = displaced(c, p, Some(&call.args[2])).and_then(|(p, off)| memory(c, p, off, ty.clone()?, call.at()));
+    let v = c.value_for(&call.args[3], ty.as_ref());
     match place {
         Some(m) => c.write(Place::Memory(m), v, call.want, call.at()),
         None => Val::error(call.at()),
@@ -278,24 +284,65 @@ fn memcmp(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 
 fn sizeof(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     match c.type_of(&call.args[0]) {
-        Some(Ty::Kernel(name)) => super::core_ask::size_of(c, &name, call.at()),
-        Some(t) => Val::literal(i128::from(t.size()), call.at()),
+        Some(Ty::Kernel(name)) if call.args.len() == 1 => super::core_ask::size_of(c, &name, call.at()),
+        Some(t) => match inside(c, t, &call.args[1..]) {
+            Some((t, _)) => Val::literal(i128::from(t.size()), call.at()),
+            None => Val::error(call.at()),
+        },
         None => Val::error(call.at()),
     }
 }
 
+/// The type at the end of a path of fields and constant indices, and how far from the start it lies.
+fn inside(c: &mut Checker<'_>, ty: Ty, path: &[Form]) -> Option<(Ty, u32)> {
+    let (mut ty, mut at_) = (ty, 0u32);
+    for step in path {
+        (ty, at_) = match &ty {
+            Ty::Struct(def) => {
+                let Some(name) = step.as_symbol() else {
+                    c.malformed(step, "a field is named by a symbol");
+                    return None;
+                };
+                let Some(f) = def.field(name.name()) else {
+                    super::structs::no_field(c, def, name, &at(step));
+                    return None;
+                };
+                if f.bits.is_some() {
+                    c.malformed(step, format!("field `{name}` is of bits, which have no bytes of their own"));
+                    return None;
+                }
+                (f.ty.clone(), at_ + f.offset)
+            }
+            Ty::Array(elem, n) => {
+                let i = c.const_value(step, "the index in a path")?;
+                if !(0..i128::from(*n)).contains(&i) {
+                    let text = format!("index {i} of an array of {n}");
+                    c.report(diag::error(&diag::INDEX_RANGE, &at(step), text));
+                    return None;
+                }
+                ((**elem).clone(), at_ + i as u32 * elem.size())
+            }
+            other => {
+                c.malformed(step, format!("{other} has no fields"));
+                return None;
+            }
+        };
+    }
+    Some((ty, at_))
+}
+
 fn offsetof(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let ty = c.type_of(&call.args[0]);
-    let Some(field) = call.args[1].as_symbol() else {
-        return c.malformed(&call.args[1], "a field is named by a symbol");
-    };
-    match ty {
-        Some(Ty::Struct(s)) => match s.field(field.name()) {
-            Some(f) => Val::literal(i128::from(f.offset), call.at()),
-            None => super::structs::no_field(c, &s, field, &at(&call.args[1])),
+    match c.type_of(&call.args[0]) {
+        Some(Ty::Kernel(name)) => {
+            let (Some(field), 2) = (call.args[1].as_symbol(), call.args.len()) else {
+                return c.malformed(&call.args[1], "one field of a kernel struct is named by a symbol");
+            };
+            super::core_ask::offset_of(c, &name, field, call.at())
+        }
+        Some(t) => match inside(c, t, &call.args[1..]) {
+            Some((_, off)) => Val::literal(i128::from(off), call.at()),
+            None => Val::error(call.at()),
         },
-        Some(Ty::Kernel(name)) => super::core_ask::offset_of(c, &name, field, call.at()),
-        Some(t) => c.malformed(&call.args[0], format!("{t} has no fields")),
         None => Val::error(call.at()),
     }
 }
@@ -342,9 +389,19 @@ pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
             let out = Val::of(e);
             if range.0 >= full.0 && range.1 <= full.1 { out.within(range.0, range.1) } else { out }
         }
-        Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) => {
+        Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) | Ty::Map(_) => {
             let t = Ty::ptr(Space::Unknown, Some(ty));
             cast_to(c, t, v, here)
+        }
+        Ty::Enum(e) => {
+            if let Some(n) = v.as_lit() {
+                return Val::constant(e.int.canonical(n as i64), ty, here);
+            }
+            let mut v = v;
+            if let Ty::Enum(other) = v.ty().clone() {
+                v.e = Expr::new(ExprKind::Cast(Box::new(v.e)), Ty::Int(other.int), here.clone());
+            }
+            Val::of(c.fit(v, &ty, Fit::Bits))
         }
         Ty::Bool | Ty::Char | Ty::Void | Ty::Never => Val::of(c.fit(v, &ty, Fit::Bits)),
     }
@@ -369,7 +426,7 @@ fn probe(c: &mut Checker<'_>, call: &Call<'_>, helper: &str) -> Val {
 
 /// A scalar read by a probe: through a temporary on the stack, 0 where the read fails.
 pub(super) fn probe_read(c: &mut Checker<'_>, helper: &str, ty: Ty, address: Val, here: At) -> Val {
-    if !matches!(ty, Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Ptr(_)) {
+    if !matches!(ty, Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) | Ty::Ptr(_)) {
         return c.fail(
             diag::error(&diag::ARGUMENT_TYPE, &here, format!("a whole {ty} can't be read into a register"))
                 .help("read it into memory with `probe-read-kernel`"),

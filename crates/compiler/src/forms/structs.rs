@@ -7,7 +7,7 @@ use whistler_lisp::Symbol;
 use super::FormDef;
 use super::binding::zeroed;
 use super::memory::element;
-use crate::check::{Call, Checker, MemPlace, Place, Val, at};
+use crate::check::{Call, Checker, MemPlace, Place, Val, Want, at};
 use crate::diagnostics as diag;
 use crate::env::{Accessor, RawField};
 use crate::hir::{At, ExprKind, LocalKind, PtrTy, Space, StructDef, Ty};
@@ -32,12 +32,7 @@ fn counted(c: &mut Checker<'_>, call: &Call<'_>, min: usize, max: usize) -> bool
 /// Checks the call of an accessor.
 pub fn accessor(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) -> Val {
     match accessor {
-        Accessor::Make(def) => {
-            if !counted(c, call, 0, 0) {
-                return Val::error(call.at());
-            }
-            make(c, Ty::Struct(def), call.at())
-        }
+        Accessor::Make(def) => make_with(c, call, &def),
         Accessor::As(ty) => {
             if !counted(c, call, 1, 1) {
                 return Val::error(call.at());
@@ -49,10 +44,14 @@ pub fn accessor(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) -> Val
             super::memory::cast_to(c, Ty::ptr(Space::Kernel, Some(ty)), v, call.at())
         }
         Accessor::FieldPtr(def, i) => {
-            if !counted(c, call, 1, 2) {
+            if !counted(c, call, 1, MOST_INDICES) {
                 return Val::error(call.at());
             }
             match field(c, call, &def, i) {
+                Some(m) if m.bits.is_some() => {
+                    let text = format!("field `{}` is of bits, which have no address", def.fields[i].name);
+                    c.fail(diag::error(&diag::NOT_A_PLACE, &call.at(), text))
+                }
                 Some(m) => c.address(m),
                 None => Val::error(call.at()),
             }
@@ -73,6 +72,33 @@ pub fn accessor(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) -> Val
     }
 }
 
+/// The pointer, and as many indices as arrays of arrays are ever given.
+const MOST_INDICES: usize = 5;
+
+/// `(make-S :field value …)`: an object on the stack, zeroed but for the fields that are given.
+fn make_with(c: &mut Checker<'_>, call: &Call<'_>, def: &Rc<StructDef>) -> Val {
+    let made = make(c, Ty::Struct(def.clone()), call.at());
+    let ExprKind::Seq(mut parts) = made.e.kind else { return made };
+    let Some(object) = parts.pop() else { return Val::error(call.at()) };
+    let mut rest = call.args;
+    while let [key, value, more @ ..] = rest {
+        rest = more;
+        let Some(name) = key.as_keyword() else {
+            c.malformed(key, format!("fields are given as :name value: ({} :{} …)", call.name, def.fields[0].name));
+            return Val::error(call.at());
+        };
+        let place = member(c, Val::of(object.clone()), def, name, &at(key));
+        let v = c.value_for(value, place.as_ref().map(|m| &m.ty));
+        let Some(m) = place else { continue };
+        let set = c.write(Place::Memory(m), v, Want::Effect, At { span: key.span.to(value.span), ..at(key) });
+        parts.push(set.e);
+    }
+    if let [extra] = rest {
+        return c.malformed(extra, format!("fields are given in pairs: ({} :field value)", call.name));
+    }
+    c.seq(parts, Val::of(object))
+}
+
 /// An object on the stack, zeroed.
 pub(super) fn make(c: &mut Checker<'_>, ty: Ty, here: At) -> Val {
     let id = c.temp(ty.clone(), LocalKind::Memory);
@@ -85,7 +111,7 @@ pub(super) fn make(c: &mut Checker<'_>, ty: Ty, here: At) -> Val {
 pub fn accessor_place(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) -> Option<MemPlace> {
     match accessor {
         Accessor::Field(def, i) => {
-            if !counted(c, call, 1, 2) {
+            if !counted(c, call, 1, MOST_INDICES) {
                 return None;
             }
             field(c, call, &def, i)
@@ -113,31 +139,51 @@ pub fn accessor_place(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) 
 }
 
 fn field(c: &mut Checker<'_>, call: &Call<'_>, def: &Rc<StructDef>, i: usize) -> Option<MemPlace> {
-    let f = def.fields.get(i)?;
     let p = c.value(&call.args[0]);
     let p = of_struct(c, p, def, call)?;
-    let p = c.readable(p, f.offset.into(), Some(f.ty.size()), &call.at())?;
+    let mut m = field_at(c, p, def, i, &call.at())?;
+    for index in &call.args[1..] {
+        let Ty::Array(elem, n) = m.ty.clone() else {
+            let f = &def.fields[i];
+            c.malformed(
+                index,
+                format!(
+                    "field `{}` is no array{}",
+                    f.name,
+                    if call.args.len() > 2 { " of so many indices" } else { "" }
+                ),
+            );
+            return None;
+        };
+        let (off, big_endian, before, space) = (m.off, m.big_endian, m.before, m.ptr.ty.clone());
+        m = element(c, Val::new(m.ptr.kind, space, m.ptr.at), off, &elem, Some(n), index, call.at())?;
+        m.big_endian = big_endian;
+        m.before = before;
+    }
+    Some(m)
+}
+
+/// A field of the struct behind a pointer.
+fn field_at(c: &mut Checker<'_>, p: Val, def: &Rc<StructDef>, i: usize, here: &At) -> Option<MemPlace> {
+    let f = def.fields.get(i)?;
+    let bits = def.bit_place(f);
+    let (start, len) = match bits {
+        Some(b) if b.unit > 0 => (f.offset - u32::from(b.back), b.unit.into()),
+        Some(b) => (f.offset, b.bytes()),
+        None => (f.offset, f.ty.size()),
+    };
+    let p = c.readable(p, start.into(), Some(len), here)?;
     let read_only = p.ty().as_ptr().and_then(|p| c.why_read_only(p.space));
-    let off = f.offset as i32;
-    if let (Ty::Array(elem, n), Some(index)) = (&f.ty, call.args.get(1)) {
-        let mut m = element(c, p, off, elem, Some(*n), index, call.at())?;
-        m.big_endian = f.big_endian;
-        return Some(m);
-    }
-    if let Some(extra) = call.args.get(1) {
-        c.malformed(extra, format!("field `{}` is no array", f.name));
-        return None;
-    }
     Some(MemPlace {
         ptr: p.e,
-        off,
+        off: f.offset as i32,
         ty: f.ty.clone(),
         big_endian: f.big_endian,
-        bits: f.bits,
+        bits,
         read_only,
         core: None,
         before: Vec::new(),
-        at: call.at(),
+        at: here.clone(),
     })
 }
 
@@ -196,21 +242,12 @@ pub(super) fn no_field(c: &mut Checker<'_>, def: &StructDef, field: Symbol, here
 
 /// A field of a struct of ours behind a pointer.
 pub(super) fn member(c: &mut Checker<'_>, p: Val, def: &Rc<StructDef>, name: Symbol, here: &At) -> Option<MemPlace> {
-    let Some(f) = def.field(name.name()) else {
-        no_field(c, def, name, here);
-        return None;
-    };
-    let p = c.readable(p, f.offset.into(), Some(f.ty.size()), here)?;
-    let read_only = p.ty().as_ptr().and_then(|p| c.why_read_only(p.space));
-    Some(MemPlace {
-        ptr: p.e,
-        off: f.offset as i32,
-        ty: f.ty.clone(),
-        big_endian: f.big_endian,
-        bits: f.bits,
-        read_only,
-        core: None,
-        before: Vec::new(),
-        at: here.clone(),
-    })
+    let found = def.field(name.name()).and_then(|f| def.fields.iter().position(|g| std::ptr::eq(f, g)));
+    match found {
+        Some(i) => field_at(c, p, def, i, here),
+        None => {
+            no_field(c, def, name, here);
+            None
+        }
+    }
 }

@@ -111,6 +111,17 @@ pub enum MapOp {
     Delete,
 }
 
+impl MapOp {
+    /// The number of its helper in the kernel's `enum bpf_func_id`.
+    pub const fn helper(self) -> u32 {
+        match self {
+            MapOp::Lookup => 1,
+            MapOp::Update => 2,
+            MapOp::Delete => 3,
+        }
+    }
+}
+
 /// What an expression does. "Yields" is its value.
 #[derive(Clone, Debug)]
 pub enum ExprKind {

@@ -17,7 +17,7 @@ mod walk;
 
 pub use dump::dump;
 pub use expr::{AtomicOp, BinOp, CmpOp, Expr, ExprKind, LabelId, LocalId, MapOp, UnOp};
-pub use types::{Field, IntTy, PtrTy, Space, StructDef, Ty};
+pub use types::{BitPlace, EnumDef, Field, IntTy, PtrTy, Space, StructDef, Ty};
 pub use unit::{
     At, CoreId, Function, FunctionId, GlobalDef, GlobalId, Local, LocalKind, MapDef, MapId, ProgramInfo, Unit,
 };

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use whistler_diag::Span;
 
+use super::MapDef;
+
 /// An integer type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct IntTy {
@@ -47,6 +49,8 @@ pub enum Ty {
     Bool,
     /// One byte that prints as a character; a `u8` in arithmetic.
     Char,
+    /// An integer of 4 bytes with names for some of its values.
+    Enum(Rc<EnumDef>),
     /// A pointer.
     Ptr(PtrTy),
     /// A struct or union of ours; only as a place, never as a value in a register.
@@ -55,6 +59,8 @@ pub enum Ty {
     Array(Rc<Ty>, u32),
     /// A struct or union of the kernel, by name: laid out by the running kernel's BTF.
     Kernel(Rc<str>),
+    /// A map inside of another map; only behind a pointer.
+    Map(Rc<MapDef>),
 }
 
 /// A pointer type.
@@ -77,6 +83,8 @@ pub enum Space {
     Stack,
     /// A map's value.
     MapValue,
+    /// A value of a map that programs only read.
+    MapConst,
     /// Packet bytes.
     Packet,
     /// The end of the packet.
@@ -125,6 +133,30 @@ pub struct StructDef {
     pub span: Span,
 }
 
+/// An enum.
+#[derive(PartialEq, Eq, Debug)]
+pub struct EnumDef {
+    /// Name as written.
+    pub name: Rc<str>,
+    /// Members with their values, names as written.
+    pub members: Vec<(Rc<str>, i64)>,
+    /// Its integer type: 4 bytes, signed if a value is negative.
+    pub int: IntTy,
+}
+
+impl EnumDef {
+    /// The value of a member: by its name exactly, else without regard to case and `-`/`_`.
+    pub fn value(&self, member: &str) -> Option<i64> {
+        let exact = self.members.iter().find(|(n, _)| &**n == member);
+        exact.or_else(|| self.members.iter().find(|(n, _)| same_name(n, member))).map(|m| m.1)
+    }
+
+    /// The first member with that value.
+    pub fn member(&self, value: i64) -> Option<&str> {
+        self.members.iter().find(|m| m.1 == value).map(|m| &*m.0)
+    }
+}
+
 /// A field.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Field {
@@ -142,14 +174,63 @@ pub struct Field {
     pub span: Span,
 }
 
+/// Where the bits of a bit-field lie, seen from the byte that its lowest bit is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BitPlace {
+    /// Position of the lowest bit in its byte.
+    pub pos: u8,
+    /// How many.
+    pub width: u8,
+    /// Bytes before that byte at which one access that holds all of them starts.
+    pub back: u8,
+    /// Bytes of that access; 0 where no single one stays in the struct.
+    pub unit: u8,
+}
+
+impl BitPlace {
+    /// How many bytes the bits reach into.
+    pub fn bytes(self) -> u32 {
+        (u32::from(self.pos) + u32::from(self.width)).div_ceil(8)
+    }
+
+    /// The field's bits, all ones, from bit 0 on.
+    pub fn mask(self) -> u64 {
+        if self.width >= 64 { u64::MAX } else { (1 << self.width) - 1 }
+    }
+
+    /// The accesses (offset, bytes) that together reach into exactly the bytes of the field.
+    pub fn pieces(self) -> impl Iterator<Item = (u8, u8)> {
+        let mut at = 0u8;
+        let end = self.bytes() as u8;
+        std::iter::from_fn(move || {
+            let size = [8, 4, 2, 1].into_iter().find(|s| at + s <= end)?;
+            at += size;
+            Some((at - size, size))
+        })
+    }
+}
+
 impl StructDef {
+    /// Where a field's bits lie, if it is a bit-field.
+    pub fn bit_place(&self, f: &Field) -> Option<BitPlace> {
+        let (pos, width) = f.bits?;
+        let mut place = BitPlace { pos, width, back: 0, unit: 0 };
+        let bytes = place.bytes();
+        let fits = |s: &u32| f.offset % s + bytes <= *s && f.offset - f.offset % s + s <= self.size;
+        if let Some(s) = [1, 2, 4, 8].into_iter().find(fits) {
+            (place.back, place.unit) = ((f.offset % s) as u8, s as u8);
+        }
+        Some(place)
+    }
+
     /// The field of that name: exactly, else without regard to case and `-`/`_`.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        let same = |f: &&Field| {
-            f.name.len() == name.len() && f.name.bytes().zip(name.bytes()).all(|(a, b)| fold(a) == fold(b))
-        };
-        self.fields.iter().find(|f| &*f.name == name).or_else(|| self.fields.iter().find(same))
+        self.fields.iter().find(|f| &*f.name == name).or_else(|| self.fields.iter().find(|f| same_name(&f.name, name)))
     }
+}
+
+fn same_name(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
 fn fold(b: u8) -> u8 {
@@ -177,8 +258,9 @@ impl Ty {
     /// Bytes in memory; 0 for `Void` and `Never`, and for kernel types (only their own BTF knows).
     pub fn size(&self) -> u32 {
         match self {
-            Ty::Void | Ty::Never | Ty::Kernel(_) => 0,
+            Ty::Void | Ty::Never | Ty::Kernel(_) | Ty::Map(_) => 0,
             Ty::Int(i) => u32::from(i.size),
+            Ty::Enum(e) => u32::from(e.int.size),
             Ty::Bool | Ty::Char => 1,
             Ty::Ptr(_) => 8,
             Ty::Struct(s) => s.size,
@@ -189,10 +271,10 @@ impl Ty {
     /// Alignment in bytes.
     pub fn align(&self) -> u32 {
         match self {
-            Ty::Void | Ty::Never | Ty::Kernel(_) => 1,
+            Ty::Void | Ty::Never | Ty::Kernel(_) | Ty::Map(_) => 1,
             Ty::Struct(s) => s.align,
             Ty::Array(t, _) => t.align(),
-            Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Ptr(_) => self.size(),
+            Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) | Ty::Ptr(_) => self.size(),
         }
     }
 
@@ -201,7 +283,21 @@ impl Ty {
         match self {
             Ty::Int(i) => Some(*i),
             Ty::Bool | Ty::Char => Some(IntTy::U8),
-            Ty::Void | Ty::Never | Ty::Ptr(_) | Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) => None,
+            Ty::Enum(e) => Some(e.int),
+            Ty::Void | Ty::Never | Ty::Ptr(_) | Ty::Struct(_) | Ty::Array(..) | Ty::Kernel(_) | Ty::Map(_) => None,
+        }
+    }
+
+    /// Whether a register holds it whole as a number.
+    pub fn is_number(&self) -> bool {
+        self.as_int().is_some()
+    }
+
+    /// The enum, if it is one.
+    pub fn as_enum(&self) -> Option<&Rc<EnumDef>> {
+        match self {
+            Ty::Enum(e) => Some(e),
+            _ => None,
         }
     }
 
@@ -226,6 +322,8 @@ impl std::fmt::Display for Ty {
             Ty::Struct(s) => f.write_str(&s.name),
             Ty::Array(t, n) => write!(f, "(array {t} {n})"),
             Ty::Kernel(name) => f.write_str(name),
+            Ty::Enum(e) => f.write_str(&e.name),
+            Ty::Map(m) => write!(f, "map {}", m.name),
             Ty::Ptr(p) => {
                 if p.nullable {
                     f.write_str("(nullable ")?;

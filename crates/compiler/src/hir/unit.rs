@@ -70,7 +70,7 @@ impl Default for Unit {
 }
 
 /// A map.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MapDef {
     /// Name as written.
     pub name: Rc<str>,
@@ -88,6 +88,12 @@ pub struct MapDef {
     pub max_entries: u32,
     /// Creation flags.
     pub flags: u32,
+    /// What the maps in a map of maps look like.
+    pub inner: Option<Rc<MapDef>>,
+    /// What lies in it from the start: maps, or programs, by name.
+    pub contents: Vec<(u32, Rc<str>)>,
+    /// Bits that its type understands beyond the flags (hash functions of a bloom filter).
+    pub extra: u64,
     /// Path to pin at.
     pub pin: Option<String>,
     /// Where it is declared.

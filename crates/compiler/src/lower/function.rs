@@ -69,7 +69,7 @@ pub(super) fn ir_ty(ty: &Ty) -> ir::Ty {
     ir::Ty::Ptr(match p.space {
         Space::Ctx => ir::Space::Ctx,
         Space::Stack => ir::Space::Stack,
-        Space::MapValue => ir::Space::MapValue,
+        Space::MapValue | Space::MapConst => ir::Space::MapValue,
         Space::Packet => ir::Space::Packet,
         Space::PacketEnd => ir::Space::PacketEnd,
         Space::Ring | Space::Mem => ir::Space::Mem,
@@ -264,10 +264,7 @@ impl Lower<'_> {
     }
 
     fn map_op(&mut self, op: MapOp, map: crate::hir::MapId, args: &[Expr], ty: &Ty) -> Value {
-        /// Helper numbers of the kernel's `enum bpf_func_id`.
-        const MAP_UPDATE_ELEM: u32 = 2;
-        const MAP_DELETE_ELEM: u32 = 3;
-        let helper = match op {
+        match op {
             MapOp::Lookup => {
                 let key = match args {
                     [key, ..] => self.expr(key),
@@ -276,14 +273,13 @@ impl Lower<'_> {
                 let map = self.shared.maps[map.0 as usize];
                 return self.b.ins(Op::MapLookup { map, key }, ir_ty(ty));
             }
-            MapOp::Update => MAP_UPDATE_ELEM,
-            MapOp::Delete => MAP_DELETE_ELEM,
-        };
+            MapOp::Update | MapOp::Delete => {}
+        }
         let mut values = SmallVec::<[Value; 5]>::new();
         let rest = self.exprs(args);
         values.push(self.map(map));
         values.extend(rest);
-        self.b.call(Callee::Helper(helper), &values, ir::Ty::Int)
+        self.b.call(Callee::Helper(op.helper()), &values, ir::Ty::Int)
     }
 
     /// The kernel gives all of r0; a narrow result type means its low bytes.

@@ -88,6 +88,7 @@ fn int_of(ty: &Ty) -> IntTy {
     match ty {
         Ty::Int(i) => *i,
         Ty::Bool | Ty::Char => IntTy { size: 1, signed: false },
+        Ty::Enum(e) => e.int,
         _ => IntTy { size: 8, signed: false },
     }
 }
@@ -194,6 +195,7 @@ impl Run<'_> {
                 match &e.ty {
                     Ty::Int(i) => canonical(*i, n),
                     Ty::Bool | Ty::Char => canonical(IntTy { size: 1, signed: false }, n),
+                    Ty::Enum(e) => canonical(e.int, n),
                     _ => n,
                 }
             }

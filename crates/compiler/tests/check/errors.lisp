@@ -158,6 +158,7 @@
 ;>   help: written as (defprog p (:type :xdp) body…)
 ;> error E0004 3:1 "(defmap)": a name is missing here
 ;> error E0004 4:11 ":type": options are written :name value
+;> error E0201 4:1 "(defmap m :type)": the map `m` needs a :type
 ;> error E0004 5:1 "(defstruct)": a name is missing here
 ;> error E0004 6:14 "x": a field is written (name TYPE)
 ;> error E0002 7:25 "(let)": `let` takes at least 1 arguments, not 0

@@ -149,7 +149,7 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
     }
     if let Some(e) = env.enums.get(symbol) {
         let more = e.members.iter().map(|(n, v)| format!("{n} = {v}")).collect();
-        out.push(Entry { what: format!("enum · {}", e.ty), more });
+        out.push(Entry { what: format!("enum · {}", whistler_compiler::hir::Ty::Int(e.int)), more });
     }
     if let Some(g) = env.globals.get(symbol) {
         let what = format!("{} · {}", if g.writable { "global" } else { "parameter" }, g.ty);

@@ -292,6 +292,7 @@ pub fn map(name: &str, map_type: MapType, key: u32, value: u32, entries: u32) ->
         value_type: None,
         inner: None,
         pin: None,
+        contents: Vec::new(),
         extra: 0,
         span: Span::NONE,
     }

@@ -153,8 +153,9 @@ impl<'a> File<'a> {
             let Some(target) = file.sections.get_mut(target) else {
                 return Err(not_bpf(format!("relocations are for section {target}, which does not exist")));
             };
-            // Only code is relocated; what clang relocates elsewhere (DWARF, BTF) needs no linking.
-            if !target.is_code() {
+            // Only code and the contents of maps are relocated; what clang relocates elsewhere (DWARF, BTF) needs no
+            // linking.
+            if !target.is_code() && target.name != super::MAPS {
                 continue;
             }
             for rel in rels {

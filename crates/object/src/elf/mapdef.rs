@@ -15,7 +15,7 @@ use crate::{Map, ObjectError};
 /// `LIBBPF_PIN_BY_NAME`.
 const PIN_BY_NAME: u32 = 1;
 
-/// The struct type that defines `map`, and its size.
+/// The struct type that defines `map`, and the bytes that it takes in `.maps`.
 pub(super) fn encode(types: &mut Types, map: &Map) -> Result<(TypeId, u32), ObjectError> {
     let mut members: Vec<(&str, TypeId)> = Vec::new();
     let number = |types: &mut Types, n: u32| {
@@ -59,7 +59,12 @@ pub(super) fn encode(types: &mut Types, map: &Map) -> Result<(TypeId, u32), Obje
         }
         members.push(("pinning", number(types, PIN_BY_NAME)));
     }
-    let size = 8 * members.len() as u32;
+    let mut size = 8 * members.len() as u32;
+    if map.map_type == MapType::ProgArray && !map.contents.is_empty() {
+        let proto = types.builder.func_proto(TypeId::VOID, &[]);
+        let slot = types.builder.ptr(proto);
+        members.push(("values", types.builder.array(slot, 0)));
+    }
     if let Some(inner) = &map.inner {
         if inner.inner.is_some() || inner.pin.is_some() {
             return Err(wrong(map, "its inner map can't be pinned or be a map of maps itself"));
@@ -70,7 +75,10 @@ pub(super) fn encode(types: &mut Types, map: &Map) -> Result<(TypeId, u32), Obje
     }
     let members: Vec<MemberDef<'_>> =
         members.iter().enumerate().map(|(i, (name, ty))| MemberDef::at(name, *ty, 8 * i as u32)).collect();
-    Ok((types.builder.structure("", size, &members), size))
+    let ty = types.builder.structure("", size, &members);
+    // Slots lie behind the definition, up to the last one that something is in.
+    size += 8 * map.contents.iter().map(|(i, _)| i + 1).max().unwrap_or(0);
+    Ok((ty, size))
 }
 
 /// A number that may take 64 bits: an enumerator's value when it does (libbpf's `__ulong`).
@@ -121,6 +129,7 @@ fn decode_struct(btf: &Btf, name: &str, ty: TypeId, level: Level) -> Result<Map,
         value_type: None,
         inner: None,
         pin: None,
+        contents: Vec::new(),
         extra: 0,
         span: Span::NONE,
     };

@@ -27,6 +27,8 @@ pub(crate) const KCONFIG: &str = ".kconfig";
 
 /// Relocation of an `ld_imm64` (LLVM: BPFELFObjectWriter).
 pub(crate) const R_BPF_64_64: u32 = 1;
+/// Relocation of an address in data.
+pub(crate) const R_BPF_64_ABS64: u32 = 2;
 /// Relocation of a call.
 pub(crate) const R_BPF_64_32: u32 = 10;
 

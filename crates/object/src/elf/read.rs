@@ -47,6 +47,8 @@ pub fn read(bytes: &[u8]) -> Result<Object, ObjectError> {
 pub(super) struct PlacedMap {
     pub(super) section: usize,
     pub(super) offset: u64,
+    /// Bytes of its definition; slots for what it holds lie behind.
+    pub(super) definition: u64,
     pub(super) map: Map,
 }
 
@@ -112,10 +114,36 @@ fn maps(file: &File<'_>, types: &Types) -> Result<Vec<PlacedMap>, ObjectError> {
             return Err(ObjectError::section(MAPS, s.value, format!("map `{}` is defined twice", s.name)));
         }
         let map = mapdef::decode(&types.own, s.name, ty)?;
-        out.push(PlacedMap { section: index, offset: s.value, map });
+        let definition = types.own.size_of(ty).map_or(0, u64::from);
+        out.push(PlacedMap { section: index, offset: s.value, definition, map });
     }
     out.sort_by_key(|m| m.offset);
+    contents(file, index, &mut out)?;
     Ok(out)
+}
+
+/// What lies in maps from the start: a relocation for every slot behind a definition (libbpf:
+/// `bpf_object__collect_map_relos`).
+fn contents(file: &File<'_>, index: usize, maps: &mut [PlacedMap]) -> Result<(), ObjectError> {
+    let Some(section) = file.sections.get(index) else { return Ok(()) };
+    for r in &section.relocations {
+        let bad = |what: String| Err(ObjectError::section(MAPS, r.offset, what));
+        let Some(symbol) = file.symbols.get(r.symbol) else { continue };
+        if symbol.kind == object::elf::STT_SECTION || symbol.name.is_empty() {
+            return bad("a slot of a map names a section, not a map or program".to_string());
+        }
+        let name = symbol.name.to_string();
+        let Some(map) = maps.iter_mut().rev().find(|m| m.offset <= r.offset) else {
+            return bad(format!("`{name}` is put before the first map"));
+        };
+        let at = r.offset - map.offset;
+        let slot = at.checked_sub(map.definition).filter(|b| b % 8 == 0).and_then(|b| u32::try_from(b / 8).ok());
+        let Some(slot) = slot.filter(|s| *s < map.map.max_entries) else {
+            return bad(format!("`{name}` is put into map `{}` where there is no slot", map.map.name));
+        };
+        map.map.contents.push((slot, name));
+    }
+    Ok(())
 }
 
 fn globals(file: &File<'_>, types: &Types) -> Result<Vec<PlacedGlobal>, ObjectError> {

@@ -53,6 +53,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
         relocations.push((id, relocs));
     }
     write_data(&mut out, &data);
+    let mut slots = None;
     if !maps.is_empty() {
         let size = maps.iter().map(|m| m.size).sum::<u32>();
         let id = out.section(MAPS, SectionKind::Data, &vec![0; size as usize], 8);
@@ -60,6 +61,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
             let symbol = out.symbol(m.name, SymbolKind::Data, id, m.offset.into(), m.size.into(), true);
             out.symbols.insert(Target::Map(m.name), symbol);
         }
+        slots = Some(id);
     }
     if let Some(license) = license {
         let bytes = [license.as_bytes(), &[0]].concat();
@@ -78,6 +80,11 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
             out.elf
                 .add_relocation(section, Relocation { offset: r.offset, symbol, addend: 0, flags })
                 .map_err(|e| ObjectError::NotBpf(e.to_string()))?;
+        }
+    }
+    if let Some(section) = slots {
+        for (map, place) in object.maps.iter().zip(&maps) {
+            fill(&mut out, object, map, place, section)?;
         }
     }
     let ext = BtfExt {
@@ -209,6 +216,35 @@ struct MapPlace<'a> {
     name: &'a str,
     offset: u32,
     size: u32,
+}
+
+/// Writes a relocation for everything that lies in a map from the start, behind the map's definition.
+fn fill(
+    out: &mut Writer<'_>,
+    object: &Object,
+    map: &crate::Map,
+    place: &MapPlace<'_>,
+    section: SectionId,
+) -> Result<(), ObjectError> {
+    let slots = 8 * map.contents.iter().map(|(i, _)| i + 1).max().unwrap_or(0);
+    let first = place.offset + place.size - slots;
+    for (index, name) in &map.contents {
+        let symbol = match map.map_type {
+            whistler_isa::MapType::ProgArray => object.program(name).and_then(|p| {
+                let name = p.function.name.as_str();
+                out.symbols.get(&Target::Function(name)).copied()
+            }),
+            _ => out.symbols.get(&Target::Map(name)).copied(),
+        };
+        let Some(symbol) = symbol else {
+            let what = format!("`{name}` lies in it from the start, and is not in the object");
+            return Err(ObjectError::definition("map", &map.name, what));
+        };
+        let flags = RelocationFlags::Elf { r_type: RelocationType(super::R_BPF_64_ABS64) };
+        let relocation = Relocation { offset: u64::from(first + 8 * index), symbol, addend: 0, flags };
+        out.elf.add_relocation(section, relocation).map_err(|e| ObjectError::NotBpf(e.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Writes all maps' definitions into the BTF.

@@ -264,6 +264,7 @@ pub fn map(name: &str, map_type: MapType, key_size: u32, value_size: u32, max_en
         value_type: None,
         inner: None,
         pin: None,
+        contents: Vec::new(),
         extra: 0,
         span: Default::default(),
     }

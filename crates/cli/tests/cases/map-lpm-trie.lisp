@@ -1,0 +1,28 @@
+;;; A longest-prefix-match trie: the entry with the longest prefix of the address is the one that is found.
+;;; packet: 0a010203 0a020304 c0a80101
+;;; out: 24 8 0 16 0
+(defstruct prefix (len u32) (addr (array u8 4)))
+(defmap routes :type :lpm-trie :key prefix :value u32 :max-entries 16 :map-flags BPF_F_NO_PREALLOC)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defsubprog add ((len u32) (a u8) (b u8) (c u8)) void
+  (let ((k (make-prefix :len len)))
+    (setf (prefix-addr k 0) a (prefix-addr k 1) b (prefix-addr k 2) c)
+    (setf (getmap routes k) len)))
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (add 8 10 0 0)
+    (add 16 10 1 0)
+    (add 24 10 1 2)
+    (let ((k (make-prefix :len 32)))
+      (memcpy (prefix-addr k) 0 d 0 4)
+      (setf (getmap out 0) (if-let (v (map-lookup routes k)) (deref v) 0))
+      (memcpy (prefix-addr k) 0 d 4 4)
+      (setf (getmap out 1) (getmap routes k))
+      (memcpy (prefix-addr k) 0 d 8 4)
+      (setf (getmap out 2) (getmap routes k))
+      (let ((gone (make-prefix :len 24)))
+        (memcpy (prefix-addr gone) 0 d 0 3)
+        (setf (getmap out 4) (remmap routes gone)))
+      (memcpy (prefix-addr k) 0 d 0 4)
+      (setf (getmap out 3) (getmap routes k))))
+  XDP_PASS)

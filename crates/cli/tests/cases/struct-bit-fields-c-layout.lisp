@@ -1,0 +1,21 @@
+;;; Bit-fields lie where C puts them: the next one starts a new unit when it would cross its own; neighbours stay.
+;;; packet: ff
+;;; out: 70000 -3 4095 2 255 8 1 -1 0xff
+(defenum mode :off :on :both)
+(defstruct regs (a (bits u32 17)) (b (bits i32 5)) (c (bits u32 12)) (m (bits mode 3)) (d u8))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((r (make-regs)))
+      (setf (regs-d r) (load u8 d 0))
+      (setf (regs-a r) 70000 (regs-b r) -3 (regs-c r) 4095 (regs-m r) :both)
+      (setf (getmap out 0) (regs-a r)
+            (getmap out 1) (regs-b r)
+            (getmap out 2) (regs-c r)
+            (getmap out 3) (regs-m r)
+            (getmap out 4) (regs-d r)
+            (getmap out 5) (sizeof regs)
+            (getmap out 6) (= (regs-m r) :both))
+      (setf (getmap out 7) (setf (regs-b r) (load u8 d 0)))
+      (setf (getmap out 8) (regs-d r))))
+  XDP_PASS)

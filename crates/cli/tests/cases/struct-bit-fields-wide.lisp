@@ -1,0 +1,20 @@
+;;; Packed bit-fields of any width at any bit: read and written whole, and no byte beyond them is touched.
+;;; packet: 01
+;;; out: 3 -9 1 255 17 0x123456789 -5 0x5a
+(defstruct (odd :packed) (a u8) (b (bits u64 63)) (c (bits i64 64)) (d (bits u8 1)))
+(defstruct (tail :packed) (x (bits u8 4)) (y (bits u64 36)) (z (bits i16 9)) (last u8))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((s (make-odd)) (q (make-tail :last 90)))
+      (setf (odd-a s) 255 (odd-b s) 3 (odd-c s) -9 (odd-d s) (load u8 d 0))
+      (setf (getmap out 0) (odd-b s)
+            (getmap out 1) (odd-c s)
+            (getmap out 2) (odd-d s)
+            (getmap out 3) (odd-a s)
+            (getmap out 4) (sizeof odd))
+      (setf (tail-y q) #x123456789 (tail-z q) -5 (tail-x q) 15)
+      (setf (getmap out 5) (tail-y q)
+            (getmap out 6) (tail-z q)
+            (getmap out 7) (tail-last q))))
+  XDP_PASS)
