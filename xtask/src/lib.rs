@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod core_oracle;
 pub mod mutants;
 pub mod tidy;
 pub mod vm;

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`, `cargo xtask vm`, `cargo xtask mutants`.
+//! `cargo xtask tidy`, `cargo xtask vm`, `cargo xtask mutants`, `cargo xtask core`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -22,6 +22,10 @@ cargo xtask mutants [--rev COMMIT] [PATH-PART | NUMBERS]
     plants each mistake of xtask/mutants.txt in a copy of the commit (HEAD), alone, and
     says which part of the suite catches it; only those of files whose path has that
     part, or those numbered (`3,7,12`)
+
+cargo xtask core
+    compiles crates/loader/tests/core with clang, lets libbpf 1.7 relocate it for every target there,
+    and writes what the loader's tests compare with; says what changed
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         Some("tidy") if args.len() == 1 => tidy(),
         Some("vm") => xtask::vm::Options::parse(&args[1..]).and_then(|o| xtask::vm::run(&o)),
         Some("mutants") => xtask::mutants::Options::parse(&args[1..]).and_then(|o| xtask::mutants::run(&o)),
+        Some("core") if args.len() == 1 => xtask::core_oracle::run(&xtask::root()),
         _ => Err(format!("usage:\n{USAGE}")),
     };
     match result {

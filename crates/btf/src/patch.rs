@@ -3,8 +3,7 @@
 
 use crate::resolve::{CoreError, Resolution};
 
-/// The "helper" a poisoned instruction calls, plus the relocation's number; libbpf's own, so that its log
-/// readers know it.
+/// The "helper" a poisoned instruction calls: libbpf's (`bpf_core_poison_insn`), so that readers of logs know it.
 pub const POISON_HELPER: i32 = 195_896_080;
 
 /// Code of a call with an immediate.
@@ -41,14 +40,14 @@ fn size_bytes(code: u8) -> u32 {
     }
 }
 
-/// Applies a resolution to the instruction at a byte offset of `code`; `number` tells poisoned ones apart.
-pub fn apply(code: &mut [u8], at: usize, number: u32, r: &Resolution) -> Result<Patched, CoreError> {
+/// Applies a resolution to the instruction at a byte offset of `code`.
+pub fn apply(code: &mut [u8], at: usize, r: &Resolution) -> Result<Patched, CoreError> {
     let wrong = |why| CoreError::Instruction { at, why };
     let len = if code.get(at) == Some(&LD_IMM64) { 16 } else { 8 };
     let end = at.checked_add(len).ok_or_else(|| wrong("it lies outside the code"))?;
     let insn = code.get_mut(at..end).ok_or_else(|| wrong("it lies outside the code"))?;
     let Some(value) = r.value else {
-        poison(insn, number);
+        poison(insn);
         return Ok(Patched::Poisoned);
     };
     let unexpected = |found: i64| CoreError::Unexpected { at, found, expected: r.orig_value };
@@ -77,7 +76,7 @@ pub fn apply(code: &mut [u8], at: usize, number: u32, r: &Resolution) -> Result<
                 && mem.local != mem.target
             {
                 if !mem.safe {
-                    poison(insn, number);
+                    poison(insn);
                     return Ok(Patched::Poisoned);
                 }
                 if size_bytes(op) != mem.local {
@@ -108,8 +107,8 @@ pub fn apply(code: &mut [u8], at: usize, number: u32, r: &Resolution) -> Result<
     Ok(Patched::Done)
 }
 
-fn poison(insn: &mut [u8], number: u32) {
-    let imm = POISON_HELPER.wrapping_add(number as i32).to_le_bytes();
+fn poison(insn: &mut [u8]) {
+    let imm = POISON_HELPER.to_le_bytes();
     for slot in insn.chunks_exact_mut(8) {
         slot.copy_from_slice(&[CALL, 0, 0, 0, imm[0], imm[1], imm[2], imm[3]]);
     }
