@@ -690,6 +690,17 @@ pub struct Program {
     pub result: Expr,
     /// Whether it uses what only the newest instruction set has.
     pub newest: bool,
+    /// What it is loaded as.
+    pub hook: Hook,
+}
+
+/// Where a program sees its packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    /// Before there is a socket buffer.
+    Xdp,
+    /// In a socket buffer, whose fields are the context.
+    Tc,
 }
 
 /// Bytes of packet that every program may read and write.
@@ -753,14 +764,18 @@ impl Program {
             sub.result.1.cast(sub.result.0, &mut out);
             out.push_str(")\n");
         }
-        out.push_str("(defprog p (:type :xdp :section \"xdp\" :license \"GPL\")\n");
+        let hook = match self.hook {
+            Hook::Xdp => "(:type :xdp :section \"xdp\" :license \"GPL\")",
+            Hook::Tc => "(:type :tc :section \"tc\" :license \"GPL\")",
+        };
+        let _ = writeln!(out, "(defprog p {hook}");
         let _ = write!(out, "  (with-packet (data data-end :min-len {PACKET_LEN})");
         for s in &self.body {
             s.print(2, &mut out);
         }
         out.push_str("\n    (return (cast u32 ");
         self.result.print(&mut out);
-        out.push_str(")))\n  XDP_PASS)\n");
+        out.push_str(")))\n  (packet-pass))\n");
         let newest = if self.newest { "; newest\n" } else { "" };
         format!("{newest}{}{out}", declarations(&out))
     }

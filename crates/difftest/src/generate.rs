@@ -1,6 +1,6 @@
 //! Making random programs: well-typed, bounded, and busy enough to hurt a register allocator.
 
-use crate::ast::{Expr, FIELDS, MAPS, PACKET_LEN, Piece, Program, REC_LEN, Stmt, Sub, Ty};
+use crate::ast::{Expr, FIELDS, Hook, MAPS, PACKET_LEN, Piece, Program, REC_LEN, Stmt, Sub, Ty};
 use crate::rng::Rng;
 use crate::templates::{Binding, Constness, Gives, Hole, Template, templates};
 
@@ -56,6 +56,7 @@ pub fn generate(seed: u64) -> Program {
         newest: false,
     };
     g.newest = g.rng.chance(12);
+    let hook = if g.rng.chance(20) { Hook::Tc } else { Hook::Xdp };
     g.pivot = *g.rng.pick(&[0, 1, 2, 3, 5, 255, -1]);
     if g.rng.chance(40) {
         for _ in 0..1 + g.rng.below(2) {
@@ -72,6 +73,7 @@ pub fn generate(seed: u64) -> Program {
     if let Stmt::Let(vars, inner) = &mut body[0] {
         // Often with a struct to work on, and sometimes with one in a map.
         g.object("data", "packet");
+        g.object("data", if hook == Hook::Tc { "skb" } else { "xdp" });
         let own = g.rng.chance(45).then(|| g.name("r"));
         if let Some(name) = &own {
             g.object(name, "rec");
@@ -107,7 +109,7 @@ pub fn generate(seed: u64) -> Program {
         let result = result.unwrap_or(Expr::Lit(Ty::U64, 0));
         inner.push(Stmt::ReturnWhen(Ty::U32, Expr::Lit(Ty::U64, 1), result));
     }
-    Program { subs: g.subs, body, result: Expr::Lit(Ty::U32, 2), newest: g.newest }
+    Program { subs: g.subs, body, result: Expr::Lit(Ty::U32, 2), newest: g.newest, hook }
 }
 
 fn binds_an_object(hole: &Hole) -> bool {

@@ -184,6 +184,16 @@ impl Bench<'_> {
     }
 }
 
+/// The fields of a socket buffer that programs read, as a test run makes them: its length, and zeros.
+fn context(packet: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; SK_BUFF_LEN];
+    bytes[..4].copy_from_slice(&(packet.len() as u32).to_le_bytes());
+    bytes
+}
+
+/// `sizeof(struct __sk_buff)`.
+const SK_BUFF_LEN: usize = 192;
+
 fn not_zero(value: &[u8]) -> bool {
     value.iter().any(|b| *b != 0)
 }
@@ -227,6 +237,7 @@ fn reference(unit: &Unit, inputs: &[Vec<u8>]) -> Result<After, Problem> {
     for packet in inputs {
         world.steps = steps;
         world.set_packet(packet);
+        world.set_ctx(&context(packet));
         let out = refeval::run(unit, "p", &mut world).map_err(|f| Problem::Fault(format!("reference: {}", f.0)))?;
         runs.push((out.ret as u32, world.packet().to_vec()));
     }
