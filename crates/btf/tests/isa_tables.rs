@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use whistler_btf::{Btf, Kind, TypeKind};
-use whistler_isa::{AttachType, HELPERS, MapType, ProgType, constants, ctx};
+use whistler_isa::{AttachType, HELPERS, KFUNCS, MapType, ProgType, constants, ctx};
 
 fn vmlinux() -> Option<Btf> {
     match std::fs::read("/sys/kernel/btf/vmlinux") {
@@ -138,4 +138,79 @@ fn kernel_structs_that_helpers_name_exist() {
             assert!(btf.find(name, TypeKind::Struct).unwrap().is_some(), "{}: struct {name}", h.name);
         }
     }
+}
+
+/// A type as the tables write it.
+fn c_type(btf: &Btf, id: whistler_btf::TypeId) -> String {
+    if id.0 == 0 {
+        return "void".into();
+    }
+    let t = btf.ty(id).unwrap();
+    match t.get() {
+        Kind::Ptr(to) => {
+            let to = c_type(btf, to);
+            if to == "function" { to } else { format!("{to} *").replace("* *", "**") }
+        }
+        Kind::Const(to) => format!("const {}", c_type(btf, to)),
+        Kind::Volatile(to) | Kind::Restrict(to) | Kind::TypeTag(to) => c_type(btf, to),
+        Kind::Struct(_) => format!("struct {}", t.name),
+        Kind::Union(_) => format!("union {}", t.name),
+        Kind::Enum(_) => format!("enum {}", t.name),
+        Kind::FuncProto { .. } => "function".into(),
+        _ => t.name.to_string(),
+    }
+}
+
+#[test]
+fn kernel_functions_are_the_kernels() {
+    let Some(btf) = vmlinux() else { return };
+    let mut tagged = std::collections::BTreeSet::new();
+    for id in btf.own_ids().unwrap() {
+        let t = btf.ty(id).unwrap();
+        if let (Kind::DeclTag { of, .. }, "bpf_kfunc") = (t.get(), t.name) {
+            tagged.insert(btf.ty(of).unwrap().name.to_string());
+        }
+    }
+    let mut seen = 0;
+    for k in KFUNCS {
+        // Configuration decides what a kernel has.
+        if !tagged.remove(k.name) {
+            continue;
+        }
+        seen += 1;
+        let func = btf.ty(btf.find_func(k.name).unwrap().unwrap()).unwrap();
+        let Kind::Func { proto, .. } = func.get() else { unreachable!() };
+        let Kind::FuncProto(proto) = btf.ty(proto).unwrap().get() else { unreachable!() };
+        assert_eq!(c_type(&btf, proto.ret), k.ret_type, "{} returns", k.name);
+        let params: Vec<_> = proto.params().map(|p| (p.name.to_string(), c_type(&btf, p.ty))).collect();
+        assert_eq!(params.len(), k.args.len(), "{}", k.name);
+        for (a, (name, ty)) in k.args.iter().zip(&params) {
+            let of_function = ty == "function" || ty.ends_with("_callback_t");
+            assert!(of_function || *ty == a.c_type, "{}: {name} is {ty}, not {}", k.name, a.c_type);
+            assert!(name.starts_with(a.name.split("_size").next().unwrap()), "{}: {name}, not {}", k.name, a.name);
+            use whistler_isa::ArgKind as A;
+            for (suffix, fits) in [
+                ("__sz", a.kind == A::SizeOrZero),
+                ("__szk", a.kind == A::AllocSize),
+                ("__k", a.kind == A::Constant),
+                ("__str", a.kind == A::ConstStr),
+                ("__uninit", a.kind == A::DynptrOut),
+                ("__irq_flag", a.kind == A::IrqFlags),
+                ("__prog", a.kind == A::Implicit),
+                ("__nullable", a.nullable),
+                ("__opt", a.nullable),
+            ] {
+                assert!(!name.ends_with(suffix) || fits, "{}: {name} is {:?}", k.name, a.kind);
+            }
+        }
+    }
+    assert!(seen > 150, "{seen}");
+    let ours = ["bpf_modify_return_test", "bpf_fentry_test1", "__bpf_trap"];
+    let unknown: Vec<_> = tagged.iter().filter(|n| !ours.iter().any(|o| n.starts_with(o))).collect();
+    assert!(unknown.is_empty() || btf_is_newer(&btf), "the table lacks {unknown:?}");
+}
+
+/// Whether the kernel has helpers or program types that came after the tables.
+fn btf_is_newer(btf: &Btf) -> bool {
+    enumerators(btf, "bpf_attach_type")["__MAX_BPF_ATTACH_TYPE"] > AttachType::ALL.len() as i64
 }

@@ -81,6 +81,13 @@ impl Session {
         fine
     }
 
+    /// Prints what attached programs emit, until Ctrl-C or the limits of the command line.
+    pub fn follow_emitted(&mut self) -> bool {
+        let step = self.image.borrow_mut().follow_emitted();
+        report(&step.diagnostics, &self.sources.borrow());
+        !step.failed
+    }
+
     /// Calls the function `main`, if the text defined one.
     pub fn main(&mut self, args: &[String]) -> bool {
         let step = self.image.borrow_mut().call_main(args);

@@ -6,6 +6,7 @@
 //! `prog` which program (`main`) · `result` its 32-bit result (for XDP 2 unless said) · `out` the values of the
 //! map `out`, in order · `map: NAME[KEY] = VALUE` all entries that are not 0 of a map, in hex ·
 //! `sum: NAME[KEY] = N` one entry, added up over CPUs · `after` the packet's first bytes afterwards ·
+//! `emit` a line that is emitted, in order · `target` what it is compiled for, where that must be more than the usual ·
 //! `only: vm` or `only: kernel` with the reason behind it.
 
 mod support;
@@ -40,6 +41,8 @@ struct Case {
     sums: Vec<(String, String, u64)>,
     after: Option<String>,
     only: Option<String>,
+    target: Option<String>,
+    emits: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,12 @@ fn check(file: &Path, way: &str, flags: &[&str]) -> Result<(), Failed> {
         args.extend(value.iter().flat_map(|v| [flag.to_string(), v.clone()]));
     }
     args.extend(flags.iter().map(|f| f.to_string()));
+    if let Some(target) = &case.target {
+        match args.iter().position(|a| a == "--target") {
+            Some(i) => args[i + 1].clone_from(target),
+            None => args.extend(["--target".to_string(), target.clone()]),
+        }
+    }
     let ran = run(&mut whistler(&args));
     if !ran.status.success() {
         return Err(format!("{}\n{}{}", ran.status, ran.out, ran.err).into());
@@ -117,6 +126,8 @@ impl Case {
                     case.sums.push((name, key, number(&value)?));
                 }
                 "after" => case.after = Some(squeeze(value)),
+                "emit" => case.emits.push(value.to_string()),
+                "target" => case.target = Some(value.to_string()),
                 "only" => case.only = Some(value.to_string()),
                 // Prose may have a colon in it.
                 _ if key.contains(' ') || key.starts_with(char::is_uppercase) => {}
@@ -162,6 +173,9 @@ impl Case {
                 return Err(format!("{name}[{key}] is {sum} instead of {expected}"));
             }
         }
+        if seen.emits != self.emits {
+            return Err(format!("emitted {:?} instead of {:?}", seen.emits, self.emits));
+        }
         match (&self.after, &seen.packet) {
             (Some(after), Some(packet)) if !packet.starts_with(after.as_str()) => {
                 Err(format!("the packet is {packet} instead of {after}"))
@@ -177,15 +191,18 @@ struct Seen {
     result: u32,
     maps: BTreeMap<String, Vec<(String, String)>>,
     packet: Option<String>,
+    emits: Vec<String>,
 }
 
 impl Seen {
     fn parse(out: &str) -> Result<Seen, String> {
-        let mut seen = Seen { result: 0, maps: BTreeMap::new(), packet: None };
+        let mut seen = Seen { result: 0, maps: BTreeMap::new(), packet: None, emits: Vec::new() };
         let mut result = None;
         for line in out.lines() {
             if let Some(packet) = line.strip_prefix("packet: ") {
                 seen.packet = Some(packet.to_string());
+            } else if let Some(line) = line.strip_prefix("emitted: ") {
+                seen.emits.push(line.to_string());
             } else if line.contains(" in the ") {
                 let number = line.split_once(" (0x").and_then(|(_, rest)| rest.split_once(')')).map(|(n, _)| n);
                 result = number.and_then(|n| u32::from_str_radix(n, 16).ok());

@@ -1,5 +1,5 @@
 //! Wrong programs: every file of `wrong/` is checked by the binary; what it says must be what stands beside it
-//! in `NAME.stderr`. `UPDATE=1` writes those files anew, to be read before they are committed.
+//! in `NAME.stderr`. A first line `;;; args: …` gives further arguments. `UPDATE=1` writes those files anew, to be read before they are committed.
 
 mod support;
 
@@ -28,7 +28,11 @@ fn main() -> ExitCode {
 fn check(file: &Path) -> Result<(), Failed> {
     let dir = file.parent().ok_or("the file has a directory")?;
     let name = file.file_name().ok_or("the file has a name")?;
-    let ran = run(whistler(["check".as_ref(), name]).current_dir(dir));
+    let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
+    let first = text.lines().next().and_then(|l| l.strip_prefix(";;; args: ")).unwrap_or("");
+    let mut args = vec!["check".into(), name.to_os_string()];
+    args.extend(first.split_whitespace().map(Into::into));
+    let ran = run(whistler(&args).current_dir(dir));
     if ran.status.code() != Some(1) {
         return Err(format!("{} instead of status 1\n{}", ran.status, ran.all()).into());
     }

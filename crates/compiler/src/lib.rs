@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assemble;
+mod builtin;
 pub mod check;
 pub mod decl;
 pub mod diagnostics;

@@ -61,6 +61,9 @@ pub fn named(env: &Env, s: Symbol) -> Option<Ty> {
     if let Some(e) = env.enums.get(s) {
         return Some(Ty::Enum(e.clone()));
     }
+    if let Some(d) = crate::builtin::named(s) {
+        return Some(Ty::Struct(d));
+    }
     env.kernel_structs.get(&norm(s)).map(|n| Ty::Kernel(n.clone()))
 }
 

@@ -145,7 +145,21 @@ impl Image {
         let shared = self.shared.clone();
         let live = shared.live().is_ok_and(|l| !l.programs.is_empty() || !l.declarations.is_empty());
         let changed = if live { shared.changed_by_host(&mut self.interp, names) } else { Ok(()) };
-        self.step(result.and_then(|v| changed.map(|()| v)))
+        let printed = shared.print_emitted(&mut self.interp, Duration::ZERO).map(|_| ());
+        self.step(result.and_then(|v| changed.and(printed).map(|()| v)))
+    }
+
+    /// Prints what attached programs emit, until Ctrl-C or the limits that following has. Nothing happens when no
+    /// attached program emits, or something was followed already.
+    pub fn follow_emitted(&mut self) -> Step {
+        let shared = self.shared.clone();
+        let emits = shared.live().is_ok_and(|l| l.emits.known() && !l.links.is_empty() && !l.emits.watched);
+        if !emits {
+            return Step::default();
+        }
+        let (count, time) = (shared.options.follow_count, shared.options.follow_time);
+        let result = shared.follow_emitted(&mut self.interp, count, time).map(|_| Value::NIL);
+        self.step(result)
     }
 
     fn step(&mut self, result: Result<Value, LispError>) -> Step {
@@ -174,6 +188,9 @@ impl Image {
             let e = LispError::simple("arguments were given, but the file defines no function `main` to take them");
             return self.step(Err(e));
         };
+        if let Ok(mut live) = self.shared.live() {
+            live.emits.watched = true;
+        }
         let values: Vec<Value> = args.iter().map(|a| self.interp.heap.string(a.as_str())).collect();
         let result = self.interp.call(main, &values);
         self.step(result)

@@ -8,6 +8,7 @@
 mod args;
 mod codec;
 mod define;
+mod emits;
 mod forms;
 mod handles;
 mod image;

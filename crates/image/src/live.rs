@@ -36,6 +36,7 @@ pub(crate) struct Live {
     /// Filters of earlier processes, as they were last listed.
     pub leftovers: Vec<Leftover>,
     pub vm: Option<VmState>,
+    pub emits: crate::emits::Emits,
     /// Reports of the form that is running, beyond the error it may end in.
     pub reports: Vec<Diagnostic>,
     /// What to show instead of the form's value.

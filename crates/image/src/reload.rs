@@ -99,6 +99,7 @@ impl Shared {
         let mut said = format!("{slots} instructions · {} µs", took.as_micros());
         if self.options.mode == Mode::Vm {
             let mut live = self.live()?;
+            live.emits.learn(&compiled.object);
             live.programs.insert(symbol.to_string(), LiveProgram { compiled, program: None, stale: false });
             live.vm = None;
             return Ok(said);
@@ -122,6 +123,7 @@ impl Shared {
         let options =
             LoadOptions { reuse: live.maps.clone(), reuse_globals: live.globals.clone(), ..LoadOptions::default() };
         let loaded = Loader::with(&self.options.kernel, options).load(object).map_err(|e| load_error(object, &e))?;
+        live.emits.learn(object);
         live.maps.extend(loaded.maps);
         live.globals.extend(loaded.globals.into_iter().filter(|(_, g)| g.is_writable()));
         loaded.programs.get(name).cloned().ok_or_else(|| LispError::simple(format!("`{name}` was not loaded")))

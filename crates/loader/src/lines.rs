@@ -6,7 +6,7 @@
 //! record at the second half of a 64-bit load.
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{Btf, BtfBuilder, Linkage, int_encoding};
+use whistler_btf::{Btf, BtfBuilder, Kind, Linkage, int_encoding};
 use whistler_object::{Function, Object};
 
 use crate::layout::Layout;
@@ -47,6 +47,32 @@ fn split(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((section(8)?, section(16)?))
 }
 
+/// The types with what stands outside of the object (kernel functions, kernel variables) as if it stood in it: the
+/// kernel takes no BTF that says `extern` (btf_func_check_meta, btf_var_check_meta). `None` when there is nothing of that.
+#[expect(clippy::option_option, reason = "nothing to do is not the same as nothing to be done")]
+fn without_externs(btf: &Btf) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for id in btf.own_ids().ok()? {
+        match btf.ty(id).ok()?.get() {
+            Kind::Func { linkage: Linkage::Extern, .. } => found.push((id, Some(Linkage::Static))),
+            Kind::Var { linkage: Linkage::Extern, .. } => found.push((id, Some(Linkage::Global))),
+            Kind::Datasec(_) if btf.ty(id).ok()?.name == ".ksyms" => found.push((id, None)),
+            _ => {}
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let mut b = BtfBuilder::from_btf(btf).ok()?;
+    for (id, linkage) in found {
+        match linkage {
+            Some(l) => b.set_linkage(id, l),
+            None => b.forget(id),
+        };
+    }
+    Some(split(&b.to_bytes()))
+}
+
 /// A name as BTF takes it.
 fn identifier(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -59,8 +85,8 @@ fn identifier(name: &str) -> String {
 
 impl Lines {
     pub(crate) fn new(object: &Object) -> Lines {
-        let sound = |b: &[u8]| Btf::parse(b.to_vec()).is_ok();
-        let own = Some(&object.btf).filter(|b| !b.is_empty() && sound(b)).and_then(|b| split(b));
+        let btf = Btf::parse(object.btf.clone()).ok().filter(|_| !object.btf.is_empty());
+        let own = btf.and_then(|b| without_externs(&b).unwrap_or_else(|| split(&object.btf)));
         match own {
             Some((types, strings)) => Lines { types, strings, known: FxHashMap::default(), made: None },
             None => Lines::with_functions(object),

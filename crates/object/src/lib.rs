@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod elf;
+pub mod emit;
 mod error;
 mod listing;
 mod model;

@@ -47,6 +47,8 @@ pub enum PerfKind<'a> {
         /// Offset in the file.
         offset: u64,
     },
+    /// What `bpf_perf_event_output` writes to.
+    Output,
     /// Samples of a counter: every `period` counts, or `period` times a second.
     Sample {
         /// PERF_TYPE_HARDWARE (0), PERF_TYPE_SOFTWARE (1), …

@@ -490,7 +490,9 @@ fn link_create(r: &LinkCreate<'_>) -> Result<Reply, Errno> {
 }
 
 fn perf_event_open(e: &PerfEvent<'_>) -> Result<Reply, Errno> {
+    const PERF_TYPE_SOFTWARE: u32 = 1;
     const PERF_TYPE_TRACEPOINT: u32 = 2;
+    const PERF_COUNT_SW_BPF_OUTPUT: u64 = 10;
     const FLAG_FREQ: u64 = 1 << 10;
     const PERF_SAMPLE_RAW: u64 = 1 << 10;
     const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
@@ -505,6 +507,10 @@ fn perf_event_open(e: &PerfEvent<'_>) -> Result<Reply, Errno> {
         }
         PerfKind::Uprobe { pmu, config, path, offset } => {
             (a.kind, a.config, a.config1, a.config2) = (pmu, config, cstr(path), offset);
+        }
+        PerfKind::Output => {
+            (a.kind, a.config) = (PERF_TYPE_SOFTWARE, PERF_COUNT_SW_BPF_OUTPUT);
+            (a.sample_period, a.sample_type, a.wakeup_events) = (1, PERF_SAMPLE_RAW, 1);
         }
         PerfKind::Sample { kind, config, period } => {
             (a.kind, a.config) = (kind, config);

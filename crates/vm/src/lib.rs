@@ -16,6 +16,7 @@
 
 mod code;
 mod context;
+mod dynptr;
 mod errno;
 mod exec;
 mod fault;
@@ -33,6 +34,7 @@ mod world;
 pub use context::{PacketFields, RunInput};
 pub use fault::{Access, Fault, FaultKind, TraceEntry};
 pub use helpers::{is_simulated, simulated};
+pub use kfuncs::simulated as simulated_kfuncs;
 pub use machine::{Machine, MachineError, MachineOptions, PerfRecord, Redirect, RunOutput, Uninit};
 pub use maps::{MapError, UpdateFlags};
 pub use memory::KernelObject;

@@ -135,6 +135,10 @@ pub(crate) struct State {
     pub seq: Vec<u8>,
     pub lost: u64,
     pub locked: Option<u64>,
+    pub regions: crate::kfuncs::Regions,
+    /// Objects of the kernel that the program holds references to.
+    pub references: Vec<u64>,
+    pub dynptrs: Vec<crate::dynptr::Dynptr>,
     pub redirect: Option<Redirect>,
     pub task_layout: TaskLayout,
     /// The simulated current task (its `task_struct`, its parent's, its `cred`), once a program asked for it.
@@ -159,6 +163,9 @@ impl State {
             seq: Vec::new(),
             lost: 0,
             locked: None,
+            regions: Default::default(),
+            references: Vec::new(),
+            dynptrs: Vec::new(),
             redirect: None,
             task_layout: TaskLayout::default(),
             task: None,
@@ -211,6 +218,9 @@ impl State {
         self.seq.clear();
         self.lost = 0;
         self.locked = None;
+        self.regions = Default::default();
+        self.references.clear();
+        self.dynptrs.clear();
         self.redirect = None;
     }
 }
@@ -561,6 +571,13 @@ pub(crate) fn execute(code: &Code, state: &mut State, start: usize, mut r: Regis
 fn leaves_clean(state: &State) -> Run<()> {
     if state.locked.is_some() {
         return Err(FaultKind::Misuse("the program ended while it holds a spin lock".into()).into());
+    }
+    if let Some(what) = crate::kfuncs::left_open(&state.regions) {
+        return Err(FaultKind::Misuse(format!("the program ended with {what} still open")).into());
+    }
+    if !state.references.is_empty() {
+        let text = "the program ended with a reference to an object of the kernel that it did not release";
+        return Err(FaultKind::Misuse(text.into()).into());
     }
     if state.mem.records.iter().any(|r| r.live) {
         let text = "the program ended with a ring-buffer record neither submitted nor discarded";

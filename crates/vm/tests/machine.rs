@@ -360,8 +360,8 @@ fn open_coded_iterators() {
         mov r0, r6
         exit";
     assert_eq!(ret(&object(SYSCALL, text)), 3 + 4 + 5 + 6);
-    let f = fault(&object(SYSCALL, "call @kfunc bpf_xdp_metadata_rx_hash\nexit"), RunInput::none());
-    assert!(f.contains("kernel function `bpf_xdp_metadata_rx_hash` is not simulated"), "{f}");
+    let f = fault(&object(SYSCALL, "call @kfunc bpf_key_put\nexit"), RunInput::none());
+    assert!(f.contains("kernel function `bpf_key_put` is not simulated"), "{f}");
 }
 
 /// `struct task_struct` as an object that uses three fields of it has it, at other offsets than any kernel's.

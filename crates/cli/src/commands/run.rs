@@ -26,7 +26,7 @@ pub fn run(args: &RunArgs, image: &ImageArgs) -> Outcome {
     let recorded = if image.vm { recorded_events(args)? } else { None };
     let mut session = session::start(&image, &Limits { count: args.count, time, recorded }, Way::Batch)?;
     let fine = session.eval(&name, &text);
-    Ok(fine && session.main(&args.args))
+    Ok(fine && session.main(&args.args) && session.follow_emitted())
 }
 
 /// The events recorded for an example lie beside it: `exec-snoop.events`.

@@ -1,8 +1,8 @@
 //! `whistler test-run FILE PROG`: a program once, on bytes given, in the kernel or the virtual machine.
 
 use whistler_kernel::Kernel;
-use whistler_loader::{LoadError, LoadOptions, Loader, TestRun};
-use whistler_object::Object;
+use whistler_loader::{LoadError, LoadOptions, Loader, RingConsumer, TestRun};
+use whistler_object::{Object, emit};
 use whistler_vm::{Machine, MachineOptions, RunInput};
 
 use super::Outcome;
@@ -67,6 +67,16 @@ fn run_in_kernel(
             show_entry(&m.name, &key, &values);
         }
     }
+    if let Some(ring) = loaded.map(emit::RING) {
+        let mut consumer = RingConsumer::new().map_err(|e| e.to_string())?;
+        consumer.add(ring.clone(), None).map_err(|e| e.to_string())?;
+        let sites = emit::sites(object);
+        let taken = consumer.consume(|_, record| {
+            println!("emitted: {}", emit::render(&sites, record));
+            std::ops::ControlFlow::Continue(())
+        });
+        taken.map_err(|e| e.to_string())?;
+    }
     let packet = packet.map(|_| out.data_out.clone());
     Ok(Ran { ret: out.retval, packet, where_: "the kernel", detail: format!("{} ns", out.duration_ns) })
 }
@@ -81,6 +91,12 @@ fn run_in_vm(object: &Object, name: &str, packet: Option<Vec<u8>>, ctx: Option<V
             if let Ok(Some(values)) = machine.lookup_per_cpu(&m.name, &key) {
                 show_entry(&m.name, &key, &values);
             }
+        }
+    }
+    if object.map(emit::RING).is_some() {
+        let sites = emit::sites(object);
+        for record in machine.drain_ring(emit::RING).map_err(|e| e.to_string())? {
+            println!("emitted: {}", emit::render(&sites, &record));
         }
     }
     Ok(Ran {

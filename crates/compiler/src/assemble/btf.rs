@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 use whistler_btf::{BtfBuilder, Linkage, MemberDef, TypeId, int_encoding};
-use whistler_isa::ContextKind;
+use whistler_isa::{ContextKind, Kfunc};
 
-use crate::hir::{Function, MapDef, StructDef, Ty, Unit};
+use crate::hir::{Function, IntTy, MapDef, StructDef, Ty, Unit};
 use crate::lower::{Lowered, symbol_name};
 
 /// Ids of what the object refers to, each in the order of the unit's vectors.
@@ -12,6 +12,8 @@ pub(super) struct TypeIds {
     pub maps: Vec<MapTypes>,
     pub globals: Vec<u32>,
     pub strings: Vec<u32>,
+    /// The description of the sites that emit.
+    pub emits: u32,
     /// `FUNC`s.
     pub functions: Vec<u32>,
 }
@@ -24,20 +26,24 @@ pub(super) struct MapTypes {
     pub inner: Option<Box<MapTypes>>,
 }
 
-/// Completes the unit's BTF and gives its bytes.
-pub(super) fn build(unit: &Unit, lowered: &Lowered) -> (TypeIds, Vec<u8>) {
-    let mut t = Types { btf: unit.btf.clone(), structs: FxHashMap::default() };
+/// Completes the unit's BTF and gives its bytes; `emits` is how many bytes describe the sites that emit.
+pub(super) fn build(unit: &Unit, lowered: &Lowered, emits: usize) -> (TypeIds, Vec<u8>) {
+    let mut t = Types { btf: unit.btf.clone(), structs: FxHashMap::default(), opaque: FxHashMap::default() };
     let maps = unit.maps.iter().map(|m| t.map(m)).collect();
     let globals = unit.globals.iter().map(|g| t.of(&g.ty).0).collect();
     let strings = lowered.strings.iter().map(|(_, bytes)| t.bytes(bytes.len() as u32).0).collect();
+    let emits = if unit.emits.is_empty() { 0 } else { t.bytes(emits as u32).0 };
     let functions = unit.functions.iter().map(|f| t.function(f).0).collect();
-    (TypeIds { maps, globals, strings, functions }, t.btf.to_bytes())
+    lowered.kfuncs.iter().for_each(|k| t.kfunc(k));
+    (TypeIds { maps, globals, strings, emits, functions }, t.btf.to_bytes())
 }
 
 struct Types {
     btf: BtfBuilder,
     /// Structs made so far, by address: a definition is one value, shared.
     structs: FxHashMap<*const StructDef, TypeId>,
+    /// Structs of the kernel's in prototypes: a loader wants the same kind, and no members.
+    opaque: FxHashMap<String, TypeId>,
 }
 
 impl Types {
@@ -129,6 +135,52 @@ impl Types {
         self.btf.array(char, n)
     }
 
+    /// The prototype by which loaders check that the kernel's function is the one meant.
+    fn kfunc(&mut self, k: &Kfunc) {
+        let params: Vec<(&str, TypeId)> = k.args.iter().map(|a| (a.name, self.c_type(a.c_type))).collect();
+        let ret = self.c_type(k.ret_type);
+        let proto = self.btf.func_proto(ret, &params);
+        self.btf.func(k.name, proto, Linkage::Extern);
+    }
+
+    /// A type as the table of kernel functions writes it. Loaders compare kinds, not layouts: a struct has no members.
+    fn c_type(&mut self, text: &str) -> TypeId {
+        let text = text.trim();
+        if let Some(to) = text.strip_suffix('*') {
+            let to = self.c_type(to);
+            return self.btf.ptr(to);
+        }
+        if let Some(of) = text.strip_prefix("const ") {
+            let of = self.c_type(of);
+            return self.btf.const_(of);
+        }
+        let composite = text.strip_prefix("struct ").map(|n| (n, false));
+        if let Some((name, union)) = composite.or_else(|| text.strip_prefix("union ").map(|n| (n, true))) {
+            if let Some(id) = self.opaque.get(text) {
+                return *id;
+            }
+            let id = if union { self.btf.union(name, 0, &[]) } else { self.btf.structure(name, 0, &[]) };
+            self.opaque.insert(text.to_string(), id);
+            return id;
+        }
+        if let Some(name) = text.strip_prefix("enum ") {
+            return self.btf.enumeration(name, 4, false, &[]);
+        }
+        match text {
+            "void" => TypeId(0),
+            "bool" => self.of(&Ty::Bool),
+            "char" => self.of(&Ty::Char),
+            _ => match c_int(text) {
+                Some(i) => self.of(&Ty::Int(i)),
+                // A function: only its address is passed.
+                None => {
+                    let proto = self.btf.func_proto(TypeId(0), &[]);
+                    self.btf.ptr(proto)
+                }
+            },
+        }
+    }
+
     fn function(&mut self, f: &Function) -> TypeId {
         let mut params: Vec<(String, TypeId)> = Vec::new();
         if f.program.is_some() || f.uses_ctx {
@@ -153,4 +205,19 @@ impl Types {
         let proto = self.btf.func_proto(ret, &params);
         self.btf.func(&symbol_name(&f.name), proto, if f.program.is_some() { Linkage::Global } else { Linkage::Static })
     }
+}
+
+/// An integer type of the kernel's.
+pub(crate) fn c_int(text: &str) -> Option<IntTy> {
+    Some(match text {
+        "u8" | "__u8" => IntTy::U8,
+        "s8" => IntTy::I8,
+        "u16" | "__u16" | "__be16" => IntTy::U16,
+        "short int" => IntTy::I16,
+        "u32" | "__u32" | "unsigned int" | "__be32" | "__wsum" => IntTy::U32,
+        "s32" | "__s32" | "int" => IntTy::I32,
+        "u64" | "__u64" | "size_t" | "long unsigned int" => IntTy::U64,
+        "s64" | "__s64" | "long int" | "long" => IntTy::I64,
+        _ => return None,
+    })
 }

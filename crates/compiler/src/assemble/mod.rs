@@ -1,7 +1,7 @@
 //! From a checked unit to an [`Object`]: lowering, code generation, and the
 //! unit's own BTF. The only place that makes an `Object`.
 
-mod btf;
+pub(crate) mod btf;
 mod errors;
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use whistler_codegen::ir::{SrcLoc, SymKind};
 use whistler_codegen::{self as codegen, Code, OptLevel, VarPlace};
 use whistler_diag::{Diagnostic, SourceMap};
 use whistler_isa::Target;
+use whistler_object::emit;
 use whistler_object::{
     CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
 };
@@ -40,7 +41,8 @@ pub fn assemble_with_times(
         .map_err(|e| vec![errors::diagnostic(&e, unit, &lowered)])?;
     times.extend(report.stages);
     let start = Instant::now();
-    let (types, btf) = btf::build(unit, &lowered);
+    let emits = emit::table(&unit.emits);
+    let (types, btf) = btf::build(unit, &lowered, emits.len());
     let mut object = Object { btf, ..Object::default() };
     for (m, types) in unit.maps.iter().zip(&types.maps) {
         object.maps.push(map(m, types));
@@ -64,6 +66,17 @@ pub fn assemble_with_times(
             mutability: Mutability::ReadOnly,
             section: None,
             type_id: Some(*ty),
+            span: whistler_diag::Span::NONE,
+        });
+    }
+    if !unit.emits.is_empty() {
+        object.globals.push(Global {
+            name: emit::SITES.to_string(),
+            init: emits,
+            align: 1,
+            mutability: Mutability::ReadOnly,
+            section: None,
+            type_id: Some(types.emits),
             span: whistler_diag::Span::NONE,
         });
     }

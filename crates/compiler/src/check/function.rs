@@ -24,6 +24,7 @@ pub struct FnKey {
     types: String,
     ctx: Option<ProgType>,
     license: String,
+    sleepable: bool,
 }
 
 impl Checker<'_> {
@@ -44,6 +45,7 @@ impl Checker<'_> {
         let out = self.rounds(|c| {
             c.f.name = Some(decl.name);
             c.f.license = decl.license.clone();
+            c.f.sleepable = decl.sleepable;
             c.f.program = Some(info.clone());
             c.f.ctx_type = Some(decl.prog_type);
             c.f.tracepoint = decl.tracepoint;
@@ -57,6 +59,7 @@ impl Checker<'_> {
             c.result(v)
         });
         let Some(body) = out else { return };
+        super::regions::check(self, &body);
         self.check_returns(&body, decl);
         let f = std::mem::take(&mut self.f);
         self.unit.functions.push(Function {
@@ -211,7 +214,13 @@ impl Checker<'_> {
                 t => t.to_string(),
             })
             .collect();
-        let key = FnKey { name, types: text.join(" "), ctx: self.f.ctx_type, license: self.f.license.clone() };
+        let key = FnKey {
+            name,
+            types: text.join(" "),
+            ctx: self.f.ctx_type,
+            license: self.f.license.clone(),
+            sleepable: self.f.sleepable,
+        };
         if self.calling.contains(&name) {
             self.report(
                 diag::error(&diag::RECURSION, here, format!("`{name}` calls itself"))
@@ -231,6 +240,7 @@ impl Checker<'_> {
         let caller = std::mem::take(&mut self.f);
         self.calling.push(name);
         let (ctx_type, license, tracepoint) = (caller.ctx_type, caller.license.clone(), caller.tracepoint);
+        let sleepable = caller.sleepable;
         let body_forms = decl.body.clone();
         let forms = &body_forms[decl.skip..];
         let errors = self.diags.iter().filter(|d| d.is_error()).count();
@@ -239,6 +249,7 @@ impl Checker<'_> {
         let body = self.rounds(|c| {
             c.f.name = Some(name);
             c.f.license.clone_from(&license);
+            c.f.sleepable = sleepable;
             c.f.ctx_type = ctx_type;
             c.f.tracepoint = tracepoint;
             c.f.ret = Some(decl.ret.clone());
@@ -255,6 +266,9 @@ impl Checker<'_> {
         let uses = std::mem::replace(&mut self.uses, caller_uses);
         self.uses.extend(uses.iter().copied());
         self.env.uses.insert(name, uses);
+        if let Some(body) = &body {
+            super::regions::check(self, body);
+        }
         let f = std::mem::replace(&mut self.f, caller);
         let ok = self.diags.iter().filter(|d| d.is_error()).count() == errors;
         let same =

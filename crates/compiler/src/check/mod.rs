@@ -7,6 +7,7 @@ pub mod flow;
 mod function;
 mod moved;
 mod place;
+mod regions;
 mod scope;
 pub mod val;
 
@@ -18,10 +19,10 @@ use whistler_diag::Diagnostic;
 use whistler_isa::{ProgType, Target};
 use whistler_lisp::{Form, FormKind, Symbol};
 
-pub use convert::{Fit, Mix};
+pub use convert::{Fit, Mix, describe};
 pub use function::FnKey;
 pub use place::{MapRef, MemPlace, Place, bin, cmp, konst, offset};
-pub use scope::{Binding, BlockFrame, Cleanup, FnState, Var};
+pub use scope::{Binding, BlockFrame, Cleanup, FnState, Release, Var};
 pub use val::{Fact, Facts, Val};
 
 use crate::diagnostics as diag;
@@ -108,6 +109,7 @@ enum Head {
     Accessor(crate::env::Accessor, Symbol),
     Subprogram(Symbol),
     Helper(&'static whistler_isa::Helper),
+    Kfunc(&'static whistler_isa::Kfunc),
     Unknown,
 }
 
@@ -368,6 +370,13 @@ impl<'a> Checker<'a> {
                 if let Some(h) = whistler_isa::helpers::by_name(key.name()) {
                     return Head::Helper(h);
                 }
+                if let Some(k) = whistler_isa::kfuncs::by_name(key.name()) {
+                    return Head::Kfunc(k);
+                }
+                if let Some(t) = key.name().strip_prefix("make-").and_then(|n| crate::builtin::named(Symbol::intern(n)))
+                {
+                    return Head::Accessor(crate::env::Accessor::Make(t), key);
+                }
                 if !crate::library::load_for(self.env, self.host, key, &mut self.diags) {
                     break;
                 }
@@ -398,6 +407,7 @@ impl<'a> Checker<'a> {
             }
             Head::Subprogram(name) => forms::calls::subprogram(self, call, name),
             Head::Helper(helper) => forms::calls::helper(self, call, helper),
+            Head::Kfunc(kfunc) => forms::kfuncs::kfunc(self, call, kfunc),
             Head::Unknown => self.unknown_operator(call),
         }
     }
@@ -437,7 +447,9 @@ impl<'a> Checker<'a> {
             let subs = self.env.subprograms.names().map(Symbol::name);
             let helpers = whistler_isa::HELPERS.iter().map(|h| h.name);
             let library = crate::library::names();
-            nearest(name.name(), own.chain(accessors).chain(subs).chain(helpers).chain(library)).map(str::to_string)
+            let kfuncs = whistler_isa::KFUNCS.iter().map(|k| k.name.strip_prefix("bpf_").unwrap_or(k.name));
+            let all = own.chain(accessors).chain(subs).chain(helpers).chain(kfuncs).chain(library);
+            nearest(name.name(), all).map(str::to_string)
         };
         let head_at = At {
             span: call.form.as_list().and_then(|l| l.first()).map_or(call.form.span, |h| h.span),

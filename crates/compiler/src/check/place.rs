@@ -140,7 +140,7 @@ impl Checker<'_> {
                 self.unknown_operator(call);
                 None
             }
-            super::Head::Subprogram(_) | super::Head::Helper(_) => {
+            super::Head::Subprogram(_) | super::Head::Helper(_) | super::Head::Kfunc(_) => {
                 self.report(diag::error(
                     &diag::NOT_A_PLACE,
                     &call.at(),
@@ -298,8 +298,11 @@ impl Checker<'_> {
             // Reported by the conversion below.
         }
         let known = !matches!(v.ty(), Ty::Ptr(p) if p.nullable) && !v.is_zero();
-        let reservation =
-            v.ty().as_ptr().is_some_and(|p| p.space == Space::Ring) && !matches!(v.e.kind, ExprKind::Local(_));
+        let acquired = crate::forms::refs::acquires(&self.unit, &v.e);
+        if self.f.flow.live.contains(&l) && var.root == l {
+            crate::forms::refs::not_released(self, l, &here);
+            self.f.flow.live.retain(|x| *x != l);
+        }
         let e = self.fit(v, &var.ty, Fit::Place);
         self.forget(l);
         let mut facts = Vec::new();
@@ -307,7 +310,7 @@ impl Checker<'_> {
             if known {
                 self.f.flow.learn(&[super::Fact::NonNull(l)]);
             }
-            if reservation {
+            if acquired {
                 self.f.flow.live.push(l);
                 self.f.flow.released.retain(|r| *r != l);
             }
@@ -510,7 +513,8 @@ impl Checker<'_> {
             && self.f.flow.released.contains(&l)
         {
             let name = self.pointer_name(&v.e);
-            self.report(diag::error(&diag::RELEASED_TWICE, here, format!("{name} has been submitted or discarded")));
+            let how = crate::forms::refs::how_released(&self.f.locals[l.0 as usize].ty);
+            self.report(diag::error(&diag::RELEASED_TWICE, here, format!("{name} has been {how}")));
             return None;
         }
         match p.space {
@@ -600,6 +604,7 @@ impl Checker<'_> {
     pub fn root_of(&self, e: &Expr) -> Option<LocalId> {
         match &e.kind {
             ExprKind::Local(l) => Some(self.f.vars[l.0 as usize].root),
+            ExprKind::AddrOf(l) => Some(*l),
             ExprKind::Cast(e) => self.root_of(e),
             ExprKind::Bin(BinOp::Add | BinOp::Sub, p, _) => self.root_of(p),
             _ => None,

@@ -72,11 +72,32 @@ pub struct BlockFrame {
 
 /// What must be done before leaving.
 #[derive(Clone, Debug)]
-pub struct Cleanup {
-    /// The record.
-    pub record: LocalId,
-    /// Flags for the submission.
-    pub flags: Expr,
+pub enum Cleanup {
+    /// An object is released, if it still is the program's.
+    Object {
+        /// The variable that holds it.
+        object: LocalId,
+        /// How.
+        by: Release,
+    },
+    /// A region ends.
+    Always(Expr),
+}
+
+/// How an object is released.
+#[derive(Clone, Debug)]
+pub enum Release {
+    /// A record of a ring buffer is submitted.
+    Submit {
+        /// Flags for the submission.
+        flags: Expr,
+    },
+    /// A record behind a dynptr is submitted.
+    SubmitDynptr,
+    /// A helper takes it.
+    Helper(&'static whistler_isa::Helper),
+    /// A kernel function takes it.
+    Kfunc(&'static whistler_isa::Kfunc),
 }
 
 /// State of the function under check.
@@ -86,6 +107,8 @@ pub struct FnState {
     pub name: Option<Symbol>,
     /// The licence.
     pub license: String,
+    /// Whether it may sleep.
+    pub sleepable: bool,
     /// What makes it a program.
     pub program: Option<ProgramInfo>,
     /// The program type whose context it sees.
@@ -280,7 +303,7 @@ impl Checker<'_> {
             var.base = init.base;
         }
         if let Ty::Ptr(p) = &ty {
-            if p.space == Space::Ring && alias.is_none() && is_reservation(&init.e) {
+            if alias.is_none() && crate::forms::refs::acquires(&self.unit, &init.e) {
                 self.f.flow.live.push(id);
             }
             if !matches!(init.ty(), Ty::Ptr(i) if i.nullable) && !init.is_zero() && p.nullable {
@@ -372,15 +395,6 @@ fn inferred(ty: &Ty, assigned: bool) -> Ty {
             None => ty.clone(),
         },
         _ => ty.clone(),
-    }
-}
-
-fn is_reservation(e: &Expr) -> bool {
-    match &e.kind {
-        ExprKind::Helper { .. } => true,
-        ExprKind::Seq(es) => es.last().is_some_and(is_reservation),
-        ExprKind::Cast(e) => is_reservation(e),
-        _ => false,
     }
 }
 

@@ -151,7 +151,8 @@ pub fn program(
         attach_target: attach_target.filter(|_| btf_target),
         section: section_name.clone(),
         license,
-        sleepable,
+        // The kernel runs these only where they may sleep.
+        sleepable: sleepable || prog_type == ProgType::Syscall,
         body: items.clone(),
         skip,
         form: form.clone(),

@@ -13,6 +13,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &RETURN_ODD,
     &SECTION,
     &PROGRAM_TYPE,
+    &SLEEPS,
 ];
 
 code! {
@@ -34,14 +35,14 @@ code! {
     "(defprog p (:type :tc)\n  (setf (ctx mark) 1)\n  0)"
 }
 code! {
-    /// The kernel doesn't offer this helper to this type of program.
-    HELPER_PROGRAM, "E0404", "helper not allowed in this type of program",
+    /// The kernel doesn't offer this helper or kernel function to this type of program.
+    HELPER_PROGRAM, "E0404", "helper or kernel function not allowed in this type of program",
     "(defprog p (:type :kprobe)\n  (xdp-adjust-head 4))",
     "(defprog p (:type :xdp)\n  (xdp-adjust-head 4))"
 }
 code! {
-    /// The helper came with a later kernel than the target. `--target` says what kernel is meant.
-    HELPER_TARGET, "E0405", "helper newer than the target", "", ""
+    /// The helper or kernel function came with a later kernel than the target. `--target` says what kernel is meant.
+    HELPER_TARGET, "E0405", "helper or kernel function newer than the target", "", ""
 }
 code! {
     /// The kernel offers this helper only to programs under a licence compatible with the GPL.
@@ -72,4 +73,11 @@ code! {
     PROGRAM_TYPE, "E0410", "program type unknown or newer than the target",
     "(defprog p (:type :xpd)\n  0)",
     "(defprog p (:type :xdp)\n  0)"
+}
+code! {
+    /// The helper or kernel function may sleep. Only programs that are loaded as sleepable may call it, and not while
+    /// they hold a lock, or where preemption or interrupts are off.
+    SLEEPS, "E0411", "sleeping call where the program can't sleep",
+    "(defprog p (:type :lsm :section \"lsm/file_open\")\n  (let ((b 0))\n    (copy-from-user (stack-addr b) 8 (cast (ptr u64) 4096))\n    0))",
+    "(defprog p (:type :lsm :section \"lsm.s/file_open\")\n  (let ((b 0))\n    (copy-from-user (stack-addr b) 8 (cast (ptr u64) 4096))\n    0))"
 }

@@ -2,17 +2,18 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] = &[&NOT_RELEASED, &RELEASED_TWICE, &UNBOUNDED_LOOP, &RECURSION, &BAD_EXIT];
+pub(super) static ALL: &[&CodeDoc] = &[&NOT_RELEASED, &RELEASED_TWICE, &UNBOUNDED_LOOP, &RECURSION, &BAD_EXIT, &REGION];
 
 code! {
-    /// A reserved record of a ring buffer must be submitted or discarded on every path; on this one it isn't.
-    NOT_RELEASED, "E0501", "record neither submitted nor discarded",
+    /// What a call hands out must be given back on every path: a reserved record of a ring buffer is submitted or
+    /// discarded, a socket, task, cgroup … is released by its own function. On this path it isn't.
+    NOT_RELEASED, "E0501", "not released",
     "(defmap r :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (when-let ((e (ringbuf-reserve r 8 0)))\n    (store u64 e 0 1))\n  0)",
     "(defmap r :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (when-let ((e (ringbuf-reserve r 8 0)))\n    (store u64 e 0 1)\n    (ringbuf-submit e 0))\n  0)"
 }
 code! {
-    /// The record has been submitted or discarded already; it can't be used or released again.
-    RELEASED_TWICE, "E0502", "record used after it was submitted or discarded",
+    /// The record has been submitted or discarded, the object has been released: it can't be used or released again.
+    RELEASED_TWICE, "E0502", "used after it was released",
     "(defmap r :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (when-let ((e (ringbuf-reserve r 8 0)))\n    (ringbuf-submit e 0)\n    (store u64 e 0 1))\n  0)",
     "(defmap r :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (when-let ((e (ringbuf-reserve r 8 0)))\n    (store u64 e 0 1)\n    (ringbuf-submit e 0))\n  0)"
 }
@@ -33,4 +34,12 @@ code! {
     BAD_EXIT, "E0505", "no such block",
     "(defprog p (:type :xdp)\n  (block a (return-from b 1)))",
     "(defprog p (:type :xdp)\n  (block a (return-from a 1)))"
+}
+code! {
+    /// A lock is taken and given back on the same path, one at a time, and nothing is called that the kernel does not
+    /// allow while it is held. The same goes for the regions that `bpf_rcu_read_lock`, `bpf_preempt_disable` and
+    /// `bpf_local_irq_save` begin. `with-spin-lock`, `with-rcu` and the like end them on every path by themselves.
+    REGION, "E0506", "lock or region misused",
+    "(defstruct cell (lock bpf-spin-lock) (n u32))\n(defmap m :type :array :key u32 :value cell :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((c (map-lookup m 0)))\n    (spin-lock (cell-lock-ptr c))\n    (incf (cell-n c)))\n  XDP_PASS)",
+    "(defstruct cell (lock bpf-spin-lock) (n u32))\n(defmap m :type :array :key u32 :value cell :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((c (map-lookup m 0)))\n    (with-spin-lock ((cell-lock-ptr c))\n      (incf (cell-n c))))\n  XDP_PASS)"
 }

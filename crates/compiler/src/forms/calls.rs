@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use whistler_isa::{Access, ArgKind, Helper, HelperFlags, MemSize, Ret, helpers};
+use whistler_isa::{Arg, ArgKind, Helper, HelperFlags, KernelVersion, ProgSet, Ret, helpers};
 use whistler_lisp::Symbol;
 
+use super::callee::{self, Callee};
 use super::{FormDef, form};
 use crate::check::{Call, Checker, Fit, Val, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, BinOp, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
+use crate::hir::{At, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form(
@@ -49,20 +50,7 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 /// Whether the program may call the helper; reports otherwise.
 fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
     let shown = h.name.replace('_', "-");
-    if let Some(p) = c.prog_type()
-        && !h.progs.contains(p)
-    {
-        let text = format!("`{shown}` can't be called by programs of type :{}", p.keyword());
-        let some: Vec<_> = h.progs.iter().take(8).map(|p| format!(":{}", p.keyword())).collect();
-        c.report(diag::error(&diag::HELPER_PROGRAM, here, text).note(format!("it can be by {} …", some.join(" "))));
-        return false;
-    }
-    if !c.target.has(h.since) {
-        let text = format!("`{shown}` came with kernel {}, and the target is {}", h.since, c.target.kernel);
-        c.report(
-            diag::error(&diag::HELPER_TARGET, here, text)
-                .help(format!("compile for a later kernel: --target {}", h.since)),
-        );
+    if !may_be_called(c, &shown, h.progs, h.since, here) {
         return false;
     }
     if h.gpl_only() && !gpl_compatible(&c.f.license) {
@@ -70,7 +58,38 @@ fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
         c.report(diag::error(&diag::HELPER_LICENSE, here, text));
         return false;
     }
+    may_sleep_here(c, &shown, h.may_sleep(), here)
+}
+
+/// Whether programs of this type, on the target, have what is called; reports otherwise.
+pub(super) fn may_be_called(c: &mut Checker<'_>, shown: &str, progs: ProgSet, since: KernelVersion, here: &At) -> bool {
+    if let Some(p) = c.prog_type()
+        && !progs.contains(p)
+    {
+        let text = format!("`{shown}` can't be called by programs of type :{}", p.keyword());
+        let some: Vec<_> = progs.iter().take(8).map(|p| format!(":{}", p.keyword())).collect();
+        c.report(diag::error(&diag::HELPER_PROGRAM, here, text).note(format!("it can be by {} …", some.join(" "))));
+        return false;
+    }
+    if !c.target.has(since) {
+        let text = format!("`{shown}` came with kernel {since}, and the target is {}", c.target.kernel);
+        c.report(
+            diag::error(&diag::HELPER_TARGET, here, text).help(format!("compile for a later kernel: --target {since}")),
+        );
+        return false;
+    }
     true
+}
+
+/// Whether the program may sleep where what is called does; reports otherwise.
+pub(super) fn may_sleep_here(c: &mut Checker<'_>, shown: &str, sleeps: bool, here: &At) -> bool {
+    if !sleeps || c.f.sleepable || c.caller_unknown {
+        return true;
+    }
+    let text = format!("`{shown}` may sleep, and this program is not sleepable");
+    let d = diag::error(&diag::SLEEPS, here, text);
+    c.report(d.help("programs of some types can be declared so: (defprog name (… :sleepable t) …), loaded as \"….s\""));
+    false
 }
 
 /// The kernel's own list (include/linux/license.h).
@@ -95,33 +114,62 @@ pub(super) fn call_helper(c: &mut Checker<'_>, name: &str, args: Vec<Expr>, ty: 
 
 /// A call of a helper by its name.
 pub fn helper(c: &mut Checker<'_>, call: &Call<'_>, h: &'static Helper) -> Val {
-    let mut args: Vec<Val> = Vec::with_capacity(call.args.len() + 1);
-    if call.args.len() + 1 == h.args.len() && h.args.first().is_some_and(|a| a.kind == ArgKind::Ctx) {
-        // The context passes by itself.
+    let most = if h.flags.contains(HelperFlags::VARIADIC) { 5 } else { h.args.len() };
+    match arguments(c, call, h.args, most) {
+        Some(args) => checked(c, h, args, call.at()),
+        None => Val::error(call.at()),
+    }
+}
+
+/// The values of a call's arguments: the context passes by itself, flags left out at the end are 0.
+pub(super) fn arguments(c: &mut Checker<'_>, call: &Call<'_>, params: &'static [Arg], most: usize) -> Option<Vec<Val>> {
+    let mut args: Vec<Val> = Vec::with_capacity(params.len() + 1);
+    let implicit = params.iter().filter(|a| a.kind == ArgKind::Implicit).count();
+    let wanted = params.len() - implicit;
+    let flags = params.iter().rev().skip_while(|a| a.kind == ArgKind::Implicit);
+    let optional = flags.take_while(|a| a.name.ends_with("flags") && a.kind == ArgKind::Anything).count();
+    let given: Vec<Val> = call.args.iter().map(|f| c.value(f)).collect();
+    let xdp = c.prog_type() == Some(whistler_isa::ProgType::Xdp);
+    let takes_ctx = params.first().is_some_and(|a| match a.kind {
+        ArgKind::Ctx => true,
+        ArgKind::Btf("xdp_buff") => xdp,
+        _ => false,
+    });
+    let gives_ctx = given.first().is_some_and(|v| v.ty().as_ptr().is_some_and(|p| p.space == Space::Ctx));
+    if takes_ctx && !gives_ctx && given.len() < wanted {
         args.push(Val::of(super::ctx::ctx(c, call.at())));
     }
-    for f in call.args {
-        args.push(c.value(f));
+    args.extend(given);
+    while args.len() < wanted && args.len() + optional >= wanted {
+        args.push(Val::literal(0, call.at()));
     }
-    let most = if h.flags.contains(HelperFlags::VARIADIC) { 5 } else { h.args.len() };
-    if args.len() < h.args.len() || args.len() > most {
-        let params: Vec<_> = h.args.iter().map(|a| a.name.replace('_', "-")).collect();
-        return c.fail(
-            diag::error(
-                &diag::ARGUMENT_COUNT,
-                &call.at(),
-                format!(
-                    "`{}` takes {} argument{}, not {}",
-                    call.name,
-                    h.args.len(),
-                    if h.args.len() == 1 { "" } else { "s" },
-                    args.len()
-                ),
-            )
-            .help(format!("written as ({} {})", h.name.replace('_', "-"), params.join(" "))),
-        );
+    if args.len() == wanted {
+        for (i, a) in params.iter().enumerate().filter(|(_, a)| a.kind == ArgKind::Implicit) {
+            debug_assert!(a.name != "ctx");
+            args.insert(i.min(args.len()), Val::literal(0, call.at()));
+        }
+        return Some(args);
     }
-    checked(c, h, args, call.at())
+    if args.len() > wanted && args.len() <= most {
+        return Some(args);
+    }
+    let mut names: Vec<String> =
+        params.iter().filter(|a| a.kind != ArgKind::Implicit).map(|a| a.name.replace('_', "-")).collect();
+    for n in names.iter_mut().rev().take(optional) {
+        *n = format!("[{n}]");
+    }
+    if takes_ctx && let Some(first) = names.first_mut() {
+        *first = format!("[{first}]");
+    }
+    let least = wanted - optional - usize::from(takes_ctx);
+    let takes = if least < wanted { format!("{least} to {wanted}") } else { format!("{wanted}") };
+    let plural = if takes == "1" { "" } else { "s" };
+    let text = format!("`{}` takes {takes} argument{plural}, not {}", call.name, call.args.len());
+    let shown = format!("({} {})", call.name.name(), names.join(" "));
+    c.report(
+        diag::error(&diag::ARGUMENT_COUNT, &call.at(), text).help(format!("written as {}", shown.replace(" )", ")"))),
+    );
+    None
 }
 
 /// A call of a helper, arguments checked.
@@ -136,162 +184,37 @@ fn checked(c: &mut Checker<'_>, h: &'static Helper, args: Vec<Val>, here: At) ->
     if !allowed(c, h, &here) || args.iter().any(Val::never) {
         return Val::error(here);
     }
-    let map = args.iter().find_map(|a| match a.e.kind {
-        ExprKind::Map(id) => Some(id),
-        _ => None,
-    });
-    let sizes: Vec<Option<i128>> = args.iter().map(|a| (a.lo == a.hi).then_some(a.lo)).collect();
+    let callee = Callee::new(h.name.replace('_', "-"), h.args, &args);
     let size_arg = h.args.iter().position(|a| a.kind == ArgKind::AllocSize);
     let mut out = Vec::with_capacity(args.len());
-    let mut released = None;
     for (i, v) in args.into_iter().enumerate() {
-        let Some(spec) = h.args.get(i) else {
+        if h.args.get(i).is_none() {
             out.push(c.fit(v, &Ty::U64, Fit::Bits));
             continue;
-        };
-        if spec.released {
-            released = c.root_of(&v.e);
         }
-        let next = sizes.get(i + 1).copied().flatten();
-        match argument(c, h, i, v, next, map) {
+        match callee::argument(c, &callee, i, v) {
             Some(e) => out.push(e),
             None => return Val::error(here),
         }
     }
-    if let Some(r) = released {
-        c.f.flow.live.retain(|l| *l != r);
-        c.f.flow.released.push(r);
+    if let Some(i) = h.releases()
+        && let Some(e) = out.get(i)
+    {
+        super::refs::released(c, e);
     }
     if h.moves_packet() {
         c.packet_moved();
     }
-    let size = size_arg.and_then(|i| sizes.get(i).copied().flatten());
-    let ty = result(c, h, map, size);
-    Val::new(ExprKind::Helper { id: h.id, args: out }, ty, here)
-}
-
-/// One argument as the verifier wants it.
-fn argument(
-    c: &mut Checker<'_>,
-    h: &Helper,
-    i: usize,
-    v: Val,
-    next: Option<i128>,
-    map: Option<crate::hir::MapId>,
-) -> Option<Expr> {
-    let spec = h.args.get(i)?;
-    let here = v.at().clone();
-    let name = spec.name.replace('_', "-");
-    let helper = h.name.replace('_', "-");
-    if spec.nullable && v.is_zero() {
-        return Some(Expr::new(ExprKind::Const(0), Ty::nullable_ptr(Space::Unknown, None), here));
-    }
-    let map_def = map.map(|m| c.unit.maps[m.0 as usize].clone());
-    let (len, write) = match spec.kind {
-        ArgKind::Anything => {
-            return Some(match v.ty() {
-                Ty::Ptr(_) => v.e,
-                _ => {
-                    let v = c.number(v, &helper);
-                    c.fit(v, &Ty::U64, Fit::Bits)
-                }
-            });
-        }
-        ArgKind::Size | ArgKind::SizeOrZero | ArgKind::AllocSize => {
-            let v = c.number(v, &helper);
-            return Some(c.fit(v, &Ty::U64, Fit::Bits));
-        }
-        ArgKind::ConstMap => {
-            if v.ty().as_ptr().is_none_or(|p| p.space != Space::Map) {
-                c.report(diag::error(&diag::ARGUMENT_TYPE, &here, format!("`{name}` of `{helper}` is a map")));
-                return None;
-            }
-            return Some(v.e);
-        }
-        ArgKind::Ctx => {
-            if v.ty().as_ptr().is_none_or(|p| p.space != Space::Ctx) {
-                let d = diag::error(&diag::ARGUMENT_TYPE, &here, format!("`{name}` of `{helper}` is the context"));
-                c.report(d.help("give (ctx-ptr)"));
-                return None;
-            }
-            return Some(v.e);
-        }
-        ArgKind::MapKey => (map_def.map(|m| m.key_size), false),
-        ArgKind::MapValue => (map_def.map(|m| m.value_size), false),
-        ArgKind::MapValueOut => (map_def.map(|m| m.value_size), true),
-        ArgKind::Mem(access, size) => {
-            let len = match size {
-                MemSize::Fixed(n) => Some(n),
-                MemSize::Next => next.and_then(|n| u32::try_from(n).ok()),
-            };
-            (len, access != Access::Read)
-        }
-        _ => {
-            // Kernel objects and special memory: a pointer that is not null.
-            if !matches!(v.ty(), Ty::Ptr(_)) {
-                let text = format!("`{name}` of `{helper}` is a pointer, and this is a number");
-                c.report(diag::error(&diag::ARGUMENT_TYPE, &here, text));
-                return None;
-            }
-            if v.ty().as_ptr().is_some_and(|p| p.nullable) && !spec.nullable {
-                return c.readable(v, 0, None, &here).map(|v| v.e);
-            }
-            return Some(v.e);
-        }
-    };
-    memory(c, v, len, write, &helper, &name)
-}
-
-/// Memory that a helper reads or writes.
-fn memory(c: &mut Checker<'_>, v: Val, len: Option<u32>, write: bool, helper: &str, name: &str) -> Option<Expr> {
-    let here = v.at().clone();
-    if !matches!(v.ty(), Ty::Ptr(_)) {
-        let text = format!("`{name}` of `{helper}` is a pointer to memory, and this is a number");
-        c.report(diag::error(&diag::ARGUMENT_TYPE, &here, text).help("a variable's address is (stack-addr v)"));
-        return None;
-    }
-    if let (Some(len), Some(PtrTy { pointee: Some(t), space, .. }), Some(have)) =
-        (len, v.ty().as_ptr().cloned(), room(&v.e))
-        && len > have
-        && matches!(
-            space,
-            Space::Stack | Space::MapValue | Space::MapConst | Space::Ring | Space::Global | Space::Rodata
-        )
-        && !(space == Space::Rodata && matches!(v.e.kind, ExprKind::Bytes(_)))
-        && matches!(*t, Ty::Int(_) | Ty::Enum(_) | Ty::Struct(_) | Ty::Array(..))
+    let size = size_arg.and_then(|i| callee.known.get(i).copied().flatten());
+    let ty = result(c, h, callee.map, size);
+    if h.acquires()
+        && ty == Ty::I64
+        && let Some(i) = h.args.iter().position(|a| a.kind == ArgKind::DynptrOut)
+        && let Some(e) = out.get(i)
     {
-        let text = if have == t.size() {
-            format!("`{helper}` gets {len} bytes of a {t}, which has {have}")
-        } else {
-            format!("`{helper}` gets {len} bytes, and from here on there are {have}")
-        };
-        c.report(diag::error(&diag::OBJECT_BOUNDS, &here, text));
-        return None;
+        super::refs::holds(c, e);
     }
-    let checked_len = match v.ty().as_ptr().map(|p| p.space) {
-        Some(Space::Packet) => len,
-        _ => Some(0),
-    };
-    let v = c.readable(v, 0, checked_len, &here)?;
-    if write && let Some(why) = v.ty().as_ptr().and_then(|p| c.why_read_only(p.space)) {
-        c.report(diag::error(&diag::READ_ONLY, &here, why));
-        return None;
-    }
-    Some(v.e)
-}
-
-/// How many bytes there are from a pointer on, as far as the types say.
-fn room(e: &Expr) -> Option<u32> {
-    let own = || e.ty.as_ptr()?.pointee.as_deref().map(Ty::size).filter(|n| *n > 0);
-    match &e.kind {
-        // A field's address: the object it is in goes on behind it.
-        ExprKind::Cast(object) if object.ty.as_ptr().is_some() => room(object).or_else(own),
-        ExprKind::Bin(BinOp::Add, object, n) => match n.as_const().map(u32::try_from) {
-            Some(Ok(n)) => room(object)?.checked_sub(n),
-            _ => None,
-        },
-        _ => own(),
-    }
+    Val::new(ExprKind::Helper { id: h.id, args: out }, ty, here)
 }
 
 /// What a helper yields, as a type.

@@ -601,7 +601,7 @@ fn max_option<'f>(c: &mut Checker<'_>, forms: &'f [Form]) -> (Option<u64>, &'f [
 }
 
 /// Checks a loop's inside: what a round may change is not known at its head.
-fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> (Expr, Expr)) -> (Expr, Expr, Flow) {
+pub(super) fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> (Expr, Expr)) -> (Expr, Expr, Flow) {
     let number = c.f.loops;
     c.f.loops += 1;
     if let Some(lost) = c.f.lessons.loop_forgets.get(&number) {

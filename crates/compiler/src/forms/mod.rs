@@ -7,14 +7,19 @@ pub mod atomic;
 pub mod binding;
 mod bitfield;
 pub mod bytes;
+pub mod callee;
 pub mod calls;
 pub mod chain;
 pub mod compare;
 pub mod control;
 pub mod core_ask;
 pub mod ctx;
+pub mod dynptr;
+pub mod kfuncs;
+pub mod locks;
 pub mod maps;
 pub mod memory;
+pub mod refs;
 pub mod ring;
 pub mod structs;
 pub mod text;
@@ -92,6 +97,10 @@ static ROOMS: &[&[FormDef]] = &[
     ctx::FORMS,
     maps::FORMS,
     ring::FORMS,
+    refs::FORMS,
+    kfuncs::FORMS,
+    locks::FORMS,
+    dynptr::FORMS,
     atomic::FORMS,
     calls::FORMS,
     bytes::FORMS,

@@ -3,10 +3,11 @@
 use whistler_lisp::Form;
 
 use super::{FormDef, MANY, form};
-use crate::check::flow::Flow;
-use crate::check::{Call, Checker, Cleanup, Fit, Val, at};
+use crate::check::{Call, Checker, Cleanup, Fit, Release, Val, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, Expr, ExprKind, LocalId, LocalKind, Space, Ty};
+use crate::hir::{At, Expr, ExprKind, Space, Ty};
+
+pub(crate) use super::refs::{leave, not_released, settle};
 
 pub(super) static FORMS: &[FormDef] = &[
     form("ringbuf-reserve", (2, 3), reserve, "(ringbuf-reserve map n [flags])", "Space for a record, or null."),
@@ -86,10 +87,7 @@ fn release(c: &mut Checker<'_>, call: &Call<'_>, helper: &str) -> Val {
     if p.ty().as_ptr().is_none_or(|p| p.space != Space::Ring) {
         return c.fail(diag::error(&diag::ARGUMENT_TYPE, &at(&call.args[0]), "this is no record of a ring buffer"));
     }
-    if let Some(root) = c.root_of(&p.e) {
-        c.f.flow.live.retain(|l| *l != root);
-        c.f.flow.released.push(root);
-    }
+    super::refs::released(c, &p.e);
     match super::calls::call_helper(c, helper, vec![p.e, flags], Ty::Void, here.clone()) {
         Some(e) => Val::of(e),
         None => Val::error(here),
@@ -131,9 +129,9 @@ fn with_ringbuf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         crate::check::Want::Effect,
         call.at(),
         |c| {
-            c.f.cleanups.push(Cleanup { record: id, flags: flags.e });
+            c.f.cleanups.push(Cleanup::Object { object: id, by: Release::Submit { flags: flags.e } });
             let v = c.body(&call.args[1..], crate::check::Want::Effect, call.at());
-            let v = if v.never() { v } else { submit_if_live(c, v, id) };
+            let v = if v.never() { v } else { super::refs::release_if_live(c, v, id) };
             c.f.cleanups.truncate(before);
             v
         },
@@ -149,91 +147,4 @@ fn with_ringbuf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         v.e.ty = Ty::Never;
     }
     v
-}
-
-fn submission(c: &mut Checker<'_>, cleanup: &Cleanup, here: At) -> Expr {
-    let ty = c.f.locals[cleanup.record.0 as usize].ty.clone();
-    let p = Expr::new(ExprKind::Local(cleanup.record), ty, here.clone());
-    c.f.flow.live.retain(|l| *l != cleanup.record);
-    c.f.flow.released.push(cleanup.record);
-    super::calls::call_helper(c, SUBMIT, vec![p, cleanup.flags.clone()], Ty::Void, here.clone())
-        .unwrap_or_else(|| Val::error(here).e)
-}
-
-fn submit_if_live(c: &mut Checker<'_>, v: Val, record: LocalId) -> Val {
-    if !c.f.flow.live.contains(&record) {
-        return v;
-    }
-    let Some(cleanup) = c.f.cleanups.iter().find(|k| k.record == record).cloned() else { return v };
-    let here = v.at().clone();
-    let submit = submission(c, &cleanup, here.clone());
-    let nothing = Val::literal(0, here);
-    c.seq(vec![v.e, submit], nothing)
-}
-
-/// Where two paths meet and only one has released a record of `with-ringbuf`, the other submits it:
-/// after the meeting nobody could use it any more.
-pub(super) fn settle(c: &mut Checker<'_>, v: &mut Val, flow: &mut Flow, other: &Flow) {
-    let here = v.at().clone();
-    let open: Vec<Cleanup> =
-        c.f.cleanups
-            .iter()
-            .filter(|k| {
-                flow.live.contains(&k.record) && other.released.contains(&k.record) && !other.live.contains(&k.record)
-            })
-            .cloned()
-            .collect();
-    for cleanup in open {
-        std::mem::swap(&mut c.f.flow, flow);
-        let submit = submission(c, &cleanup, here.clone());
-        std::mem::swap(&mut c.f.flow, flow);
-        let old = std::mem::replace(v, Val::void(here.clone()));
-        let (set, result) =
-            if old.ty() == &Ty::Void { (Some(old.e.clone()), Val::void(here.clone())) } else { keep(c, old) };
-        let mut parts: Vec<Expr> = set.into_iter().collect();
-        parts.push(submit);
-        *v = c.seq(parts, result);
-    }
-}
-
-/// A value computed now and read later.
-fn keep(c: &mut Checker<'_>, v: Val) -> (Option<Expr>, Val) {
-    if v.lit {
-        return (None, v);
-    }
-    let here = v.at().clone();
-    let ty = v.ty().clone();
-    let id = c.temp(ty.clone(), LocalKind::Value);
-    let set = Expr::new(ExprKind::Set(id, Box::new(v.e)), ty.clone(), here.clone());
-    (Some(set), Val::new(ExprKind::Local(id), ty, here))
-}
-
-/// What leaving does to records still open above `keep` cleanups: they are submitted, after the
-/// value is computed.
-pub(crate) fn leave(c: &mut Checker<'_>, keep_open: usize, value: Expr) -> (Vec<Expr>, Expr) {
-    let open: Vec<Cleanup> =
-        c.f.cleanups.iter().skip(keep_open).rev().filter(|k| c.f.flow.live.contains(&k.record)).cloned().collect();
-    if open.is_empty() {
-        return (Vec::new(), value);
-    }
-    let here = value.at.clone();
-    let (set, v) = if value.as_const().is_some() { (None, Val::of(value)) } else { keep(c, Val::of(value)) };
-    let mut parts: Vec<Expr> = set.into_iter().collect();
-    for cleanup in open {
-        parts.push(submission(c, &cleanup, here.clone()));
-    }
-    (parts, v.e)
-}
-
-/// Reports a record that is left open.
-pub(crate) fn not_released(c: &mut Checker<'_>, l: LocalId, here: &At) {
-    let local = &c.f.locals[l.0 as usize];
-    let d = diag::error(
-        &diag::NOT_RELEASED,
-        here,
-        format!("the record in `{}` is neither submitted nor discarded on a path that ends here", local.name),
-    )
-    .also(local.span, "reserved here")
-    .help("submit it on every path, or use (with-ringbuf (v map n) …), which does");
-    c.report(d);
 }

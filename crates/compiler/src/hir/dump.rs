@@ -111,6 +111,7 @@ impl Dump<'_> {
                 let name = whistler_isa::helpers::by_id(*id).map_or("?", |h| h.name);
                 format!("({name} {}):{}", self.list(args), e.ty)
             }
+            ExprKind::Kfunc { kfunc, args } => format!("(kernel {} {}):{}", kfunc.name, self.list(args), e.ty),
             ExprKind::Call { function, args } => {
                 let name = self.unit.functions.get(function.0 as usize).map_or("?", |f| &*f.name);
                 format!("(call {name} {})", self.list(args))

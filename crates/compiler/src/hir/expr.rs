@@ -245,6 +245,13 @@ pub enum ExprKind {
         /// Up to five.
         args: Vec<Expr>,
     },
+    /// A kernel function; yields r0 in the expression's type.
+    Kfunc {
+        /// Which.
+        kfunc: &'static whistler_isa::Kfunc,
+        /// Up to five.
+        args: Vec<Expr>,
+    },
     /// A subprogram; its arguments have the parameters' types.
     Call {
         /// Which.

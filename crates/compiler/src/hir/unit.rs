@@ -55,6 +55,8 @@ pub struct Unit {
     pub btf: whistler_btf::BtfBuilder,
     /// CO-RE records, in terms of `btf`.
     pub core: Vec<CoreReloc>,
+    /// Where programs emit lines.
+    pub emits: Vec<whistler_object::emit::Site>,
 }
 
 impl Default for Unit {
@@ -65,6 +67,7 @@ impl Default for Unit {
             functions: Vec::new(),
             btf: whistler_btf::BtfBuilder::new(),
             core: Vec::new(),
+            emits: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ impl Expr {
             ExprKind::Seq(es)
             | ExprKind::MapOp { args: es, .. }
             | ExprKind::Helper { args: es, .. }
+            | ExprKind::Kfunc { args: es, .. }
             | ExprKind::Call { args: es, .. } => es.iter().for_each(f),
             ExprKind::If(a, b, c) => [a, b, c].into_iter().for_each(|e| f(e)),
             ExprKind::Bin(_, a, b) | ExprKind::Cmp(_, a, b) => {

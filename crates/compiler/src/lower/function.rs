@@ -169,6 +169,12 @@ impl Lower<'_> {
                 let r = self.b.call(Callee::Helper(*id), &args, ir_ty(&e.ty));
                 self.narrow_result(r, &e.ty)
             }
+            ExprKind::Kfunc { kfunc, args } => {
+                let args = self.exprs(args);
+                let sym = self.shared.kfunc(kfunc);
+                let r = self.b.call(Callee::Kfunc(sym), &args, ir_ty(&e.ty));
+                self.narrow_result(r, &e.ty)
+            }
             ExprKind::Call { function, args } => {
                 let callee = &self.unit.functions[function.0 as usize];
                 let mut values = SmallVec::<[Value; 5]>::new();

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 use whistler_codegen::ir::{MapFacts, Module, SrcLoc, Sym, SymKind};
+use whistler_isa::Kfunc;
 
 use crate::hir::{At, Unit};
 
@@ -22,6 +23,8 @@ pub(crate) struct Lowered {
     pub locs: Vec<At>,
     /// Constant bytes, by the names of their symbols.
     pub strings: Vec<(String, Rc<[u8]>)>,
+    /// The kernel functions that are called.
+    pub kfuncs: Vec<&'static Kfunc>,
 }
 
 /// The unit in IR. CO-RE ids are those of the unit.
@@ -31,7 +34,8 @@ pub(crate) fn lower(unit: &Unit) -> Lowered {
         let ir = function::lower(unit, f, &mut shared);
         shared.module.functions.push(ir);
     }
-    Lowered { module: shared.module, locs: shared.locs, strings: shared.strings }
+    let kfuncs = shared.kfuncs.iter().map(|(k, _)| *k).collect();
+    Lowered { module: shared.module, locs: shared.locs, strings: shared.strings, kfuncs }
 }
 
 /// The name that symbols, BTF and other tools see.
@@ -45,6 +49,7 @@ struct Shared {
     locs: Vec<At>,
     strings: Vec<(String, Rc<[u8]>)>,
     string_syms: FxHashMap<Rc<[u8]>, Sym>,
+    kfuncs: Vec<(&'static Kfunc, Sym)>,
     maps: Vec<Sym>,
     globals: Vec<Sym>,
     functions: Vec<Sym>,
@@ -81,6 +86,7 @@ impl Shared {
             locs: Vec::new(),
             strings: Vec::new(),
             string_syms: FxHashMap::default(),
+            kfuncs: Vec::new(),
             maps,
             globals,
             functions,
@@ -96,6 +102,15 @@ impl Shared {
         let sym = self.module.add_sym(name.clone(), kind);
         self.strings.push((name, bytes.clone()));
         self.string_syms.insert(bytes.clone(), sym);
+        sym
+    }
+
+    fn kfunc(&mut self, kfunc: &'static Kfunc) -> Sym {
+        if let Some((_, sym)) = self.kfuncs.iter().find(|(k, _)| std::ptr::eq(*k, kfunc)) {
+            return *sym;
+        }
+        let sym = self.module.add_sym(kfunc.name.to_string(), SymKind::Kfunc);
+        self.kfuncs.push((kfunc, sym));
         sym
     }
 

@@ -298,6 +298,11 @@ impl Run<'_> {
                 let r = self.helper(*id, args, &v)?;
                 e.ty.as_int().map_or(r, |i| canonical(i, r))
             }
+            ExprKind::Kfunc { kfunc, args } => {
+                let v = self.eval_all(args)?;
+                let r = self.kfunc(kfunc.name, &v)?;
+                e.ty.as_int().map_or(r, |i| canonical(i, r))
+            }
             ExprKind::Call { function, args } => {
                 let v = self.eval_all(args)?;
                 let callee = &self.unit.functions[function.0 as usize];

@@ -17,6 +17,7 @@ impl Run<'_> {
             1 => self.map_lookup(map(0)?, arg(1))?,
             2 => self.map_update(map(0)?, arg(1), arg(2), arg(3))?,
             3 => self.map_delete(map(0)?, arg(1))?,
+            93 | 94 => 0,
             5 | 125 => {
                 w.clock += 1;
                 w.clock as i64
@@ -56,6 +57,35 @@ impl Run<'_> {
             }
             _ => return Err(Fault(format!("the reference does not know helper {id}"))),
         })
+    }
+
+    /// Calls a kernel function: those that only mark a region, and the comparison of strings.
+    pub(super) fn kfunc(&mut self, name: &str, args: &[i64]) -> Result<i64, Fault> {
+        Ok(match name {
+            "bpf_rcu_read_lock" | "bpf_rcu_read_unlock" | "bpf_preempt_disable" | "bpf_preempt_enable" => 0,
+            "bpf_strcmp" => {
+                let (a, b) = (self.text(args.first())?, self.text(args.get(1))?);
+                match a.cmp(&b) {
+                    std::cmp::Ordering::Less => -1,
+                    std::cmp::Ordering::Equal => 0,
+                    std::cmp::Ordering::Greater => 1,
+                }
+            }
+            "bpf_strlen" => self.text(args.first())?.len() as i64,
+            _ => return Err(Fault(format!("the reference does not know the kernel function {name}"))),
+        })
+    }
+
+    /// The bytes from an address up to a zero.
+    fn text(&self, address: Option<&i64>) -> Result<Vec<u8>, Fault> {
+        let start = address.copied().unwrap_or(0);
+        let mut out = Vec::new();
+        loop {
+            match self.bytes(start.wrapping_add(out.len() as i64), 1)?.first() {
+                None | Some(0) => return Ok(out),
+                Some(b) => out.push(*b),
+            }
+        }
     }
 
     pub(super) fn map_lookup(&mut self, map: MapId, key: i64) -> Result<i64, Fault> {

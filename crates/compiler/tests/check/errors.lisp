@@ -11,7 +11,7 @@
 ;>   help: bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)
 ;> error E0001 5:13 "bar": there is no operator `bar` in programs
 ;> error E0002 6:3 "(ktime-get-ns 1)": `ktime-get-ns` takes 0 arguments, not 1
-;>   help: written as (ktime-get-ns )
+;>   help: written as (ktime-get-ns)
 ;> warning W0408 7:3 "99": a program of type :xdp usually returns 0 to 4, not 99
 
 ;; # an error in an expansion points at the user's form

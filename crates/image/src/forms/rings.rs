@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use whistler_isa::MapType;
 use whistler_lisp::{Foreign, Interp, LispError, LispResult, Root, Value};
-use whistler_loader::RingConsumer;
+use whistler_loader::{PerfConsumer, RingConsumer};
 
 use super::define;
 use super::maps::Typed;
@@ -54,7 +54,25 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         "Handles what is there without waiting; the number of records.",
         consume,
     );
+    define(
+        interp,
+        shared,
+        "follow-emitted",
+        "&key count seconds",
+        "Prints the lines that attached programs emit, until Ctrl-C, COUNT lines or SECONDS; the number of lines.",
+        follow_emitted,
+    );
     define(interp, shared, "close-ring-consumer", "consumer", "Ends a consumer.", close);
+}
+
+fn follow_emitted(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("follow-emitted", values, &["count", "seconds"])?;
+    args.exactly::<0>()?;
+    let count = args.number(interp, "count")?.or(shared.options.follow_count);
+    let time = args.number(interp, "seconds")?.map(Duration::from_secs).or(shared.options.follow_time);
+    shared.live()?.emits.watched = true;
+    let n = shared.follow_emitted(interp, count, time)?;
+    Ok(Value::Int(i64::try_from(n).unwrap_or(i64::MAX)))
 }
 
 /// A consumer as a Lisp value.
@@ -70,6 +88,7 @@ type Each<'a> = dyn FnMut(&mut Interp, &[u8]) -> Result<ControlFlow<()>, LispErr
 
 enum Source {
     Kernel(RingConsumer),
+    Perf(PerfConsumer),
     /// The virtual machine's ring, drained by name.
     Vm,
 }
@@ -85,9 +104,9 @@ impl Foreign for Consumer {
 
 fn ring(shared: &Shared, interp: &Interp, map: Value) -> Result<Typed, LispError> {
     let typed = Typed::new(shared, interp, map)?;
-    if typed.def.map_type != MapType::Ringbuf {
+    if !matches!(typed.def.map_type, MapType::Ringbuf | MapType::PerfEventArray) {
         return Err(LispError::simple(format!(
-            "`{}` is no ring buffer but a map of type {}",
+            "`{}` is no ring buffer or perf event array but a map of type {}",
             typed.name,
             typed.def.map_type.keyword()
         )));
@@ -105,12 +124,16 @@ fn record_codec(shared: &Shared, interp: &Interp, args: &Args<'_>) -> Result<Opt
     }
 }
 
-fn source(shared: &Shared, name: &str) -> Result<Source, LispError> {
+fn source(shared: &Shared, typed: &Typed) -> Result<Source, LispError> {
+    let name = &typed.name;
     if shared.options.mode == Mode::Vm {
         return Ok(Source::Vm);
     }
     let failed = |e: &dyn std::fmt::Display| LispError::simple(format!("ring buffer `{name}`: {e}"));
     let map = shared.live_map(name)?;
+    if typed.def.map_type == MapType::PerfEventArray {
+        return PerfConsumer::new(map).map(Source::Perf).map_err(|e| failed(&e));
+    }
     let mut consumer = RingConsumer::new().map_err(|e| failed(&e))?;
     consumer.add(map, None).map_err(|e| failed(&e))?;
     Ok(Source::Kernel(consumer))
@@ -142,10 +165,29 @@ impl Source {
                     (None, Err(e)) => Err(LispError::simple(format!("ring buffer `{name}`: {e}"))),
                 }
             }
+            Source::Perf(buffers) => {
+                let mut error = None;
+                let count = buffers.poll(wait, |_, record| match each(interp, record) {
+                    Ok(flow) => flow,
+                    Err(e) => {
+                        error = Some(e);
+                        ControlFlow::Break(())
+                    }
+                });
+                match (error, count) {
+                    (Some(e), _) => Err(e),
+                    (None, Ok(n)) => Ok(Some(n)),
+                    (None, Err(e)) => Err(LispError::simple(format!("perf buffer `{name}`: {e}"))),
+                }
+            }
             Source::Vm => {
                 let more = shared.play_next(interp)?;
                 let records = shared.with_vm(interp, |vm| {
-                    let drained = vm.machine.drain_ring(&symbol_name(name));
+                    let symbol = symbol_name(name);
+                    let drained = match vm.machine.drain_perf(&symbol) {
+                        Ok(records) => Ok(records.into_iter().map(|r| r.bytes).collect()),
+                        Err(_) => vm.machine.drain_ring(&symbol),
+                    };
                     drained.map_err(|e| LispError::simple(format!("ring buffer `{name}`: {e}")))
                 })?;
                 for record in &records {
@@ -167,7 +209,8 @@ fn follow(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
     let limit = args.number(interp, "count")?.or(shared.options.follow_count);
     let time = args.number(interp, "seconds")?.map(Duration::from_secs).or(shared.options.follow_time);
     let end = time.map(|t| Instant::now() + t);
-    let mut source = source(shared, &typed.name)?;
+    let mut source = source(shared, &typed)?;
+    shared.live()?.emits.watched = true;
     let mut seen = 0u64;
     let mut table = None;
     loop {
@@ -179,6 +222,7 @@ fn follow(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
             seen += 1;
             Ok(if limit.is_some_and(|l| seen >= l) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
+        shared.print_emitted(interp, Duration::ZERO)?;
         interp.io.flush();
         let over = end.is_some_and(|e| Instant::now() >= e);
         if got.is_none() || over || limit.is_some_and(|l| seen >= l) || shared.interrupted() {
@@ -227,7 +271,8 @@ fn open(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     let [map, function] = args.exactly()?;
     let typed = ring(shared, interp, map)?;
     let codec = record_codec(shared, interp, &args)?;
-    let source = source(shared, &typed.name)?;
+    let source = source(shared, &typed)?;
+    shared.live()?.emits.watched = true;
     let function = interp.heap.root(function);
     let consumer = Consumer { ring: RefCell::new(Some(source)), function, codec, map: typed.name };
     Ok(handles::value(interp, Rc::new(consumer)))

@@ -77,6 +77,24 @@ pub enum ArgKind {
     Dynptr,
     /// Space for a dynptr, initialised by the call.
     DynptrOut,
+    /// A number that is known when the program is loaded.
+    Constant,
+    /// Anything at all: the callee looks itself.
+    Ignored,
+    /// What the kernel puts in: the program gives 0.
+    Implicit,
+    /// Eight bytes on the stack for the state of interrupts.
+    IrqFlags,
+    /// A pointer to a `bpf_res_spin_lock` in a map value.
+    ResSpinLock,
+    /// An iterator of this struct, started.
+    Iter(&'static str),
+    /// Space for an iterator of this struct.
+    IterOut(&'static str),
+    /// A pointer to a field of this special type in a map value or an object of the program's.
+    Field(&'static str),
+    /// An object of the program's own.
+    Owned,
 }
 
 /// One parameter of a helper.
@@ -94,16 +112,16 @@ pub struct Arg {
     pub released: bool,
 }
 
-const fn arg(name: &'static str, c_type: &'static str, kind: ArgKind) -> Arg {
+pub(crate) const fn arg(name: &'static str, c_type: &'static str, kind: ArgKind) -> Arg {
     Arg { name, c_type, kind, nullable: false, released: false }
 }
 
 impl Arg {
-    const fn nullable(mut self) -> Arg {
+    pub(crate) const fn nullable(mut self) -> Arg {
         self.nullable = true;
         self
     }
-    const fn released(mut self) -> Arg {
+    pub(crate) const fn released(mut self) -> Arg {
         self.released = true;
         self
     }

@@ -229,7 +229,7 @@ pub static HELPERS: &[Helper] = &[
     row(170, "timer_set_callback", &[arg("timer", "struct bpf_timer *", Timer), arg("callback_fn", "void *", Func)], Ret::Int, "long", GPL, (5, 15), [0xffeffffe, 0x1ffeffffe, 0x1ffeffffe]),
     row(171, "timer_start", &[arg("timer", "struct bpf_timer *", Timer), arg("nsecs", "__u64", Anything), arg("flags", "__u64", Anything)], Ret::Int, "long", GPL, (5, 15), [0xffeffffe, 0x1ffeffffe, 0x1ffeffffe]),
     row(172, "timer_cancel", &[arg("timer", "struct bpf_timer *", Timer)], Ret::Int, "long", GPL, (5, 15), [0xffeffffe, 0x1ffeffffe, 0x1ffeffffe]),
-    row(173, "get_func_ip", &[arg("ctx", "void *", Ctx)], Ret::Int, "__u64", GPL, (5, 15), [0xb50200a4, 0xb50200a4, 0xb50200a4]),
+    row(173, "get_func_ip", &[arg("ctx", "void *", Ctx)], Ret::Int, "__u64", GPL, (5, 15), [0x14000004, 0x14000004, 0x14000004]),
     row(174, "get_attach_cookie", &[arg("ctx", "void *", Ctx)], Ret::Int, "__u64", NONE, (5, 15), [0x340000a4, 0x350200a4, 0x350200a4]),
     row(175, "task_pt_regs", &[arg("task", "struct task_struct *", ArgKind::Btf("task_struct"))], Ret::Btf("pt_regs"), "long", GPL, (5, 15), [0xffeffffe, 0x1ffeffffe, 0x1ffeffffe]),
     row(176, "get_branch_snapshot", &[arg("entries", "void *", Mem(Write, Next)), arg("size", "__u32", SizeOrZero), arg("flags", "__u64", Anything)], Ret::Int, "long", GPL, (5, 16), [0xb50200a4, 0xb50200a4, 0x1ffeffffe]),

@@ -37,7 +37,7 @@ pub(crate) fn attach(kernel: &Kernel, program: &Program, counter: Counter, perio
 }
 
 /// The processors that are on.
-fn online() -> Vec<i32> {
+pub(crate) fn online() -> Vec<i32> {
     let text = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let mut cpus = Vec::new();
     for part in text.trim().split(',') {

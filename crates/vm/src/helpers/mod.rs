@@ -11,6 +11,7 @@ mod probe;
 mod ring;
 mod text;
 
+use crate::dynptr;
 use crate::exec::Cpu;
 use crate::fault::Run;
 
@@ -18,6 +19,7 @@ pub(crate) use control::tail_call;
 pub(crate) use info::COMM_LEN;
 pub(crate) use map::map_argument;
 pub(crate) use packet::packet_word;
+pub(crate) use ring::{end as ring_end, open as ring_reserve};
 
 /// `bpf_tail_call`, which the interpreter does itself because it never returns.
 pub(crate) const TAIL_CALL: i32 = 12;
@@ -139,6 +141,13 @@ static HELPERS: &[Helper] = table! {
     190 xdp_store_bytes packet::xdp_store_bytes;
     194 kptr_xchg probe::exchange;
     195 map_lookup_percpu_elem map::lookup_percpu;
+    197 dynptr_from_mem dynptr::from_mem;
+    198 ringbuf_reserve_dynptr dynptr::reserve;
+    199 ringbuf_submit_dynptr dynptr::submit;
+    200 ringbuf_discard_dynptr dynptr::discard;
+    201 dynptr_read dynptr::read;
+    202 dynptr_write dynptr::write;
+    203 dynptr_data dynptr::data;
     208 ktime_get_tai_ns info::ktime_tai;
     210 cgrp_storage_get map::storage_get;
     211 cgrp_storage_delete map::storage_delete;

@@ -41,11 +41,17 @@ pub(super) fn output(cpu: &mut Cpu<'_>, [handle, data, size, flags, _]: [u64; 5]
 }
 
 pub(super) fn reserve(cpu: &mut Cpu<'_>, [handle, size, flags, ..]: [u64; 5]) -> Run<u64> {
-    let map = super::map_argument(cpu.state, handle)?;
-    let ring = ring(cpu.state, map)?;
     if flags != 0 {
+        super::map_argument(cpu.state, handle)?;
         return Ok(0);
     }
+    open(cpu, handle, size)
+}
+
+/// A record's address; 0 where there is no room.
+pub(crate) fn open(cpu: &mut Cpu<'_>, handle: u64, size: u64) -> Run<u64> {
+    let map = super::map_argument(cpu.state, handle)?;
+    let ring = ring(cpu.state, map)?;
     let Some(ticket) = ring.reserve(size) else {
         cpu.state.lost += 1;
         return Ok(0);
@@ -62,7 +68,7 @@ pub(super) fn discard(cpu: &mut Cpu<'_>, [record, ..]: [u64; 5]) -> Run<u64> {
     end(cpu, record, false)
 }
 
-fn end(cpu: &mut Cpu<'_>, address: u64, submit: bool) -> Run<u64> {
+pub(crate) fn end(cpu: &mut Cpu<'_>, address: u64, submit: bool) -> Run<u64> {
     let Some(record) = cpu.state.mem.record_at(address) else {
         return Err(misuse(format!("{address:#x} is not the start of a ring-buffer record")));
     };

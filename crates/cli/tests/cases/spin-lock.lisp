@@ -1,0 +1,27 @@
+;;; A spin lock in a map's value: held by hand and by `with-spin-lock`, which gives it back on every way out.
+;;; packet: 00
+;;; out: 1 3 10 11
+(defstruct cell (lock bpf-spin-lock) (n u32) (sum u64))
+(defmap cells :type :array :key u32 :value cell :max-entries 4)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defsubprog add ((c (ptr cell)) (n u64)) u64
+  (with-spin-lock ((cell-lock-ptr c))
+    (when (> n 100) (return 10))
+    (incf (cell-n c))
+    (incf (cell-sum c) n))
+  11)
+(defprog main (:type :xdp)
+  (when-let ((c (map-lookup cells 1)))
+    (spin-lock (cell-lock-ptr c))
+    (incf (cell-n c))
+    (spin-unlock (cell-lock-ptr c))
+    (setf (getmap out 0) (cell-n c)))
+  (when-let ((c (map-lookup cells 2)))
+    (let ((got (with-spin-lock ((cell-lock-ptr c))
+                 (incf (cell-sum c) 3)
+                 (cell-sum c))))
+      (setf (getmap out 1) got)))
+  (when-let ((c (map-lookup cells 3)))
+    (setf (getmap out 2) (add c 200)
+          (getmap out 3) (add c 5)))
+  XDP_PASS)

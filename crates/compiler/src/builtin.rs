@@ -1,0 +1,93 @@
+//! Types that the kernel gives a meaning by their name, wherever they stand in a program's own types: locks, timers,
+//! dynptrs, iterators. Invariant: sizes and alignments are the kernel's, which a test compares with its BTF.
+
+use std::rc::Rc;
+
+use whistler_diag::Span;
+use whistler_lisp::Symbol;
+
+use crate::hir::{Field, IntTy, StructDef, Ty};
+use crate::names::norm;
+
+/// The kernel's name, the type of a word, and how many words.
+const ROWS: &[(&str, IntTy, u32)] = &[
+    ("bpf_spin_lock", IntTy::U32, 1),
+    ("bpf_res_spin_lock", IntTy::U32, 1),
+    ("bpf_timer", IntTy::U64, 2),
+    ("bpf_wq", IntTy::U64, 2),
+    ("bpf_task_work", IntTy::U64, 1),
+    ("bpf_dynptr", IntTy::U64, 2),
+    ("bpf_list_head", IntTy::U64, 2),
+    ("bpf_list_node", IntTy::U64, 3),
+    ("bpf_rb_root", IntTy::U64, 2),
+    ("bpf_rb_node", IntTy::U64, 4),
+    ("bpf_refcount", IntTy::U32, 1),
+    ("bpf_iter_num", IntTy::U64, 1),
+    ("bpf_iter_bits", IntTy::U64, 2),
+    ("bpf_iter_task", IntTy::U64, 3),
+    ("bpf_iter_task_vma", IntTy::U64, 1),
+    ("bpf_iter_css", IntTy::U64, 3),
+    ("bpf_iter_css_task", IntTy::U64, 1),
+    ("bpf_iter_kmem_cache", IntTy::U64, 1),
+    ("bpf_iter_dmabuf", IntTy::U64, 1),
+];
+
+fn definition((name, word, count): (&str, IntTy, u32)) -> StructDef {
+    let size = u32::from(word.size);
+    let ty = if count == 1 { Ty::Int(word) } else { Ty::Array(Rc::new(Ty::Int(word)), count) };
+    let field = Field { name: "__opaque".into(), ty, offset: 0, bits: None, big_endian: false, span: Span::NONE };
+    StructDef {
+        name: name.into(),
+        fields: vec![field],
+        size: size * count,
+        align: size,
+        union: false,
+        span: Span::NONE,
+    }
+}
+
+thread_local! {
+    static TYPES: Vec<(Symbol, Rc<StructDef>)> = ROWS
+        .iter()
+        .map(|r| (norm(Symbol::intern(r.0)), Rc::new(definition(*r))))
+        .collect();
+}
+
+/// The type of this name.
+pub fn named(name: Symbol) -> Option<Rc<StructDef>> {
+    let key = norm(name);
+    TYPES.with(|t| t.iter().find(|(n, _)| *n == key).map(|(_, d)| d.clone()))
+}
+
+/// The type of this name of the kernel's.
+pub fn of(name: &str) -> Option<Ty> {
+    named(Symbol::intern(name)).map(Ty::Struct)
+}
+
+/// Whether a type is the one of this name.
+pub fn is(ty: &Ty, name: &str) -> bool {
+    matches!(ty, Ty::Struct(d) if &*d.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_the_kernels() {
+        let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else {
+            assert!(std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none(), "no BTF");
+            return;
+        };
+        let btf = whistler_btf::Btf::parse(bytes).expect("the kernel's own");
+        let mut seen = 0;
+        for name in ROWS.iter().map(|r| r.0) {
+            let def = named(Symbol::intern(name)).expect("it is in the table");
+            let Some(id) = crate::kernel::find(&btf, name) else { continue };
+            assert_eq!(btf.size_of(id), Ok(def.size), "{name}");
+            seen += 1;
+        }
+        assert!(seen > 12, "{seen}");
+        assert!(named(Symbol::intern("bpf-spin-lock")).is_some() && named(Symbol::intern("task_struct")).is_none());
+    }
+}

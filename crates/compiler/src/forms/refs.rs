@@ -1,0 +1,269 @@
+//! References: what a call hands out and the program must give back. Invariant: a variable stands in `Flow::live`
+//! exactly while it may hold something that must still be released.
+
+use whistler_isa::{MapType, Ret, helpers, kfuncs};
+
+use super::{FormDef, MANY, form};
+use crate::builtin;
+use crate::check::flow::Flow;
+use crate::check::{Call, Checker, Cleanup, Release, Val, Want, at};
+use crate::diagnostics as diag;
+use crate::hir::{At, Expr, ExprKind, LocalId, LocalKind, MapOp, Space, Ty, Unit};
+
+pub(super) static FORMS: &[FormDef] = &[form(
+    "with-reference",
+    (1, MANY),
+    with_reference,
+    "(with-reference (v call) form…)",
+    "Forms with what a call acquires, if it is not null; it is released at the end.",
+)];
+
+/// Whether a value comes from a call that hands out something to be released.
+pub(crate) fn acquires(unit: &Unit, e: &Expr) -> bool {
+    if !matches!(e.ty, Ty::Ptr(_)) {
+        return false;
+    }
+    match &e.kind {
+        ExprKind::Helper { id, .. } => helpers::by_id(*id).is_some_and(whistler_isa::Helper::acquires),
+        ExprKind::Kfunc { kfunc, .. } => kfunc.acquires(),
+        ExprKind::MapOp { op: MapOp::Lookup, map, .. } => {
+            let map = unit.maps.get(map.0 as usize);
+            map.is_some_and(|m| matches!(m.map_type, MapType::Sockmap | MapType::Sockhash))
+        }
+        ExprKind::Seq(es) => es.last().is_some_and(|e| acquires(unit, e)),
+        ExprKind::Cast(e) => acquires(unit, e),
+        _ => false,
+    }
+}
+
+/// How what calls of a type hand out is released.
+fn release_of(e: &Expr) -> Option<Release> {
+    match &e.kind {
+        ExprKind::Helper { id, .. } => match helpers::by_id(*id)?.ret {
+            Ret::Socket | Ret::SockCommon | Ret::TcpSock => helpers::by_name("sk_release").map(Release::Helper),
+            _ => None,
+        },
+        ExprKind::MapOp { .. } => helpers::by_name("sk_release").map(Release::Helper),
+        ExprKind::Kfunc { .. } => match e.ty.as_ptr()?.pointee.as_deref()? {
+            Ty::Kernel(name) => kfuncs::release_of(name).map(Release::Kfunc),
+            _ => None,
+        },
+        ExprKind::Seq(es) => release_of(es.last()?),
+        ExprKind::Cast(e) => release_of(e),
+        _ => None,
+    }
+}
+
+/// The object behind a pointer now must be released.
+pub(super) fn holds(c: &mut Checker<'_>, e: &Expr) {
+    if let Some(root) = c.root_of(e) {
+        c.f.flow.released.retain(|l| *l != root);
+        if !c.f.flow.live.contains(&root) {
+            c.f.flow.live.push(root);
+        }
+    }
+}
+
+/// The object behind a pointer has been released.
+pub(super) fn released(c: &mut Checker<'_>, e: &Expr) {
+    if let Some(root) = c.root_of(e) {
+        c.f.flow.live.retain(|l| *l != root);
+        c.f.flow.released.push(root);
+    }
+}
+
+/// What was done with an object of this type, in a word.
+pub(crate) fn how_released(ty: &Ty) -> &'static str {
+    match ty {
+        Ty::Ptr(p) if p.space == Space::Ring => "submitted or discarded",
+        Ty::Ptr(p) if p.pointee.as_deref().is_some_and(|t| builtin::is(t, "bpf_dynptr")) => "submitted or discarded",
+        _ => "released",
+    }
+}
+
+/// Reports an object that is left unreleased.
+pub(crate) fn not_released(c: &mut Checker<'_>, l: LocalId, here: &At) {
+    let local = &c.f.locals[l.0 as usize];
+    let name = local.name.clone();
+    let record = |with: &str| {
+        let text = format!("the record in `{name}` is neither submitted nor discarded on a path that ends here");
+        (text, "reserved here", format!("submit it on every path, or use {with}, which does"))
+    };
+    let pointer = local.ty.as_ptr();
+    let (text, label, help) = match pointer.and_then(|p| p.pointee.as_deref()) {
+        Some(t) if builtin::is(t, "bpf_dynptr") => record("(with-dynptr (d (ringbuf map n)) …)"),
+        _ if pointer.is_none_or(|p| p.space == Space::Ring) => record("(with-ringbuf (v map n) …)"),
+        of => {
+            let by = match of {
+                Some(Ty::Kernel(n)) if n.starts_with("bpf_sock") || &**n == "sock_common" => "sk-release".to_string(),
+                Some(Ty::Kernel(n)) => kfuncs::release_of(n).map_or_else(|| "its function".into(), |k| k.spelled()),
+                _ => "its function".to_string(),
+            };
+            let help =
+                format!("release it on every path by ({by} {name}), or use (with-reference (v call) …), which does");
+            (format!("the reference in `{name}` is not released on a path that ends here"), "acquired here", help)
+        }
+    };
+    let d = diag::error(&diag::NOT_RELEASED, here, text).also(local.span, label).help(help);
+    c.report(d);
+}
+
+fn with_reference(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let Some([var, value]) = call.args[0].as_list() else {
+        return c.malformed(&call.args[0], "written as (with-reference (variable call) form…)");
+    };
+    let Some(name) = var.as_symbol() else { return c.malformed(var, "the variable's name is a symbol") };
+    let v = c.value(value);
+    if v.never() {
+        return v;
+    }
+    let by = if acquires(&c.unit, &v.e) { release_of(&v.e) } else { None };
+    let Some(by) = by else {
+        let text = "this call hands out nothing that a function releases";
+        return c.fail(
+            diag::error(&diag::ARGUMENT_TYPE, &at(value), text)
+                .help("it is for (sk-lookup-tcp …), (task-from-pid …) and the like; records have `with-ringbuf`"),
+        );
+    };
+    let mark = c.f.scope.len();
+    let (id, set) = c.bind(name, None, v, var, &[&call.args[1..]]);
+    if let Some(b) = c.f.scope.last_mut() {
+        b.used = true;
+    }
+    let test = c.read_local(id, at(var));
+    let before = c.f.cleanups.len();
+    let body = super::control::branch(
+        c,
+        test,
+        call.want,
+        call.at(),
+        |c| {
+            c.f.cleanups.push(Cleanup::Object { object: id, by: by.clone() });
+            let v = c.body(&call.args[1..], call.want, call.at());
+            let v = if v.never() { v } else { release_if_live(c, v, id) };
+            c.f.cleanups.truncate(before);
+            v
+        },
+        |_| Val::literal(0, call.at()),
+    );
+    c.f.cleanups.truncate(before);
+    c.unbind(mark);
+    c.seq(vec![set], body)
+}
+
+/// What a cleanup does.
+fn effect(c: &mut Checker<'_>, cleanup: &Cleanup, here: At) -> Expr {
+    let (object, by) = match cleanup {
+        Cleanup::Always(e) => return e.clone(),
+        Cleanup::Object { object, by } => (*object, by),
+    };
+    let mut ty = c.f.locals[object.0 as usize].ty.clone();
+    if let Ty::Ptr(p) = &mut ty {
+        p.nullable = false;
+    }
+    let p = Expr::new(ExprKind::Local(object), ty, here.clone());
+    c.f.flow.live.retain(|l| *l != object);
+    c.f.flow.released.push(object);
+    let made = match by {
+        Release::Submit { flags } => {
+            super::calls::call_helper(c, "ringbuf_submit", vec![p, flags.clone()], Ty::Void, here.clone())
+        }
+        Release::SubmitDynptr => {
+            let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+            super::calls::call_helper(c, "ringbuf_submit_dynptr", vec![p, zero], Ty::Void, here.clone())
+        }
+        Release::Helper(h) => super::calls::call_helper(c, h.name, vec![p], Ty::I64, here.clone()),
+        Release::Kfunc(k) => super::kfuncs::call_kfunc(c, k, vec![p], Ty::Void, here.clone()),
+    };
+    made.unwrap_or_else(|| Val::error(here).e)
+}
+
+/// Releases an object of the innermost `with-…` at its end, after the value is computed.
+pub(super) fn release_if_live(c: &mut Checker<'_>, v: Val, object: LocalId) -> Val {
+    if !c.f.flow.live.contains(&object) {
+        return v;
+    }
+    let found = c.f.cleanups.iter().find(|k| matches!(k, Cleanup::Object { object: o, .. } if *o == object));
+    match found.cloned() {
+        Some(cleanup) => finish(c, v, &cleanup),
+        None => v,
+    }
+}
+
+/// A value, then what a cleanup does.
+pub(super) fn finish(c: &mut Checker<'_>, v: Val, cleanup: &Cleanup) -> Val {
+    let here = v.at().clone();
+    let done = effect(c, cleanup, here.clone());
+    let (set, v) = keep(c, v);
+    let mut parts: Vec<Expr> = set.into_iter().collect();
+    parts.push(done);
+    c.seq(parts, v)
+}
+
+/// Where two paths meet and only one has released an object of a `with-…`, the other releases it:
+/// after the meeting nobody could use it any more.
+pub(crate) fn settle(c: &mut Checker<'_>, v: &mut Val, flow: &mut Flow, other: &Flow) {
+    let here = v.at().clone();
+    let gone = |l: &LocalId| flow.live.contains(l) && other.released.contains(l) && !other.live.contains(l);
+    let open: Vec<Cleanup> =
+        c.f.cleanups.iter().filter(|k| matches!(k, Cleanup::Object { object, .. } if gone(object))).cloned().collect();
+    for cleanup in open {
+        std::mem::swap(&mut c.f.flow, flow);
+        let done = effect(c, &cleanup, here.clone());
+        std::mem::swap(&mut c.f.flow, flow);
+        let old = std::mem::replace(v, Val::void(here.clone()));
+        let (set, result) = keep(c, old);
+        let mut parts: Vec<Expr> = set.into_iter().collect();
+        parts.push(done);
+        *v = c.seq(parts, result);
+    }
+}
+
+/// A value computed now and read later.
+pub(super) fn keep(c: &mut Checker<'_>, v: Val) -> (Option<Expr>, Val) {
+    if v.lit {
+        return (None, v);
+    }
+    let here = v.at().clone();
+    if v.ty() == &Ty::Void {
+        return (Some(v.e), Val::void(here));
+    }
+    let ty = v.ty().clone();
+    let id = c.temp(ty.clone(), LocalKind::Value);
+    let set = Expr::new(ExprKind::Set(id, Box::new(v.e)), ty.clone(), here.clone());
+    (Some(set), Val::new(ExprKind::Local(id), ty, here))
+}
+
+/// What leaving does to what is open above `keep_open` cleanups: it is ended, after the value is computed.
+pub(crate) fn leave(c: &mut Checker<'_>, keep_open: usize, value: Expr) -> (Vec<Expr>, Expr) {
+    let live = |k: &&Cleanup| match k {
+        Cleanup::Object { object, .. } => c.f.flow.live.contains(object),
+        Cleanup::Always(_) => true,
+    };
+    let open: Vec<Cleanup> = c.f.cleanups.iter().skip(keep_open).rev().filter(live).cloned().collect();
+    if open.is_empty() {
+        return (Vec::new(), value);
+    }
+    let here = value.at.clone();
+    let (set, v) = if value.as_const().is_some() { (None, Val::of(value)) } else { keep(c, Val::of(value)) };
+    let mut parts: Vec<Expr> = set.into_iter().collect();
+    for cleanup in open {
+        parts.push(effect(c, &cleanup, here.clone()));
+    }
+    (parts, v.e)
+}
+
+/// Forms between the beginning and the end of a region, which also ends when they are left early.
+pub(super) fn region(c: &mut Checker<'_>, call: &Call<'_>, begin: Expr, end: Expr, from: usize, want: Want) -> Val {
+    let before = c.f.cleanups.len();
+    c.f.cleanups.push(Cleanup::Always(end.clone()));
+    let v = c.body(&call.args[from..], want, call.at());
+    c.f.cleanups.truncate(before);
+    if v.never() {
+        let mut v = c.seq(vec![begin], v);
+        v.e.ty = Ty::Never;
+        return v;
+    }
+    let v = finish(c, v, &Cleanup::Always(end));
+    c.seq(vec![begin], v)
+}
