@@ -7,3 +7,4 @@
 (defmap m :type :array :key u32 :value u64 :max-entries 4)
 (defglobal limit u32 1)
 (defparam limit u32 2)
+(defenum u32 :a :b)

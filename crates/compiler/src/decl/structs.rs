@@ -73,6 +73,16 @@ fn field_type(env: &mut Env, interp: &mut Interp, diags: &mut Vec<Diagnostic>, f
     }
 }
 
+/// Reports a type that takes the name of one of the language's own, which would always be meant instead.
+fn takes_scalar(diags: &mut Vec<Diagnostic>, name: Symbol, form: &Form) -> bool {
+    let taken = crate::types::scalar(name).is_some();
+    if taken {
+        let text = format!("`{name}` is the name of a number type");
+        diags.push(diag::error(&diag::DUPLICATE, &at(form), text).help("give yours another name"));
+    }
+    taken
+}
+
 /// `(defstruct name (field TYPE)…)`, `(defstruct (name :packed :align n) …)`.
 pub fn structure(
     env: &mut Env,
@@ -82,7 +92,7 @@ pub fn structure(
     mode: Mode,
 ) -> Option<Declared> {
     let name = name_of(diags, form)?;
-    if duplicate(env, diags, name, DeclKind::Struct, form, mode) {
+    if takes_scalar(diags, name, form) || duplicate(env, diags, name, DeclKind::Struct, form, mode) {
         return None;
     }
     let items = form.as_list()?;
@@ -200,7 +210,7 @@ pub fn union(
     mode: Mode,
 ) -> Option<Declared> {
     let name = name_of(diags, form)?;
-    if duplicate(env, diags, name, DeclKind::Union, form, mode) {
+    if takes_scalar(diags, name, form) || duplicate(env, diags, name, DeclKind::Union, form, mode) {
         return None;
     }
     let mut fields: Vec<Field> = Vec::new();
@@ -254,7 +264,7 @@ pub fn enumeration(
     mode: Mode,
 ) -> Option<Declared> {
     let name = name_of(diags, form)?;
-    if duplicate(env, diags, name, DeclKind::Enum, form, mode) {
+    if takes_scalar(diags, name, form) || duplicate(env, diags, name, DeclKind::Enum, form, mode) {
         return None;
     }
     let mut next = 0i64;
