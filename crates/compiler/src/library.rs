@@ -9,7 +9,6 @@ use crate::host::Interp;
 /// The texts, by the names errors mention.
 pub static TEXTS: &[(&str, &str)] = &[
     ("lib/protocols.lisp", include_str!("../lib/protocols.lisp")),
-    ("lib/maps.lisp", include_str!("../lib/maps.lisp")),
     ("lib/tracing.lisp", include_str!("../lib/tracing.lisp")),
 ];
 
