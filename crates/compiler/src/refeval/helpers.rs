@@ -1,22 +1,26 @@
 //! The helpers the reference knows: those whose answers a test can fix.
 
 use super::eval::{Fault, Reserved, Run};
-use super::world::EINVAL;
+use super::world::{EINVAL, World};
 use crate::hir::{Expr, ExprKind, MapId};
 
 impl Run<'_> {
     /// Calls helper `id` with evaluated arguments; `exprs` tells which are maps.
     pub(super) fn helper(&mut self, id: u32, exprs: &[Expr], args: &[i64]) -> Result<i64, Fault> {
         let arg = |i: usize| args.get(i).copied().unwrap_or(0);
-        let map = |i: usize| match exprs.get(i).map(|e| &e.kind) {
+        // By name, or what a lookup in a map of maps gave.
+        let map_of = |w: &World| match exprs.first().map(|e| &e.kind) {
             Some(ExprKind::Map(id)) => Ok(*id),
-            _ => Err(Fault(format!("argument {i} of helper {id} is not a map"))),
+            _ => w.of_handle(arg(0)).ok_or_else(|| Fault(format!("the first argument of helper {id} is not a map"))),
         };
+        let first = map_of(self.world);
+        let map = || first.clone();
         let w = &mut *self.world;
         Ok(match id {
-            1 => self.map_lookup(map(0)?, arg(1))?,
-            2 => self.map_update(map(0)?, arg(1), arg(2), arg(3))?,
-            3 => self.map_delete(map(0)?, arg(1))?,
+            1 => self.map_lookup(map()?, arg(1))?,
+            2 => self.map_update(map()?, arg(1), arg(2), arg(3))?,
+            3 => self.map_delete(map()?, arg(1))?,
+            // Locks: nobody else is there.
             93 | 94 => 0,
             5 | 125 => {
                 w.clock += 1;
@@ -27,14 +31,27 @@ impl Run<'_> {
             8 => i64::from(w.cpu),
             14 => w.pid_tgid as i64,
             15 => w.uid_gid as i64,
+            87 => {
+                let (line, flags) = (map()?, arg(2) as u64);
+                let value = self.bytes(arg(1), self.world.value_size(line) as i64)?;
+                self.world.push(line, value, flags)
+            }
+            88 | 89 => {
+                let (value, error) = w.next(map()?, id == 88);
+                match w.memory.write(arg(1) as u64, value.len()) {
+                    Some(to) => to.copy_from_slice(&value),
+                    None => return Err(Fault(format!("write of {} bytes at {:#x}", value.len(), arg(1)))),
+                }
+                error
+            }
             130 => {
-                let ring = map(0)?;
+                let ring = map()?;
                 let bytes = self.bytes(arg(1), arg(2))?;
                 self.world.maps[ring.0 as usize].records.push(Some(bytes));
                 0
             }
             131 => {
-                let (ring, size) = (map(0)?, arg(1));
+                let (ring, size) = (map()?, arg(1));
                 let Ok(len) = usize::try_from(size) else { return Ok(0) };
                 let address = w.memory.add(vec![0; len], true);
                 let records = &mut w.maps[ring.0 as usize].records;

@@ -8,6 +8,7 @@
 
 mod eval;
 mod helpers;
+mod kinds;
 mod memory;
 mod world;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use whistler_isa::MapType;
 
+use super::kinds::prefix;
 use super::memory::Memory;
 use crate::hir::{MapId, Unit};
 
@@ -18,9 +19,13 @@ pub(super) const EINVAL: i64 = -22;
 pub struct RefMap {
     kind: Kind,
     key_size: usize,
-    value_size: usize,
-    max_entries: usize,
-    entries: BTreeMap<Vec<u8>, u64>,
+    pub(super) value_size: usize,
+    pub(super) max_entries: usize,
+    pub(super) entries: BTreeMap<Vec<u8>, u64>,
+    /// Values of a queue or stack, oldest first.
+    pub(super) line: Vec<Vec<u8>>,
+    /// Whether the youngest of them comes first.
+    pub(super) last_first: bool,
     /// Records of a ring buffer in the order they were reserved; `None` for those that were not submitted.
     pub(super) records: Vec<Option<Vec<u8>>>,
 }
@@ -30,6 +35,8 @@ enum Kind {
     Hash,
     Array,
     Ring,
+    Trie,
+    Maps,
     Other,
 }
 
@@ -70,9 +77,18 @@ impl World {
                     MapType::Hash | MapType::LruHash | MapType::PercpuHash | MapType::LruPercpuHash => Kind::Hash,
                     MapType::Array | MapType::PercpuArray => Kind::Array,
                     MapType::Ringbuf => Kind::Ring,
+                    MapType::LpmTrie => Kind::Trie,
+                    MapType::ArrayOfMaps | MapType::HashOfMaps => Kind::Maps,
                     _ => Kind::Other,
                 };
                 let mut entries = BTreeMap::new();
+                if kind == Kind::Maps {
+                    for (index, name) in &m.contents {
+                        if let Some(inner) = unit.maps.iter().position(|m| m.name == *name) {
+                            entries.insert(index.to_le_bytes().to_vec(), World::handle(MapId(inner as u32)));
+                        }
+                    }
+                }
                 if kind == Kind::Array {
                     for i in 0..m.max_entries {
                         let object = memory.add(vec![0; m.value_size as usize], true);
@@ -85,6 +101,8 @@ impl World {
                     value_size: m.value_size as usize,
                     max_entries: m.max_entries as usize,
                     entries,
+                    line: Vec::new(),
+                    last_first: m.map_type == MapType::Stack,
                     records: Vec::new(),
                 }
             })
@@ -151,7 +169,12 @@ impl World {
     }
 
     pub(super) fn lookup(&self, map: MapId, key: &[u8]) -> u64 {
-        self.maps[map.0 as usize].entries.get(key).copied().unwrap_or(0)
+        let m = &self.maps[map.0 as usize];
+        let found = match m.kind {
+            Kind::Trie => m.longest_prefix(key).and_then(|k| m.entries.get(&k)),
+            _ => m.entries.get(key),
+        };
+        found.copied().unwrap_or(0)
     }
 
     pub(super) fn update(&mut self, map: MapId, key: Vec<u8>, value: Vec<u8>, flags: u64) -> i64 {
@@ -161,7 +184,12 @@ impl World {
         if flags > EXIST {
             return EINVAL;
         }
-        let old = m.entries.get(&key).copied();
+        if m.kind == Kind::Trie && prefix(&key) as usize > 8 * (m.key_size - 4) {
+            return EINVAL;
+        }
+        // Of keys with the same prefix the last one's other bits are kept.
+        let same = if m.kind == Kind::Trie { m.same_prefix(&key) } else { None };
+        let old = m.entries.get(same.as_ref().unwrap_or(&key)).copied();
         if m.kind == Kind::Array {
             return match old {
                 None => E2BIG,
@@ -182,6 +210,9 @@ impl World {
         }
         // As in the kernel, a new value is a new object: an old pointer keeps seeing the old one.
         let object = self.memory.add(value, true);
+        if let Some(same) = same {
+            m.entries.remove(&same);
+        }
         m.entries.insert(key, object);
         0
     }
@@ -191,7 +222,8 @@ impl World {
         if m.kind == Kind::Array {
             return EINVAL;
         }
-        match m.entries.remove(key) {
+        let same = if m.kind == Kind::Trie { m.same_prefix(key) } else { None };
+        match m.entries.remove(same.as_deref().unwrap_or(key)) {
             Some(_) => 0,
             None => ENOENT,
         }
