@@ -58,7 +58,7 @@ pub(crate) fn apply(f: &MFunc, output: &Output) -> Result<PFunc, String> {
     for block in &f.blocks {
         first.push(next);
         let sets = f.insts[block.start as usize..block.end as usize].iter();
-        next += 1 + 2 * sets.filter(|i| matches!(i.op, MOp::SetCc(_))).count();
+        next += 1 + 2 * sets.filter(|i| matches!(i.op, MOp::SetCc(..))).count();
     }
     for n in 0..f.blocks.len() {
         b.block(regalloc2::Block::new(n), &first)?;
@@ -173,9 +173,9 @@ impl Builder<'_> {
                     self.push(Insn::new(op::ALU64 | op::ADD | op::K, dst, 0, 0, off), at);
                 }
             }
-            MOp::SetCc(cond) => {
+            MOp::SetCc(cond, n) => {
                 let dst = self.reg(i, self.f.ops(inst).len() - 1)?;
-                self.push(one(dst, 1), at);
+                self.push(one(dst, n), at);
                 let here = self.blocks.len();
                 let term = self.branch(cond, i, here + 2, here + 1)?;
                 self.end(term, at);

@@ -57,8 +57,8 @@ pub(crate) enum MOp {
     Wide { src: u8, imm: u64, sym: Option<(Sym, i32)>, core: Option<CoreId> },
     /// Operand 0 = r10 + `off`.
     FrameAddr { off: i32 },
-    /// The last operand (which overlaps no other) = 1 when the condition holds, else 0.
-    SetCc(Cond),
+    /// The last operand (which overlaps no other) = the number when the condition holds, else 0.
+    SetCc(Cond, i32),
     /// To the first successor when the condition holds, else to the second.
     Branch(Cond),
     /// To the only successor.

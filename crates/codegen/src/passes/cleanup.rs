@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use super::PassContext;
 use super::fold;
 use super::rewrite::Aliases;
-use crate::ir::cfg::Cfg;
-use crate::ir::{Block, Function, Op, Target, Terminator, Ty, Value};
+use crate::ir::cfg::{Cfg, Dominators};
+use crate::ir::{Block, Cc, Function, Op, Target, Terminator, Ty, Value, Width};
 
 /// Rounds; each makes way for the next, and what is left after these can wait for the next run.
 const ROUNDS: usize = 8;
@@ -31,6 +31,7 @@ pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
 fn known_branches(f: &mut Function) -> bool {
     let mut changed = false;
     for n in 0..f.blocks.len() {
+        changed |= turn(f, n);
         let Terminator::Branch { cond, then, els } = &f.blocks[n].term else { continue };
         let to = match f.as_const(*cond) {
             Some(0) => els,
@@ -42,6 +43,17 @@ fn known_branches(f: &mut Function) -> bool {
         changed = true;
     }
     changed
+}
+
+/// A branch on the contrary of a comparison is one on the comparison, the other way.
+fn turn(f: &mut Function, n: usize) -> bool {
+    let Terminator::Branch { cond, then, els } = &f.blocks[n].term else { return false };
+    let Some(Op::Cmp(Cc::Eq, Width::W64, x, zero)) = f.def_op(*cond) else { return false };
+    if f.as_const(*zero) != Some(0) || !matches!(f.def_op(*x), Some(Op::InBounds { .. } | Op::Cmp(..))) {
+        return false;
+    }
+    f.blocks[n].term = Terminator::Branch { cond: *x, then: els.clone(), els: then.clone() };
+    true
 }
 
 /// Where each value is made, and whether another block uses it.
@@ -76,14 +88,15 @@ enum Seen {
 fn thread(f: &mut Function) -> bool {
     let elsewhere = used_elsewhere(f);
     let cfg = Cfg::of(f);
+    let scope = Scope { elsewhere, dom: Dominators::of(&cfg), cfg };
     let mut changed = false;
-    for &b in &cfg.order {
+    for &b in &scope.cfg.order {
         let arms = f.blocks[b.index()].term.targets().count();
         for arm in 0..arms {
             // A circle of empty blocks would go on for ever.
             for _ in 0..4 {
                 let Some(t) = f.blocks[b.index()].term.targets().nth(arm).cloned() else { break };
-                let Some(end) = leads_to(f, &elsewhere, b, &t) else { break };
+                let Some(end) = leads_to(f, &scope, b, &t) else { break };
                 let block = &f.blocks[t.block.index()];
                 match end {
                     End::Goes(to) => {
@@ -113,18 +126,34 @@ fn thread(f: &mut Function) -> bool {
     changed
 }
 
+/// Where values are used, as it was before the first jump was changed: only fewer uses can be made since.
+struct Scope {
+    elsewhere: Vec<bool>,
+    dom: Dominators,
+    cfg: Cfg,
+}
+
+impl Scope {
+    /// Whether what `skipped` makes may be used after `to` was reached without it.
+    fn sees(&self, f: &Function, skipped: Block, to: Block) -> bool {
+        let data = &f.blocks[skipped.index()];
+        let results = data.insts.iter().filter_map(|i| f.insts[i.index()].result);
+        let mut made = data.params.iter().copied().chain(results);
+        let used = made.any(|v| self.elsewhere.get(v.index()).copied().unwrap_or(true));
+        // Where another way leads, nothing that is made on this one can be used.
+        used && (!self.cfg.reaches(skipped) || !self.cfg.reaches(to) || self.dom.dominates(skipped, to))
+    }
+}
+
 enum End {
     Goes((Block, Vec<(Seen, Ty)>)),
     Returns(Seen),
 }
 
 /// Where a jump leads when its block does nothing but choose the way, and it is clear which.
-fn leads_to(f: &Function, elsewhere: &[bool], from: Block, t: &Target) -> Option<End> {
+fn leads_to(f: &Function, scope: &Scope, from: Block, t: &Target) -> Option<End> {
     let data = f.blocks.get(t.block.index())?;
     if t.block == from || data.insts.len() > MAX_EVALUATED || data.params.len() != t.args.len() {
-        return None;
-    }
-    if data.params.iter().any(|p| elsewhere.get(p.index()).copied().unwrap_or(true)) {
         return None;
     }
     let mut seen: SmallVec<[(Value, Seen); 8]> = SmallVec::new();
@@ -135,9 +164,6 @@ fn leads_to(f: &Function, elsewhere: &[bool], from: Block, t: &Target) -> Option
     for i in &data.insts {
         let inst = &f.insts[i.index()];
         let r = inst.result?;
-        if elsewhere.get(r.index()).copied().unwrap_or(true) {
-            return None;
-        }
         let num = |v: Value| match look(f, &seen, v) {
             Seen::Number(n) => Some(n),
             _ => None,
@@ -165,7 +191,7 @@ fn leads_to(f: &Function, elsewhere: &[bool], from: Block, t: &Target) -> Option
         Terminator::Return(_) | Terminator::Open => return None,
     };
     // Only as it stands: a jump to itself is a loop that shall stay one.
-    if to.block == t.block {
+    if to.block == t.block || scope.sees(f, t.block, to.block) {
         return None;
     }
     let mut args = Vec::with_capacity(to.args.len());

@@ -7,6 +7,7 @@
 //!   computed before a test of its operands that was computed after it ([`facts::Roles`]);
 //! - no load moves; none is made where there was none.
 
+mod again;
 mod bits;
 mod bounds;
 mod checks;
@@ -104,6 +105,8 @@ pub const PIPELINE: &[Pass] = &[
     pass("cleanup", Full, cleanup::run),
     pass("compact", Full, compact::run),
     pass("params", Full, params::run),
+    pass("keys", Full, reuse::run_same),
+    pass("again", Full, again::run),
     pass("reuse", Full, reuse::run),
     pass("tails", Full, tails::run),
     pass("cleanup", Full, cleanup::run),

@@ -14,7 +14,7 @@ pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
     let cfg = Cfg::of(f);
     let bits = Bits::of(f, &cfg);
     let mut n = Narrow { roles: Roles::of(f), uses: use_counts(f), bits, wide_only: cx.target.isa < IsaLevel::V3 };
-    let mut changed = false;
+    let mut changed = unsigned_loads(f);
     for &b in &cfg.order {
         for at in 0..f.blocks[b.index()].insts.len() {
             let i = f.blocks[b.index()].insts[at];
@@ -23,6 +23,41 @@ pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
             inst.op.for_each_operand(|v| n.uses[v.index()] -= 1);
             new.for_each_operand(|v| n.uses[v.index()] += 1);
             f.insts[i.index()].op = new;
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// Loads whose extended bits nobody looks at need no sign.
+fn unsigned_loads(f: &mut Function) -> bool {
+    // How many low bits of each value are looked at.
+    let mut wanted = vec![0u32; f.values.len()];
+    for b in &f.blocks {
+        for i in &b.insts {
+            let inst = &f.insts[i.index()];
+            match inst.op {
+                Op::Store { size, base, value, .. } => {
+                    wanted[base.index()] = 64;
+                    wanted[value.index()] = wanted[value.index()].max(size.bits());
+                }
+                Op::Un(UnOp::Zext(s) | UnOp::Sext(s), x) => wanted[x.index()] = wanted[x.index()].max(s.bits()),
+                Op::Bin(BinOp::And, _, x, m) if f.as_const(m).is_some_and(|m| m >= 0) => {
+                    let bits = 64 - f.as_const(m).unwrap_or(-1).leading_zeros();
+                    wanted[x.index()] = wanted[x.index()].max(bits);
+                    wanted[m.index()] = 64;
+                }
+                ref op => op.for_each_operand(|v| wanted[v.index()] = 64),
+            }
+        }
+        b.term.for_each_operand(|v| wanted[v.index()] = 64);
+    }
+    let mut changed = false;
+    for i in &mut f.insts {
+        if let (Op::Load { size, signed: signed @ true, .. }, Some(r)) = (&mut i.op, i.result)
+            && wanted[r.index()] <= size.bits()
+        {
+            *signed = false;
             changed = true;
         }
     }

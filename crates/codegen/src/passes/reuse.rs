@@ -6,9 +6,19 @@ use super::PassContext;
 use super::memory::slot_of;
 use super::stack::{Live, Slots, add, bytes, step};
 use crate::ir::cfg::Cfg;
-use crate::ir::{Block, Function, Op, Slot, Ty, Value};
+use crate::ir::{Block, Function, Op, Size, Slot, Ty, Value};
 
 pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
+    share(f, |_, _| true)
+}
+
+/// Only for slots that get the same number, once each: what is stored there again may then be there already.
+pub(super) fn run_same(f: &mut Function, _: &PassContext<'_>) -> bool {
+    let content = contents(f);
+    share(f, |a, b| content[a.index()].is_some() && content[a.index()] == content[b.index()])
+}
+
+fn share(f: &mut Function, may: impl Fn(Slot, Slot) -> bool) -> bool {
     if f.slots.len() < 2 {
         return false;
     }
@@ -18,7 +28,7 @@ pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
     let mut shared: Vec<(Slot, Vec<Slot>)> = Vec::new();
     let mut to: Vec<Slot> = (0..f.slots.len() as u32).map(Slot).collect();
     for s in (0..f.slots.len() as u32).map(Slot).filter(|s| clashes.movable[s.index()]) {
-        let fits = |(_, all): &&mut (Slot, Vec<Slot>)| all.iter().all(|o| !clashes.between(s, *o));
+        let fits = |(_, all): &&mut (Slot, Vec<Slot>)| all.iter().all(|o| may(s, *o) && !clashes.between(s, *o));
         match shared.iter_mut().find(fits) {
             Some((first, all)) => {
                 all.push(s);
@@ -44,6 +54,20 @@ pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
         }
     }
     changed
+}
+
+/// What the only store to each slot writes.
+fn contents(f: &Function) -> Vec<Option<(i64, Size, Value)>> {
+    let mut all: Vec<Result<(i64, Size, Value), u32>> = vec![Err(0); f.slots.len()];
+    for i in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let Op::Store { size, base, off, value } = f.insts[i.index()].op
+            && let Some((s, at)) = slot_of(f, base)
+            && let Some(content) = all.get_mut(s.index())
+        {
+            *content = if *content == Err(0) { Ok((at + i64::from(off), size, value)) } else { Err(2) };
+        }
+    }
+    all.into_iter().map(Result::ok).collect()
 }
 
 /// Which slots can't lie in the same memory.

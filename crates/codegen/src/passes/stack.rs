@@ -3,7 +3,7 @@
 
 use super::memory::{Escape, Memory, Place, slot_of};
 use crate::ir::cfg::Cfg;
-use crate::ir::{Block, Function, Op, Slot, Value};
+use crate::ir::{Block, Callee, Function, Op, Slot, Value};
 
 /// Bytes looked at: as many as a frame can have.
 const WORDS: usize = 8;
@@ -53,6 +53,20 @@ impl Slots {
         let (start, size) = self.range(slot_of(f, address)?.0)?;
         Some(bytes(start, size))
     }
+}
+
+/// Helpers that write all bytes of their first argument, as many as the second says: what they can't read they
+/// write zeros for (`bpf_probe_read_kernel_common` and its like in kernel/trace/bpf_trace.c, `bpf_get_current_comm`).
+/// `probe_read`, `get_current_comm`, `probe_read_user`, `probe_read_kernel`.
+const FILLING: [u32; 4] = [4, 16, 112, 113];
+
+/// The bytes such a helper writes, when they are plain.
+fn filled(f: &Function, slots: &Slots, args: &[Value]) -> Option<Bytes> {
+    let (slot, off) = slot_of(f, *args.first()?)?;
+    let (start, size) = slots.range(slot)?;
+    let len = usize::try_from(f.as_const(*args.get(1)?)?).ok()?;
+    let off = usize::try_from(off).ok().filter(|o| o.checked_add(len).is_some_and(|end| end <= size))?;
+    Some(bytes(start + off, len))
 }
 
 /// A range as a set.
@@ -129,6 +143,15 @@ pub(super) fn step(f: &Function, slots: &Slots, op: &Op, live: &mut Bytes) -> bo
         }
         Op::MapLookup { key, .. } => {
             if let Some(all) = slots.whole(f, *key) {
+                add(live, &all);
+            }
+            true
+        }
+        Op::Call { callee: Callee::Helper(id), args } if FILLING.contains(id) && filled(f, slots, args).is_some() => {
+            for (l, m) in live.iter_mut().zip(&filled(f, slots, args).unwrap_or_default()) {
+                *l &= !m;
+            }
+            for all in args.iter().skip(1).filter_map(|a| slots.whole(f, *a)) {
                 add(live, &all);
             }
             true

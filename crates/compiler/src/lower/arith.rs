@@ -77,24 +77,28 @@ impl Lower<'_> {
         }
     }
 
-    /// Halves the search range six times: is there a bit in the upper half?
+    /// Halves the search range five times: is there a bit in the upper half? Of what is left, below 4, the upper
+    /// bit says it.
     fn log2(&mut self, mut x: Value) -> Value {
         let mut result = None;
-        for k in (0..6).rev() {
+        for k in (1..6).rev() {
             let half = 1i64 << k;
             let mask = self.b.iconst((1i64 << half) - 1);
             let above = self.b.cmp(Cc::Ugt, x, mask);
             let k = self.b.iconst(k);
             let step = self.b.bin(B::Shl, W64, above, k);
-            if half > 1 {
-                x = self.b.bin(B::LShr, W64, x, step);
-            }
+            x = self.b.bin(B::LShr, W64, x, step);
             result = Some(match result {
                 None => step,
                 Some(sum) => self.b.bin(B::Or, W64, sum, step),
             });
         }
-        result.unwrap_or(x)
+        let one = self.b.iconst(1);
+        let last = self.b.bin(B::LShr, W64, x, one);
+        match result {
+            Some(sum) => self.b.bin(B::Or, W64, sum, last),
+            None => last,
+        }
     }
 
     /// The truncated remainder, moved by the divisor when the signs differ.

@@ -143,6 +143,9 @@ impl Selector<'_> {
         result: Option<Value>,
         dst: VReg,
     ) -> Result<(), CodegenError> {
+        if bin == BinOp::Shl && self.set_shifted(a, b, dst)? {
+            return Ok(());
+        }
         let commutes = matches!(bin, BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor);
         // The left operand is overwritten: a number goes to the right, or else what is wanted
         // afterwards; when neither is, left is the one whose variable gets the result.

@@ -70,20 +70,34 @@ impl Selector<'_> {
 
     pub(super) fn set_cmp(&mut self, cc: Cc, w: Width, a: Value, b: Value, dst: VReg) -> Result<(), CodegenError> {
         let compared = self.compare(cc, w, a, b)?;
-        self.set(compared, dst);
+        self.set(compared, 1, dst);
         Ok(())
+    }
+
+    /// A comparison shifted left that nothing made so far wants by itself: a number or 0. Says whether it is one.
+    pub(super) fn set_shifted(&mut self, v: Value, by: Value, dst: VReg) -> Result<bool, CodegenError> {
+        let v = self.flow.resolve(v);
+        let Some(Op::Cmp(cc, w, a, b)) = self.f.def_op(v) else { return Ok(false) };
+        let number = |v: &Value| self.f.ty(*v) == Ty::Int;
+        let Some(by) = self.num(by).filter(|by| (0..31).contains(by)) else { return Ok(false) };
+        if self.reg_of[v.index()].is_some() || !number(a) || !number(b) {
+            return Ok(false);
+        }
+        let compared = self.compare(*cc, *w, *a, *b)?;
+        self.set(compared, 1 << by, dst);
+        Ok(true)
     }
 
     pub(super) fn set_in_bounds(&mut self, ptr: Value, len: i32, end: Value, dst: VReg) -> Result<(), CodegenError> {
         let compared = self.in_bounds(ptr, len, end)?;
-        self.set(compared, dst);
+        self.set(compared, 1, dst);
         Ok(())
     }
 
-    fn set(&mut self, (cond, mut ops): Compared, dst: VReg) {
+    fn set(&mut self, (cond, mut ops): Compared, yes: i32, dst: VReg) {
         // Written before the comparison is made: it may share no register with it.
         ops.push(Operand::reg_def_at_start(dst));
-        self.emit(MOp::SetCc(cond), &ops);
+        self.emit(MOp::SetCc(cond, yes), &ops);
     }
 
     fn compare(&mut self, cc: Cc, width: Width, a: Value, b: Value) -> Result<Compared, CodegenError> {

@@ -64,16 +64,18 @@ impl Simplify<'_> {
 
     /// Comparisons that look at some bits, or at bytes in the other order.
     fn masked(&mut self, cc: Cc, w: Width, a: Value, n: i64) -> Option<Out> {
-        if self.uses.get(a.index()) != Some(&1) {
-            return None;
-        }
+        let uses = self.uses.get(a.index());
+        let only_use = uses == Some(&1);
+        // Where all uses are such comparisons the other ones become cheaper, too.
+        let only_compared = uses == self.equated.get(a.index());
         match *self.f.def_op(a)? {
-            Op::Bin(BinOp::And, Width::W64, x, m) if cc == Cc::Ne && n == 0 && w == Width::W64 => {
+            Op::Bin(BinOp::And, Width::W64, x, m) if only_use && cc == Cc::Ne && n == 0 && w == Width::W64 => {
                 Some(Out::Op(Op::Cmp(Cc::Test, w, x, m)))
             }
             // Reversing the number instead. What lies above the reversed bytes must be zero.
             Op::Un(UnOp::Bswap(s), x)
-                if matches!(cc, Cc::Eq | Cc::Ne | Cc::Test)
+                if (only_use || only_compared)
+                    && matches!(cc, Cc::Eq | Cc::Ne | Cc::Test)
                     && w == Width::W64
                     && self.bits.get(x).width() <= s.bits()
                     && n as u64 <= fold::mask(s) =>

@@ -10,7 +10,7 @@ use super::bits::{Bits, Known};
 use super::facts::Roles;
 use super::rewrite::{Aliases, use_counts};
 use crate::ir::cfg::Cfg;
-use crate::ir::{Function, Inst, Op, SrcLoc, Ty, UnOp, Value, Width};
+use crate::ir::{Cc, Function, Inst, Op, SrcLoc, Ty, UnOp, Value, Width};
 
 /// What an instruction may become.
 enum Out {
@@ -34,6 +34,8 @@ struct Simplify<'a> {
     sensitive: bool,
     roles: Roles,
     uses: Vec<u32>,
+    /// How many of the uses compare a value with numbers, for equality or bits.
+    equated: Vec<u32>,
     aliases: Aliases,
     /// Made for the instruction at hand, to stand before it.
     before: Vec<Inst>,
@@ -43,9 +45,9 @@ struct Simplify<'a> {
 pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
     let cfg = Cfg::of(f);
     let bits = Bits::of(f, &cfg);
-    let (roles, uses, aliases) = (Roles::of(f), use_counts(f), Aliases::new(f));
-    let mut s =
-        Simplify { f, cx: *cx, bits, sensitive: false, roles, uses, aliases, before: Vec::new(), loc: SrcLoc::NONE };
+    let (roles, uses, equated, aliases) = (Roles::of(f), use_counts(f), equated(f), Aliases::new(f));
+    let (cx, sensitive, before, loc) = (*cx, false, Vec::new(), SrcLoc::NONE);
+    let mut s = Simplify { f, cx, bits, sensitive, roles, uses, equated, aliases, before, loc };
     let mut changed = false;
     // In this order operands come before their users, loops aside.
     for b in cfg.order {
@@ -63,6 +65,19 @@ pub(super) fn run(f: &mut Function, cx: &PassContext<'_>) -> bool {
     }
     let Simplify { f, mut aliases, .. } = s;
     aliases.apply(f) | changed
+}
+
+/// [`Simplify::equated`].
+fn equated(f: &Function) -> Vec<u32> {
+    let mut counts = vec![0; f.values.len()];
+    for i in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let Op::Cmp(Cc::Eq | Cc::Ne | Cc::Test, Width::W64, a, b) = f.insts[i.index()].op
+            && f.as_const(b).is_some()
+        {
+            counts[a.index()] += 1;
+        }
+    }
+    counts
 }
 
 /// One step may enable the next; this many are enough for what people write.
