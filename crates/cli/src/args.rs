@@ -55,10 +55,10 @@ pub enum Command {
     TestRun(TestRunArgs),
     /// Run raw instructions: hex on standard input, optional memory in hex; prints r0 in hex
     VmRun(VmRunArgs),
-    /// Explain an error code
+    /// Explain an error code; without one, list them all
     Explain {
         /// Such as E0301
-        code: String,
+        code: Option<String>,
     },
 }
 
@@ -110,6 +110,9 @@ pub struct TargetArgs {
     /// Do not optimise
     #[arg(long)]
     pub no_opt: bool,
+    /// For programs loaded without CAP_PERFMON: kernel addresses must not get out
+    #[arg(long)]
+    pub unprivileged: bool,
     /// Use a saved copy of a kernel's BTF
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,

@@ -51,7 +51,7 @@ fn run(args: Args) -> ExitCode {
         Some(Command::Doctor) => commands::doctor::run(),
         Some(Command::TestRun(a)) => commands::test_run::run(&a),
         Some(Command::VmRun(a)) => commands::vm_run::run(&a),
-        Some(Command::Explain { code }) => commands::explain::run(&code),
+        Some(Command::Explain { code }) => commands::explain::run(code.as_deref()),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use whistler_codegen::OptLevel;
+use whistler_compiler::session::Privilege;
 use whistler_compiler::{Compiled, Session};
 use whistler_diag::{Diagnostic, FileId, SourceMap};
 use whistler_kernel::Kernel;
@@ -66,7 +67,10 @@ impl Unit {
         let mut interp = Interp::new(Box::new(Quiet { sources: sources.clone() }));
         // A file that is only looked at must come to an end.
         interp.set_step_limit(Some(STEP_LIMIT));
-        let session = Session::new(args.target, Rc::new(kernel));
+        let mut session = Session::new(args.target, Rc::new(kernel));
+        if args.unprivileged {
+            session.privilege = Privilege::Unprivileged;
+        }
         let opt = if args.no_opt { OptLevel::None } else { OptLevel::Full };
         Ok(Unit { sources, file, session, interp, opt })
     }

@@ -11,6 +11,14 @@ pub fn user_macro(host: &mut Interp, name: Symbol) -> Option<Rc<Macro>> {
     host.user_macro(name)
 }
 
+/// The user's macro whose name is nearest to this one, if one is near.
+pub fn nearest_macro(host: &mut Interp, name: &str) -> Option<String> {
+    let all = host.all_names();
+    let macros = all.into_iter().filter(|s| host.user_macro(*s).is_some());
+    let names: Vec<&str> = macros.map(Symbol::name).collect();
+    crate::names::nearest(name, names.into_iter()).map(str::to_string)
+}
+
 /// Expands a macro call once.
 pub fn expand(host: &mut Interp, m: &Macro, form: &Form) -> Result<Form, Box<Diagnostic>> {
     host.expand_macro(m, form).map_err(|e| Box::new(e.to_diagnostic()))

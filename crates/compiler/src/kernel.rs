@@ -37,6 +37,20 @@ pub fn find(btf: &Btf, name: &str) -> Option<TypeId> {
     look(name).or_else(|| if name.contains('-') { look(&name.replace('-', "_")) } else { None })
 }
 
+/// The report on a struct that the kernel doesn't have, with the one that may be meant.
+pub fn no_struct(btf: &Btf, name: &str, here: &crate::hir::At) -> whistler_diag::Diagnostic {
+    let text = format!("the kernel has no struct `{name}`");
+    let d = crate::diagnostics::error(&crate::diagnostics::UNKNOWN_TYPE, here, text);
+    let structs = btf.own_ids().ok().into_iter().flatten().filter_map(|id| {
+        let t = btf.ty(id).ok()?;
+        matches!(t.get(), Kind::Struct(_) | Kind::Union(_)).then_some(t.name)
+    });
+    match crate::names::nearest(name, structs.filter(|n| !n.is_empty())) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
+}
+
 /// A field of a struct, searched through anonymous members.
 pub fn field(btf: &Btf, id: TypeId, name: &str) -> Option<FieldInfo> {
     search(btf, id, name, 0, 0)

@@ -12,6 +12,7 @@ pub mod check;
 pub mod decl;
 pub mod diagnostics;
 pub mod env;
+mod follow;
 pub mod forms;
 pub mod hir;
 mod hook;
@@ -23,8 +24,8 @@ pub mod names;
 pub mod refeval;
 pub mod session;
 mod types;
+mod unused;
 mod views;
 
 pub use decl::{Declared, Mode};
-pub use diagnostics::explain;
 pub use session::{Compiled, Session};

@@ -86,6 +86,17 @@ impl<T> Names<T> {
     }
 }
 
+/// A name that was found, with `-` and `_` as in the name that was written. Names in capitals stay as they are.
+pub fn spelled_like(written: &str, found: &str) -> String {
+    if found.bytes().any(|b| b.is_ascii_uppercase()) {
+        return found.to_string();
+    }
+    match (written.contains('-'), written.contains('_')) {
+        (false, true) => found.replace('-', "_"),
+        _ => found.replace('_', "-"),
+    }
+}
+
 /// The candidate nearest to `wanted`, if one is near enough to be what was meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = norm_str(wanted);

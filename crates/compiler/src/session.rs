@@ -16,6 +16,7 @@ use crate::check::{Checker, at};
 use crate::decl::{self, Declared, Mode};
 use crate::diagnostics as diag;
 use crate::env::{DeclKind, Env};
+use crate::follow::Refused;
 use crate::hir::{At, Space, Ty, Unit};
 use crate::host::{self, Interp};
 use crate::names::norm;
@@ -86,18 +87,34 @@ pub struct Compiled {
     pub times: Vec<(&'static str, Duration)>,
 }
 
+/// What the one who loads the programs may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Privilege {
+    /// Addresses of the kernel may be seen (`CAP_PERFMON`).
+    #[default]
+    Full,
+    /// They may not: the verifier refuses programs that put them where user space can read them.
+    Unprivileged,
+}
+
 /// Declarations and what is needed to compile them.
 pub struct Session {
     /// What is declared.
     pub env: Env,
     /// What is compiled for.
     pub target: Target,
+    /// Who will load it.
+    pub privilege: Privilege,
     types: Rc<dyn TypeSource>,
     /// Declarations that host code came to while it ran.
     queue: Rc<RefCell<Vec<Form>>>,
     registered: bool,
     /// Whether files are only looked at: nothing is live.
     looking: bool,
+    /// What the file under check tried to declare and didn't.
+    refused: Refused,
+    /// What it declared and nothing in it mentions.
+    unused: Vec<Diagnostic>,
 }
 
 /// Whether a name is that of a declaring form.
@@ -115,7 +132,17 @@ impl Session {
             })),
             ..Env::default()
         };
-        Session { env, target, types, queue: Rc::default(), registered: false, looking: false }
+        Session {
+            env,
+            target,
+            privilege: Privilege::Full,
+            types,
+            queue: Rc::default(),
+            registered: false,
+            looking: false,
+            refused: Refused::default(),
+            unused: Vec::new(),
+        }
     }
 
     /// Whether a form declares something for programs.
@@ -227,6 +254,9 @@ impl Session {
             let declared = self.declare_into(interp, form, mode, diags);
             if self.looking {
                 // In a running session the name would be that of a live thing.
+                if declared.is_none() {
+                    self.refused.note(form);
+                }
                 let name = declared.map(|d| d.name).or_else(|| form.as_list()?.get(1)?.as_symbol());
                 if let Some(name) = name.filter(|n| interp.constant(*n).is_none()) {
                     interp.define_variable(name.name(), Value::Symbol(name));
@@ -263,6 +293,12 @@ impl Session {
             }
             return;
         }
+        if !LIVE_FORMS.iter().any(|l| head.is(l)) && !interp.is_defined(head) {
+            // Before its arguments are evaluated: they may be no expressions of the host.
+            self.refused.note(form);
+            diags.push(unknown_operator(interp, head, form));
+            return;
+        }
         self.evaluate(interp, form, mode, diags);
     }
 
@@ -282,6 +318,7 @@ impl Session {
             if e.needs_host {
                 skipped(form, diags);
             } else {
+                self.refused.note(form);
                 diags.push(e.to_diagnostic());
             }
         }
@@ -291,10 +328,16 @@ impl Session {
     pub fn load_source(&mut self, interp: &mut Interp, sources: &SourceMap, file: FileId) -> Vec<Diagnostic> {
         self.register(interp);
         self.stand_ins(interp);
+        self.refused = Refused::default();
         let (forms, mut diags) = whistler_lisp::read(sources, file);
+        if diags.iter().any(Diagnostic::is_error) {
+            self.refused.unread();
+        }
         for f in &forms {
             self.top_level(interp, f, Mode::File, &mut diags);
         }
+        diags.retain(|d| !self.refused.explains(d));
+        self.unused = crate::unused::unused(&forms);
         diags
     }
 
@@ -329,9 +372,13 @@ impl Session {
         if names.is_none() {
             c.contents();
         }
+        if self.privilege == Privilege::Unprivileged {
+            crate::check::leaks::check(&mut c);
+        }
         let mut unit = std::mem::take(&mut c.unit);
         c.kernel.finish(&mut unit.btf);
-        let diags = std::mem::take(&mut c.diags);
+        let mut diags = std::mem::take(&mut c.diags);
+        diags.retain(|d| !self.refused.explains(d));
         (unit, diags)
     }
 
@@ -386,6 +433,10 @@ impl Session {
                 diags.push(d);
             }
         }
+        if !diags.iter().any(Diagnostic::is_error) {
+            // With errors, what would use them may be what is wrong.
+            diags.append(&mut self.unused);
+        }
         sort(&mut diags);
         if let Some(compiled) = &mut compiled {
             compiled.times.insert(0, ("reading", reading));
@@ -417,6 +468,20 @@ impl Session {
 /// In the order of the text, errors and warnings alike.
 fn sort(diags: &mut [Diagnostic]) {
     diags.sort_by_key(|d| (d.severity == Severity::Note, d.primary.span.file, d.primary.span.lo));
+}
+
+/// An operator outside of programs that doesn't exist.
+fn unknown_operator(interp: &Interp, head: Symbol, form: &Form) -> Diagnostic {
+    let place = form.as_list().and_then(|l| l.first()).map_or(form.span, |h| h.span);
+    let mut d = interp.undefined_function(head).at(place).to_diagnostic();
+    let key = norm(head);
+    if crate::forms::lookup(key).is_some() || whistler_isa::helpers::by_name(key.name()).is_some() {
+        d.help = vec![format!("`{head}` is for programs: it stands in the body of a defprog or defsubprog")];
+    }
+    for e in form.origin.iter().flat_map(|e| e.chain()) {
+        d = d.expanded_from(e.call_span, format!("in this expansion of `{}`", e.macro_name));
+    }
+    d
 }
 
 fn skipped(form: &Form, diags: &mut Vec<Diagnostic>) {

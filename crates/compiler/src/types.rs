@@ -31,6 +31,44 @@ const SCALARS: &[(&str, Ty)] = &[
     ("void", Ty::Void),
 ];
 
+/// What C and others call them.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("int", "i32"),
+    ("unsigned", "u32"),
+    ("uint", "u32"),
+    ("short", "i16"),
+    ("long", "i64"),
+    ("size-t", "u64"),
+    ("size_t", "u64"),
+    ("int8", "i8"),
+    ("int16", "i16"),
+    ("int32", "i32"),
+    ("int64", "i64"),
+    ("uint8", "u8"),
+    ("uint16", "u16"),
+    ("uint32", "u32"),
+    ("uint64", "u64"),
+    ("int8_t", "i8"),
+    ("int16_t", "i16"),
+    ("int32_t", "i32"),
+    ("int64_t", "i64"),
+    ("uint8_t", "u8"),
+    ("uint16_t", "u16"),
+    ("uint32_t", "u32"),
+    ("uint64_t", "u64"),
+    ("__u8", "u8"),
+    ("__u16", "u16"),
+    ("__u32", "u32"),
+    ("__u64", "u64"),
+    ("__be16", "(be u16)"),
+    ("__be32", "(be u32)"),
+    ("byte", "u8"),
+    ("string", "(array char n)"),
+    ("fixnum", "i64"),
+    ("integer", "i64"),
+    ("unsigned-byte", "u64"),
+];
+
 thread_local! {
     static SCALAR_SYMBOLS: Vec<(Symbol, Ty)> =
         SCALARS.iter().map(|(n, t)| (Symbol::intern_static(n), t.clone())).collect();
@@ -83,8 +121,10 @@ pub fn parse(env: &mut Env, host: &mut Interp, form: &Form) -> Result<Ty, Box<Di
             let own = env.structs.names().chain(env.enums.names()).map(Symbol::name);
             nearest(s.name(), SCALARS.iter().map(|(n, _)| *n).chain(own)).map(str::to_string)
         };
-        let mut d = diag::error(&diag::UNKNOWN_TYPE, &at(form), format!("there is no type `{s}`"));
-        if let Some(near) = near {
+        let mut d = diag::error(&diag::UNKNOWN_TYPE, &at(form), format!("there is no type `{s}`")).about(s.name());
+        if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| s.is(theirs)) {
+            d = d.help(format!("here it is `{ours}`"));
+        } else if let Some(near) = near {
             d = d.help(format!("did you mean `{near}`?"));
         }
         return Err(Box::new(d));

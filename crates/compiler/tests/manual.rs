@@ -1,6 +1,17 @@
-//! The book's list of kernel forms is the compiler's table. `UPDATE=1` rewrites it.
+//! The book's lists of kernel forms and of codes are the compiler's tables. `UPDATE=1` rewrites it.
 
 use std::fmt::Write;
+
+#[test]
+fn the_book_has_every_code() {
+    let text = whistler_compiler::diagnostics::manual();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/error-codes.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &text).expect("docs can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/error-codes.md is not what the table says; run with UPDATE=1");
+}
 
 #[test]
 fn the_book_lists_every_form() {

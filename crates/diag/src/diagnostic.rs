@@ -52,6 +52,9 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// How to mend it.
     pub help: Vec<String>,
+    /// The name that is said to be missing. Where that name's own declaration was refused, this report only
+    /// follows from that one.
+    pub about: Option<Box<str>>,
 }
 
 impl Diagnostic {
@@ -65,6 +68,7 @@ impl Diagnostic {
             expansion: Vec::new(),
             notes: Vec::new(),
             help: Vec::new(),
+            about: None,
         }
     }
 
@@ -101,6 +105,12 @@ impl Diagnostic {
     /// Adds a mend.
     pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
         self.help.push(text.into());
+        self
+    }
+
+    /// Says which name is missing.
+    pub fn about(mut self, name: &str) -> Diagnostic {
+        self.about = Some(name.into());
         self
     }
 

@@ -2,12 +2,13 @@
 //! and sizes are the kernel's (checked against its BTF), and a field that no program type reads does not stand here.
 //!
 //! Layouts from the kernel's user-space interface; who may read and write what from the
-//! `*_is_valid_access` functions of net/core/filter.c and kernel/bpf/cgroup.c; first kernels from the history of
-//! `linux/bpf.h`.
+//! `*_is_valid_access` functions of net/core/filter.c and kernel/bpf/cgroup.c, and every access in every size by every
+//! way of attaching tried on 6.18 (the loader's test `tables`); first kernels from the history of `linux/bpf.h`.
 
+use crate::AttachType as A;
 use crate::helpers::ProgSet;
 use crate::table::same_name;
-use crate::{KernelVersion, ProgType};
+use crate::{AttachType, KernelVersion, ProgType};
 
 /// What lies in a field of a context.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -51,6 +52,30 @@ pub struct Field {
     pub write: ProgSet,
     /// The first kernel that has it.
     pub since: KernelVersion,
+    /// In what pieces it may be read.
+    pub pieces: Pieces,
+    /// The attach types whose programs may touch it; empty where all may.
+    pub only: &'static [AttachType],
+    /// The attach types whose programs may write it; empty where all of [`Field::write`] may.
+    pub write_only: &'static [AttachType],
+}
+
+/// In what pieces a field may be read, at offsets that are multiples of the piece. Writes are of the whole field
+/// (or element), but where said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pieces {
+    /// The whole field or element alone.
+    Whole,
+    /// Parts of an element, too.
+    Parts,
+    /// Parts, but only from the element's first byte on.
+    Head,
+    /// Parts of two bytes and more.
+    Halves,
+    /// Parts, and two elements at once; two elements may be written at once as well.
+    Pairs,
+    /// Any piece of the array; writes as well.
+    Any,
 }
 
 impl Field {
@@ -60,6 +85,74 @@ impl Field {
             FieldKind::Array(elem, _) => elem,
             _ => self.size,
         }
+    }
+
+    /// Whether programs of this type, attached in this way, may read `size` bytes `at` bytes into the field.
+    pub fn reads(&self, prog: ProgType, attach: Option<AttachType>, size: u32, at: u32) -> bool {
+        if !self.read.contains(prog) || !in_list(self.only, attach) || !self.lies_in(size, at) {
+            return false;
+        }
+        let elem = self.elem_size();
+        let whole = size == elem;
+        let part = size < elem;
+        match self.pieces {
+            Pieces::Whole => whole,
+            Pieces::Parts => whole || part,
+            Pieces::Head => whole || (part && at % elem == 0),
+            Pieces::Halves => whole || (part && size >= 2),
+            Pieces::Pairs => whole || part || size == 2 * elem,
+            Pieces::Any => true,
+        }
+    }
+
+    /// Whether they may write them.
+    pub fn writes(&self, prog: ProgType, attach: Option<AttachType>, size: u32, at: u32) -> bool {
+        if !self.write.contains(prog)
+            || !in_list(self.only, attach)
+            || !in_list(self.write_only, attach)
+            || !self.lies_in(size, at)
+        {
+            return false;
+        }
+        let whole = size == self.elem_size();
+        match self.pieces {
+            Pieces::Whole | Pieces::Parts | Pieces::Head | Pieces::Halves => whole,
+            Pieces::Pairs => whole || size == 2 * self.elem_size(),
+            Pieces::Any => true,
+        }
+    }
+
+    fn lies_in(&self, size: u32, at: u32) -> bool {
+        size > 0 && at % size == 0 && at + size <= self.size
+    }
+
+    const fn parts(mut self) -> Field {
+        self.pieces = Pieces::Parts;
+        self
+    }
+    const fn head(mut self) -> Field {
+        self.pieces = Pieces::Head;
+        self
+    }
+    const fn halves(mut self) -> Field {
+        self.pieces = Pieces::Halves;
+        self
+    }
+    const fn pairs(mut self) -> Field {
+        self.pieces = Pieces::Pairs;
+        self
+    }
+    const fn any_piece(mut self) -> Field {
+        self.pieces = Pieces::Any;
+        self
+    }
+    const fn only(mut self, attach: &'static [AttachType]) -> Field {
+        self.only = attach;
+        self
+    }
+    const fn write_only(mut self, attach: &'static [AttachType]) -> Field {
+        self.write_only = attach;
+        self
     }
 
     /// Whether a read gives a pointer.
@@ -85,7 +178,12 @@ impl Ctx {
         self.fields.iter().find(|f| same_name(f.name, name))
     }
 
-    /// The field that covers this offset.
+    /// All fields that cover this offset (unions have several).
+    pub fn fields_at(&self, offset: u32) -> impl Iterator<Item = &'static Field> {
+        self.fields.iter().filter(move |f| (f.offset..f.offset + f.size).contains(&offset))
+    }
+
+    /// The first field that covers this offset.
     pub fn field_at(&self, offset: u32) -> Option<&'static Field> {
         self.fields.iter().find(|f| (f.offset..f.offset + f.size).contains(&offset))
     }
@@ -113,7 +211,23 @@ const fn field(
     write: ProgSet,
     since: (u16, u16),
 ) -> Field {
-    Field { name, offset, size, kind, read, write, since: KernelVersion::new(since.0, since.1) }
+    Field {
+        name,
+        offset,
+        size,
+        kind,
+        read,
+        write,
+        since: KernelVersion::new(since.0, since.1),
+        pieces: Pieces::Whole,
+        only: &[],
+        write_only: &[],
+    }
+}
+
+/// An attach type that isn't known is taken for one that is in the list.
+fn in_list(list: &[AttachType], attach: Option<AttachType>) -> bool {
+    list.is_empty() || attach.is_none_or(|a| list.contains(&a))
 }
 
 const fn any(list: &[ProgSet]) -> ProgSet {
@@ -148,6 +262,26 @@ const SKB: ProgSet = any(&[SOCKET, CLS, CGSKB, SKSKB, LWT]);
 
 use FieldKind::{Array, Btf, FlowKeys, Int, PacketEnd, PacketMeta, PacketStart, Signed, SockCommon, Socket};
 
+/// Programs on sockets being made or released.
+const CREATE: &[A] = &[A::CgroupInetSockCreate, A::CgroupInetSockRelease];
+const POST_BIND: &[A] = &[A::CgroupInet4PostBind, A::CgroupInet6PostBind];
+const ADDR4: &[A] = &[
+    A::CgroupInet4Bind,
+    A::CgroupInet4Connect,
+    A::CgroupUdp4Sendmsg,
+    A::CgroupUdp4Recvmsg,
+    A::CgroupInet4Getpeername,
+    A::CgroupInet4Getsockname,
+];
+const ADDR6: &[A] = &[
+    A::CgroupInet6Bind,
+    A::CgroupInet6Connect,
+    A::CgroupUdp6Sendmsg,
+    A::CgroupUdp6Recvmsg,
+    A::CgroupInet6Getpeername,
+    A::CgroupInet6Getsockname,
+];
+
 /// What `pt_regs` means to a probe on x86-64: parameters 1–6 and the result of a function, and where it is.
 pub static PT_REGS_X86_64: &[(&str, &str)] = &[
     ("parm1", "di"),
@@ -163,7 +297,7 @@ pub static PT_REGS_X86_64: &[(&str, &str)] = &[
 ];
 
 const fn reg(name: &'static str, index: u32) -> Field {
-    field(name, index * 8, 8, Int, ALL, NO, (4, 1))
+    field(name, index * 8, 8, Int, ALL, NO, (4, 1)).parts()
 }
 
 /// All context structs.
@@ -175,70 +309,70 @@ pub static CONTEXTS: &[Ctx] = &[
         field("data_meta", 8, 4, PacketMeta, ALL, NO, (4, 15)),
         field("ingress_ifindex", 12, 4, Int, ALL, NO, (4, 16)),
         field("rx_queue_index", 16, 4, Int, ALL, NO, (4, 16)),
-        field("egress_ifindex", 20, 4, Int, ALL, NO, (5, 8)),
+        field("egress_ifindex", 20, 4, Int, ALL, NO, (5, 8)).only(&[A::XdpDevmap]),
     ] },
     Ctx { name: "__sk_buff", size: 192, fields: &[
-        field("len", 0, 4, Int, SKB, NO, (4, 1)),
-        field("pkt_type", 4, 4, Int, SKB, NO, (4, 1)),
-        field("mark", 8, 4, Int, any(&[SOCKET, CLS, CGSKB, LWT]), any(&[CLS, CGSKB, LWT]), (4, 1)),
-        field("queue_mapping", 12, 4, Int, SKB, CLS, (4, 1)),
-        field("protocol", 16, 4, Int, SKB, NO, (4, 1)),
-        field("vlan_present", 20, 4, Int, SKB, NO, (4, 1)),
-        field("vlan_tci", 24, 4, Int, SKB, NO, (4, 1)),
-        field("vlan_proto", 28, 4, Int, SKB, NO, (4, 1)),
-        field("priority", 32, 4, Int, SKB, any(&[CLS, CGSKB, LWT, SKSKB]), (4, 2)),
-        field("ingress_ifindex", 36, 4, Int, SKB, NO, (4, 2)),
-        field("ifindex", 40, 4, Int, SKB, NO, (4, 2)),
-        field("tc_index", 44, 4, Int, SKB, any(&[CLS, SKSKB]), (4, 2)),
-        field("cb", 48, 20, Array(4, 5), SKB, any(&[CLS, CGSKB, LWT, SOCKET]), (4, 2)),
-        field("hash", 68, 4, Int, SKB, NO, (4, 3)),
-        field("tc_classid", 72, 4, Int, CLS, CLS, (4, 3)),
+        field("len", 0, 4, Int, SKB, NO, (4, 1)).parts(),
+        field("pkt_type", 4, 4, Int, SKB, NO, (4, 1)).parts(),
+        field("mark", 8, 4, Int, any(&[SOCKET, CLS, CGSKB, LWT]), any(&[CLS, CGSKB, LWT]), (4, 1)).parts(),
+        field("queue_mapping", 12, 4, Int, SKB, CLS, (4, 1)).parts(),
+        field("protocol", 16, 4, Int, SKB, NO, (4, 1)).parts(),
+        field("vlan_present", 20, 4, Int, SKB, NO, (4, 1)).parts(),
+        field("vlan_tci", 24, 4, Int, SKB, NO, (4, 1)).parts(),
+        field("vlan_proto", 28, 4, Int, SKB, NO, (4, 1)).parts(),
+        field("priority", 32, 4, Int, SKB, any(&[CLS, CGSKB, LWT, SKSKB]), (4, 2)).parts(),
+        field("ingress_ifindex", 36, 4, Int, SKB, NO, (4, 2)).parts(),
+        field("ifindex", 40, 4, Int, SKB, NO, (4, 2)).parts(),
+        field("tc_index", 44, 4, Int, SKB, any(&[CLS, SKSKB]), (4, 2)).parts(),
+        field("cb", 48, 20, Array(4, 5), SKB, any(&[CLS, CGSKB, LWT, SOCKET]), (4, 2)).any_piece(),
+        field("hash", 68, 4, Int, SKB, NO, (4, 3)).parts(),
+        field("tc_classid", 72, 4, Int, CLS, CLS, (4, 3)).parts(),
         field("data", 76, 4, PacketStart, any(&[CLS, CGSKB, LWT, SKSKB, FLOW]), NO, (4, 7)),
         field("data_end", 80, 4, PacketEnd, any(&[CLS, CGSKB, LWT, SKSKB, FLOW]), NO, (4, 7)),
-        field("napi_id", 84, 4, Int, SKB, NO, (4, 12)),
-        field("family", 88, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)),
+        field("napi_id", 84, 4, Int, SKB, NO, (4, 12)).parts(),
+        field("family", 88, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)).parts(),
         field("remote_ip4", 92, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)),
         field("local_ip4", 96, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)),
         field("remote_ip6", 100, 16, Array(4, 4), any(&[CGSKB, SKSKB]), NO, (4, 14)),
         field("local_ip6", 116, 16, Array(4, 4), any(&[CGSKB, SKSKB]), NO, (4, 14)),
-        field("remote_port", 132, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)),
-        field("local_port", 136, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)),
+        field("remote_port", 132, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)).parts(),
+        field("local_port", 136, 4, Int, any(&[CGSKB, SKSKB]), NO, (4, 14)).parts(),
         field("data_meta", 140, 4, PacketMeta, CLS, NO, (4, 15)),
         field("flow_keys", 144, 8, FlowKeys, FLOW, NO, (4, 20)),
         field("tstamp", 152, 8, Int, any(&[CLS, CGSKB]), any(&[CLS, CGSKB]), (4, 20)),
-        field("wire_len", 160, 4, Int, CLS, NO, (5, 0)),
-        field("gso_segs", 164, 4, Int, SKB, NO, (5, 1)),
+        field("wire_len", 160, 4, Int, CLS, NO, (5, 0)).parts(),
+        field("gso_segs", 164, 4, Int, SKB, NO, (5, 1)).parts(),
         field("sk", 168, 8, SockCommon, SKB, NO, (5, 1)),
-        field("gso_size", 176, 4, Int, SKB, NO, (5, 7)),
+        field("gso_size", 176, 4, Int, SKB, NO, (5, 7)).parts(),
         field("tstamp_type", 180, 1, Int, CLS, NO, (5, 18)),
         field("hwtstamp", 184, 8, Int, any(&[CLS, CGSKB]), NO, (5, 16)),
     ] },
     Ctx { name: "bpf_sock", size: 80, fields: &[
-        field("bound_dev_if", 0, 4, Int, ALL, ALL, (4, 10)),
-        field("family", 4, 4, Int, ALL, NO, (4, 10)),
-        field("type", 8, 4, Int, ALL, NO, (4, 10)),
-        field("protocol", 12, 4, Int, ALL, NO, (4, 10)),
-        field("mark", 16, 4, Int, ALL, ALL, (4, 15)),
-        field("priority", 20, 4, Int, ALL, ALL, (4, 15)),
-        field("src_ip4", 24, 4, Int, ALL, NO, (4, 17)),
-        field("src_ip6", 28, 16, Array(4, 4), ALL, NO, (4, 17)),
-        field("src_port", 44, 4, Int, ALL, NO, (4, 17)),
-        field("dst_port", 48, 2, Int, ALL, NO, (5, 1)),
-        field("dst_ip4", 52, 4, Int, ALL, NO, (5, 1)),
-        field("dst_ip6", 56, 16, Array(4, 4), ALL, NO, (5, 1)),
-        field("state", 72, 4, Int, ALL, NO, (5, 1)),
-        field("rx_queue_mapping", 76, 4, Signed, ALL, NO, (5, 8)),
+        field("bound_dev_if", 0, 4, Int, ALL, ALL, (4, 10)).only(CREATE),
+        field("family", 4, 4, Int, ALL, NO, (4, 10)).head(),
+        field("type", 8, 4, Int, ALL, NO, (4, 10)).head(),
+        field("protocol", 12, 4, Int, ALL, NO, (4, 10)).head(),
+        field("mark", 16, 4, Int, ALL, ALL, (4, 15)).only(CREATE),
+        field("priority", 20, 4, Int, ALL, ALL, (4, 15)).only(CREATE),
+        field("src_ip4", 24, 4, Int, ALL, NO, (4, 17)).parts().only(&[A::CgroupInet4PostBind]),
+        field("src_ip6", 28, 16, Array(4, 4), ALL, NO, (4, 17)).parts().only(&[A::CgroupInet6PostBind]),
+        field("src_port", 44, 4, Int, ALL, NO, (4, 17)).head().only(POST_BIND),
+        field("dst_port", 48, 2, Int, ALL, NO, (5, 1)).parts(),
+        field("dst_ip4", 52, 4, Int, ALL, NO, (5, 1)).parts(),
+        field("dst_ip6", 56, 16, Array(4, 4), ALL, NO, (5, 1)).parts(),
+        field("state", 72, 4, Int, ALL, NO, (5, 1)).head(),
+        field("rx_queue_mapping", 76, 4, Signed, ALL, NO, (5, 8)).head(),
     ] },
     Ctx { name: "bpf_sock_addr", size: 72, fields: &[
         field("user_family", 0, 4, Int, ALL, NO, (4, 17)),
-        field("user_ip4", 4, 4, Int, ALL, ALL, (4, 17)),
-        field("user_ip6", 8, 16, Array(4, 4), ALL, ALL, (4, 17)),
-        field("user_port", 24, 4, Int, ALL, ALL, (4, 17)),
+        field("user_ip4", 4, 4, Int, ALL, ALL, (4, 17)).parts().only(ADDR4),
+        field("user_ip6", 8, 16, Array(4, 4), ALL, ALL, (4, 17)).pairs().only(ADDR6),
+        field("user_port", 24, 4, Int, ALL, ALL, (4, 17)).parts(),
         field("family", 28, 4, Int, ALL, NO, (4, 17)),
         field("type", 32, 4, Int, ALL, NO, (4, 17)),
         field("protocol", 36, 4, Int, ALL, NO, (4, 17)),
-        field("msg_src_ip4", 40, 4, Int, ALL, ALL, (4, 18)),
-        field("msg_src_ip6", 44, 16, Array(4, 4), ALL, ALL, (4, 18)),
+        field("msg_src_ip4", 40, 4, Int, ALL, ALL, (4, 18)).parts().only(&[A::CgroupUdp4Sendmsg]),
+        field("msg_src_ip6", 44, 16, Array(4, 4), ALL, ALL, (4, 18)).parts().only(&[A::CgroupUdp6Sendmsg]),
         field("sk", 64, 8, Socket, ALL, NO, (5, 3)),
     ] },
     Ctx { name: "bpf_sock_ops", size: 224, fields: &[
@@ -283,7 +417,7 @@ pub static CONTEXTS: &[Ctx] = &[
         field("skb_data", 192, 8, PacketStart, ALL, NO, (5, 10)),
         field("skb_data_end", 200, 8, PacketEnd, ALL, NO, (5, 10)),
         field("skb_len", 208, 4, Int, ALL, NO, (5, 10)),
-        field("skb_tcp_flags", 212, 4, Int, ALL, NO, (5, 10)),
+        field("skb_tcp_flags", 212, 4, Int, ALL, NO, (5, 10)).head(),
         field("skb_hwtstamp", 216, 8, Int, ALL, NO, (6, 2)),
     ] },
     Ctx { name: "sk_msg_md", size: 80, fields: &[
@@ -302,10 +436,10 @@ pub static CONTEXTS: &[Ctx] = &[
     Ctx { name: "sk_reuseport_md", size: 56, fields: &[
         field("data", 0, 8, PacketStart, ALL, NO, (4, 19)),
         field("data_end", 8, 8, PacketEnd, ALL, NO, (4, 19)),
-        field("len", 16, 4, Int, ALL, NO, (4, 19)),
-        field("eth_protocol", 20, 4, Int, ALL, NO, (4, 19)),
-        field("ip_protocol", 24, 4, Int, ALL, NO, (4, 19)),
-        field("bind_inany", 28, 4, Int, ALL, NO, (4, 19)),
+        field("len", 16, 4, Int, ALL, NO, (4, 19)).parts(),
+        field("eth_protocol", 20, 4, Int, ALL, NO, (4, 19)).halves(),
+        field("ip_protocol", 24, 4, Int, ALL, NO, (4, 19)).parts(),
+        field("bind_inany", 28, 4, Int, ALL, NO, (4, 19)).parts(),
         field("hash", 32, 4, Int, ALL, NO, (4, 19)),
         field("sk", 40, 8, Socket, ALL, NO, (5, 14)),
         field("migrating_sk", 48, 8, SockCommon, ALL, NO, (5, 14)),
@@ -313,31 +447,31 @@ pub static CONTEXTS: &[Ctx] = &[
     Ctx { name: "bpf_sk_lookup", size: 72, fields: &[
         field("sk", 0, 8, Socket, ALL, NO, (5, 9)),
         field("cookie", 0, 8, Int, ALL, NO, (5, 10)),
-        field("family", 8, 4, Int, ALL, NO, (5, 9)),
-        field("protocol", 12, 4, Int, ALL, NO, (5, 9)),
-        field("remote_ip4", 16, 4, Int, ALL, NO, (5, 9)),
-        field("remote_ip6", 20, 16, Array(4, 4), ALL, NO, (5, 9)),
-        field("remote_port", 36, 2, Int, ALL, NO, (5, 9)),
-        field("local_ip4", 40, 4, Int, ALL, NO, (5, 9)),
-        field("local_ip6", 44, 16, Array(4, 4), ALL, NO, (5, 9)),
-        field("local_port", 60, 4, Int, ALL, NO, (5, 9)),
-        field("ingress_ifindex", 64, 4, Int, ALL, NO, (5, 17)),
+        field("family", 8, 4, Int, ALL, NO, (5, 9)).parts(),
+        field("protocol", 12, 4, Int, ALL, NO, (5, 9)).parts(),
+        field("remote_ip4", 16, 4, Int, ALL, NO, (5, 9)).parts(),
+        field("remote_ip6", 20, 16, Array(4, 4), ALL, NO, (5, 9)).parts(),
+        field("remote_port", 36, 2, Int, ALL, NO, (5, 9)).parts(),
+        field("local_ip4", 40, 4, Int, ALL, NO, (5, 9)).parts(),
+        field("local_ip6", 44, 16, Array(4, 4), ALL, NO, (5, 9)).parts(),
+        field("local_port", 60, 4, Int, ALL, NO, (5, 9)).parts(),
+        field("ingress_ifindex", 64, 4, Int, ALL, NO, (5, 17)).parts(),
     ] },
     Ctx { name: "bpf_sysctl", size: 8, fields: &[
-        field("write", 0, 4, Int, ALL, NO, (5, 2)),
-        field("file_pos", 4, 4, Int, ALL, ALL, (5, 2)),
+        field("write", 0, 4, Int, ALL, NO, (5, 2)).parts(),
+        field("file_pos", 4, 4, Int, ALL, ALL, (5, 2)).parts(),
     ] },
     Ctx { name: "bpf_sockopt", size: 40, fields: &[
         field("sk", 0, 8, Socket, ALL, NO, (5, 3)),
         field("optval", 8, 8, PacketStart, ALL, NO, (5, 3)),
         field("optval_end", 16, 8, PacketEnd, ALL, NO, (5, 3)),
-        field("level", 24, 4, Signed, ALL, ALL, (5, 3)),
-        field("optname", 28, 4, Signed, ALL, ALL, (5, 3)),
+        field("level", 24, 4, Signed, ALL, ALL, (5, 3)).write_only(&[A::CgroupSetsockopt]),
+        field("optname", 28, 4, Signed, ALL, ALL, (5, 3)).write_only(&[A::CgroupSetsockopt]),
         field("optlen", 32, 4, Signed, ALL, ALL, (5, 3)),
-        field("retval", 36, 4, Signed, ALL, ALL, (5, 3)),
+        field("retval", 36, 4, Signed, ALL, ALL, (5, 3)).only(&[A::CgroupGetsockopt]),
     ] },
     Ctx { name: "bpf_cgroup_dev_ctx", size: 12, fields: &[
-        field("access_type", 0, 4, Int, ALL, NO, (4, 15)),
+        field("access_type", 0, 4, Int, ALL, NO, (4, 15)).parts(),
         field("major", 4, 4, Int, ALL, NO, (4, 15)),
         field("minor", 8, 4, Int, ALL, NO, (4, 15)),
     ] },
@@ -346,12 +480,12 @@ pub static CONTEXTS: &[Ctx] = &[
         field("skb", 8, 8, Btf("sk_buff"), ALL, NO, (6, 4)),
     ] },
     Ctx { name: "bpf_raw_tracepoint_args", size: 0, fields: &[
-        field("args", 0, 96, Array(8, 12), ALL, NO, (4, 17)),
+        field("args", 0, 96, Array(8, 12), ALL, NO, (4, 17)).any_piece(),
     ] },
     Ctx { name: "bpf_perf_event_data", size: 184, fields: &[
         field("regs", 0, 168, Array(8, 21), ALL, NO, (4, 9)),
-        field("sample_period", 168, 8, Int, ALL, NO, (4, 9)),
-        field("addr", 176, 8, Int, ALL, NO, (4, 16)),
+        field("sample_period", 168, 8, Int, ALL, NO, (4, 9)).parts(),
+        field("addr", 176, 8, Int, ALL, NO, (4, 16)).parts(),
     ] },
     Ctx { name: "lirc_mode2", size: 4, fields: &[
         field("sample", 0, 4, Int, ALL, NO, (4, 18)),

@@ -196,6 +196,13 @@ impl ProgType {
         PROGRAM_KINDS.iter().find(|k| same_name(k.keyword, keyword)).map(|k| (k.prog, k.attach, k.section))
     }
 
+    /// The keyword that people know such a program by: `fentry` rather than `tracing`.
+    pub fn shown(self, attach: Option<AttachType>) -> &'static str {
+        let by_attach = matches!(self, ProgType::Tracing | ProgType::Kprobe | ProgType::SchedCls | ProgType::Xdp);
+        let kind = PROGRAM_KINDS.iter().find(|k| by_attach && k.prog == self && k.attach == attach && attach.is_some());
+        kind.map_or(self.keyword(), |k| k.keyword)
+    }
+
     /// What a program of this type, attached in this way, may return.
     pub fn return_rule(self, attach: Option<AttachType>) -> ReturnRule {
         attach.and_then(|a| a.info().ret).unwrap_or(self.info().ret)

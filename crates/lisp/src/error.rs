@@ -70,6 +70,8 @@ pub struct ErrorData {
     pub backtrace: Vec<Call>,
     /// How to mend it.
     pub help: Vec<String>,
+    /// The name that means nothing.
+    pub about: Option<Symbol>,
     /// Whether the form failed only because there is no host ([`crate::NoIo`]).
     pub needs_host: bool,
     pub(crate) diagnostic: Option<Box<Diagnostic>>,
@@ -106,6 +108,7 @@ impl LispError {
             origin: None,
             backtrace: Vec::new(),
             help: Vec::new(),
+            about: None,
             needs_host: false,
             diagnostic: None,
         }))
@@ -165,6 +168,12 @@ impl LispError {
         self
     }
 
+    /// Says which name means nothing.
+    pub(crate) fn about(mut self, name: Symbol) -> LispError {
+        self.about = Some(name);
+        self
+    }
+
     /// Adds a mend.
     pub fn help(mut self, text: impl Into<String>) -> LispError {
         self.help.push(text.into());
@@ -188,6 +197,7 @@ impl LispError {
             None => {
                 let mut d = Diagnostic::error(self.code, self.span, self.message.clone());
                 d.help.clone_from(&self.help);
+                d.about = self.about.map(|s| s.name().into());
                 d
             }
         };

@@ -421,9 +421,10 @@ impl Interp {
     }
 
     /// The error for an operator that doesn't exist.
-    pub(crate) fn undefined_function(&self, s: Symbol) -> LispError {
+    pub fn undefined_function(&self, s: Symbol) -> LispError {
         let e =
-            LispError::new("undefined-function", UNDEFINED_FUNCTION, format!("there is no function or operator `{s}`"));
+            LispError::new("undefined-function", UNDEFINED_FUNCTION, format!("there is no function or operator `{s}`"))
+                .about(s);
         match self.nearest_operator(s.name()) {
             Some(near) => e.help(format!("the nearest name is `{near}`")),
             None => e,

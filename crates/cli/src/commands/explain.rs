@@ -1,16 +1,18 @@
-//! `whistler explain CODE`: what an error means, with a failing and a mended example.
+//! `whistler explain [CODE]`: what an error means, with a failing and a mended example; or all codes.
+
+use std::io::Write as _;
 
 use whistler_compiler::diagnostics;
 
 use super::Outcome;
 
-/// Prints the text of a code.
-pub fn run(code: &str) -> Outcome {
-    match diagnostics::explain(code) {
-        Some(text) => {
-            println!("{}", text.trim_end());
-            Ok(true)
-        }
-        None => Err(format!("there is no error `{code}`; codes look like E0301")),
-    }
+/// Prints the text of a code, or the list of all.
+pub fn run(code: Option<&str>) -> Outcome {
+    let text = match code {
+        Some(code) => diagnostics::explain(code)?,
+        None => diagnostics::list(),
+    };
+    // A pager may end before it has read everything.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    Ok(true)
 }

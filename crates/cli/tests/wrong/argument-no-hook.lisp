@@ -1,3 +1,5 @@
+;; class: other
+;; codes: E0012 E0012
 (defprog p (:type :xdp)
   (arg skb)
   XDP_PASS)

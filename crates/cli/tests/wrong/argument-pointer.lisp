@@ -1,3 +1,4 @@
+;; class: arguments
 (defprog main (:type :kprobe :section "kprobe/vfs_read")
   (get-current-comm 5 16)
   0)

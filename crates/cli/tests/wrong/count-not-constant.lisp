@@ -1,3 +1,4 @@
+;; class: loop
 (defprog main (:type :xdp)
   (let ((sum 0))
     (dotimes (i (get-prandom-u32))

@@ -1,3 +1,4 @@
+;; class: variable-index
 (defstruct box (cells (array u32 4)))
 (defmap boxes :type :array :key u32 :value box :max-entries 1)
 (defprog main (:type :xdp)

@@ -1,3 +1,4 @@
+;; class: unknown-name
 (defprog main (:type :xdp)
   (with-tcp (data data-end tcp)
     (when (= (tcp-dst-prt tcp) 80)

@@ -1,3 +1,4 @@
+;; class: null
 ;; The macro is right, what it is used on is not: the user's form is shown.
 (defmap counts :type :hash :key u32 :value u64 :max-entries 8)
 (defmacro bump (map key)

@@ -1,3 +1,4 @@
+;; class: loop
 (defprog main (:type :xdp)
   (let ((x (ktime-get-ns)))
     (while (> x 0)

@@ -1,3 +1,4 @@
+;; class: other
 (defmacro half (n)
   (/ n 0))
 (defprog main (:type :xdp)

@@ -1,2 +1,3 @@
+;; class: malformed
 (defprog main (:type :xdp)
   (let (x 5) x))

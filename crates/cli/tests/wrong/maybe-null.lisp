@@ -1,3 +1,4 @@
+;; class: null
 (defmap counts :type :hash :key u32 :value u64 :max-entries 8)
 (defprog main (:type :xdp)
   (let ((p (map-lookup counts 7)))

@@ -1,3 +1,4 @@
+;; class: signedness
 (defprog main (:type :xdp)
   (let ((limit i64 -5)
         (now (ktime-get-ns)))

@@ -1,3 +1,4 @@
+;; class: object-bounds
 (defstruct pair (a u32) (b u32))
 (defprog main (:type :xdp)
   (let ((p (make-pair)))

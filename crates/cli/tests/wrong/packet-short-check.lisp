@@ -1,3 +1,4 @@
+;; class: packet-bounds
 (defprog main (:type :xdp)
   (with-packet (data data-end :min-len 14)
     (when (= (load u32 data 12) 6)

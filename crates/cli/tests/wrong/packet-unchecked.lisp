@@ -1,3 +1,4 @@
+;; class: packet-bounds
 (defprog main (:type :xdp)
   (let ((data (xdp-data)))
     (when (= (load u8 data 23) 6)

@@ -1,2 +1,3 @@
+;; class: not-allowed
 (defprog main (:type :xpd)
   0)

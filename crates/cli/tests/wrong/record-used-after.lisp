@@ -1,3 +1,4 @@
+;; class: reference
 (defmap ring :type :ringbuf :max-entries 4096)
 (defprog main (:type :xdp)
   (when-let ((r (ringbuf-reserve ring 8 0)))

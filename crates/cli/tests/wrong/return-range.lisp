@@ -1,2 +1,3 @@
+;; class: return-range
 (defprog main (:type :cgroup-skb :section "cgroup_skb/ingress")
   3)

@@ -1,3 +1,5 @@
+;; class: other
+;; codes: E0001 E0301 E0001
 ;; Independent errors come in one run, in the order of the source.
 (defmap counts :type :hash :key u32 :value u64 :max-entries 8)
 

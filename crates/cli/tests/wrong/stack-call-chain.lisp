@@ -1,3 +1,4 @@
+;; class: stack-size
 (defstruct big (byte (array u8 300)))
 (defsubprog fill ((n u64)) u64
   (let ((b (make-big)))

@@ -1,3 +1,4 @@
+;; class: stack-size
 (defstruct page (bytes (array u8 600)))
 (defprog main (:type :xdp)
   (let ((p (make-page)))

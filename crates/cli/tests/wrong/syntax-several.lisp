@@ -1,3 +1,5 @@
+;; class: malformed
+;; codes: E0027 E0022 E0023
 (defconstant +a+ #xzz)
 )
 (defprog main (:type :xdp)

@@ -1,3 +1,4 @@
+;; class: malformed
 (defprog main (:type :xdp)
   (let ((x 5))
     x)

@@ -1,3 +1,4 @@
+;; class: unknown-name
 (defstruct event (pid u32) (comm (array char 16)))
 (defprog main (:type :kprobe :section "kprobe/vfs_read")
   (let ((e (make-event)))

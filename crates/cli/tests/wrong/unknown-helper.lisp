@@ -1,3 +1,4 @@
+;; class: unknown-name
 (defprog main (:type :kprobe :section "kprobe/vfs_read")
   (get-curent-pid-tgid)
   0)

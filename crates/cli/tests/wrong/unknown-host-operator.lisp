@@ -1,1 +1,2 @@
+;; class: unknown-name
 (defconstant +n+ (lenght '(1 2 3)))

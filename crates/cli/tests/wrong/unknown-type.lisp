@@ -1,1 +1,2 @@
+;; class: unknown-name
 (defstruct event (pid uint32))

@@ -4,7 +4,7 @@ use whistler_codegen::CodegenError;
 use whistler_codegen::ir::SrcLoc;
 use whistler_diag::{Code, Diagnostic, Span};
 
-use crate::hir::{At, Unit};
+use crate::hir::{At, LocalKind, Unit};
 use crate::lower::{Lowered, symbol_name};
 
 /// More stack than the kernel gives.
@@ -26,17 +26,23 @@ pub(super) fn diagnostic(e: &CodegenError, unit: &Unit, lowered: &Lowered) -> Di
                 format!("`{function}` needs {needed} bytes of stack; there are {limit}"),
             )
             .help("keep large structs in a one-entry per-CPU array map instead of on the stack");
+            let mut nameless = 0;
             for (name, bytes) in users.iter().take(5) {
-                let local = unit
-                    .functions
-                    .iter()
-                    .filter(|f| symbol_name(&f.name) == *function)
+                // Code of other functions may have been put into this one.
+                let own = unit.functions.iter().filter(|f| symbol_name(&f.name) == *function);
+                let others = unit.functions.iter().filter(|f| symbol_name(&f.name) != *function);
+                let local = own
+                    .chain(others)
                     .flat_map(|f| &f.locals)
-                    .find(|l| *l.name == **name);
+                    .find(|l| l.kind == LocalKind::Memory && *l.name == **name && !l.span.is_none());
                 match local {
-                    Some(l) if !l.span.is_none() => d = d.also(l.span, format!("{bytes} bytes")),
-                    _ => d = d.note(format!("{bytes} bytes: {name}")),
+                    Some(l) => d = d.also(l.span, format!("`{name}`: {bytes} bytes")),
+                    None if name.strip_prefix("slot").is_some_and(|n| n.parse::<u32>().is_ok()) => nameless += bytes,
+                    None => d = d.note(format!("{bytes} bytes: {name}")),
                 }
+            }
+            if nameless > 0 {
+                d = d.note(format!("{nameless} bytes: objects without a name, such as keys and values of maps"));
             }
             d
         }

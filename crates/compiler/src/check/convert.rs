@@ -197,6 +197,7 @@ impl Checker<'_> {
                 n
             }
             other => {
+                let what = if what.contains(' ') { what.to_string() } else { format!("`{what}`") };
                 let text = format!("{what} takes numbers, and this is {}", describe(other));
                 let here = v.e.at.clone();
                 let mut d = diag::error(&diag::ARGUMENT_TYPE, &here, text);

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use whistler_diag::Diagnostic;
-use whistler_isa::{ProgType, ReturnRule};
+use whistler_isa::ProgType;
 use whistler_lisp::Symbol;
 
 use super::scope::{FnState, Lessons};
@@ -97,14 +97,14 @@ impl Checker<'_> {
         None
     }
 
-    /// Drops warnings of unused variables reported since there were `before` reports, if an error is among them:
-    /// what would use the variable may be what is wrong.
+    /// Drops warnings of unused variables and of what is never reached reported since there were `before` reports,
+    /// if an error is among them: what would use the variable, or go on, may be what is wrong.
     fn forget_unused(&mut self, before: usize) {
         if self.diags.iter().skip(before).any(Diagnostic::is_error) {
             let mut at = 0;
             self.diags.retain(|d| {
                 at += 1;
-                at <= before || d.code != diag::UNUSED_VARIABLE.code
+                at <= before || (d.code != diag::UNUSED_VARIABLE.code && d.code != diag::UNREACHABLE.code)
             });
         }
     }
@@ -149,60 +149,6 @@ impl Checker<'_> {
         let mut v = self.seq(parts, out);
         v.e.ty = Ty::Never;
         v
-    }
-
-    /// Checks the constants that a program returns.
-    fn check_returns(&mut self, body: &Expr, decl: &ProgDecl) {
-        let rule = decl.prog_type.return_rule(decl.attach_type);
-        let (lo, hi, enforced) = match rule {
-            ReturnRule::Any | ReturnRule::Hook => return,
-            ReturnRule::Usual(lo, hi) => (lo, hi, false),
-            ReturnRule::Enforced(lo, hi) => (lo, hi, true),
-        };
-        let mut found = Vec::new();
-        tail(body, &mut found);
-        returns(body, &mut found);
-        if enforced {
-            self.check_returned_values(body, &format!(":{}", decl.prog_type.keyword()), (lo, hi));
-        }
-        for (n, at) in found {
-            if rule.allows(n) {
-                continue;
-            }
-            let kind = decl.prog_type.keyword();
-            let range = if lo == hi { format!("{lo}") } else { format!("{lo} to {hi}") };
-            self.report(if enforced {
-                diag::error(&diag::RETURN_RANGE, &at, format!("a program of type :{kind} may return {range}, not {n}"))
-            } else {
-                diag::warning(
-                    &diag::RETURN_ODD,
-                    &at,
-                    format!("a program of type :{kind} usually returns {range}, not {n}"),
-                )
-            });
-        }
-    }
-
-    /// What is returned as it was read, or as an address, is in no small range for the verifier either.
-    fn check_returned_values(&mut self, body: &Expr, kind: &str, (lo, hi): (i32, i32)) {
-        let mut found: Vec<(String, At)> = Vec::new();
-        let mut look = |e: &Expr| match (&e.kind, &e.ty) {
-            (_, Ty::Ptr(_)) if e.as_const().is_none() => found.push((super::convert::describe(&e.ty), e.at.clone())),
-            (ExprKind::Load { .. } | ExprKind::CoreLoad { .. }, Ty::Int(_) | Ty::Enum(_)) => {
-                found.push((format!("any {}", e.ty), e.at.clone()));
-            }
-            _ => {}
-        };
-        leaves(body, &mut look);
-        returned(body, &mut |v| leaves(v, &mut look));
-        let range = if lo == hi { format!("{lo}") } else { format!("{lo} to {hi}") };
-        for (what, at) in found {
-            let text = format!("a program of type {kind} may return {range}, and this may be {what}");
-            self.report(
-                diag::error(&diag::RETURN_RANGE, &at, text)
-                    .help("make it one of these: (if … 1 0), or bound it with logand or min"),
-            );
-        }
     }
 
     /// The instance of a subprogram for arguments of these types.
@@ -345,46 +291,4 @@ impl Checker<'_> {
 
 fn own_name(name: &str) -> &str {
     name.split("__").next().unwrap_or(name)
-}
-
-/// The expressions in tail position.
-fn leaves(e: &Expr, f: &mut dyn FnMut(&Expr)) {
-    match &e.kind {
-        ExprKind::Seq(es) => {
-            if let Some(last) = es.last() {
-                leaves(last, f);
-            }
-        }
-        ExprKind::If(_, a, b) => {
-            leaves(a, f);
-            leaves(b, f);
-        }
-        ExprKind::Cast(e) => leaves(e, f),
-        ExprKind::Block { body, .. } => leaves(body, f),
-        _ => f(e),
-    }
-}
-
-/// The constants in tail position.
-fn tail(e: &Expr, out: &mut Vec<(i64, At)>) {
-    leaves(e, &mut |e| {
-        if let ExprKind::Const(n) = &e.kind
-            && e.ty != Ty::Never
-        {
-            out.push((*n, e.at.clone()));
-        }
-    });
-}
-
-/// The values that `return` gives.
-fn returned(e: &Expr, f: &mut dyn FnMut(&Expr)) {
-    e.each_child(&mut |c| returned(c, f));
-    if let ExprKind::Return(v) = &e.kind {
-        f(v);
-    }
-}
-
-/// The constants that `return` gives.
-fn returns(e: &Expr, out: &mut Vec<(i64, At)>) {
-    returned(e, &mut |v| tail(v, out));
 }

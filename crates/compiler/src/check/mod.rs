@@ -5,11 +5,15 @@ mod bits;
 mod convert;
 pub mod flow;
 mod function;
+pub(crate) mod leaks;
 mod moved;
 mod place;
 mod regions;
+mod returns;
 mod scope;
+mod unknown;
 pub mod val;
+mod warn;
 
 use std::rc::Rc;
 
@@ -211,7 +215,8 @@ impl<'a> Checker<'a> {
         }
         let d = match &self.hint {
             Some(e) => {
-                let d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("`{s}` is no member of {}", e.name));
+                let d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("`{s}` is no member of {}", e.name))
+                    .about(&format!(":{}", s.name()));
                 match nearest(s.name(), e.members.iter().map(|m| &*m.0)) {
                     Some(near) => d.help(format!("did you mean `:{near}`?")),
                     None => {
@@ -223,7 +228,8 @@ impl<'a> Checker<'a> {
             None if known.is_empty() => {
                 let all = self.env.keywords.keys().map(|k| k.name());
                 let near = nearest(s.name(), all).map(|n| format!("did you mean `:{n}`?"));
-                let d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("`{s}` is no member of a declared enum"));
+                let d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("`{s}` is no member of a declared enum"))
+                    .about(&format!(":{}", s.name()));
                 near.into_iter().fold(d, Diagnostic::help)
             }
             None => {
@@ -303,21 +309,7 @@ impl<'a> Checker<'a> {
                 None => Val::error(at(form)),
             };
         }
-        let near = {
-            let locals = self.f.scope.iter().map(|b| b.name.name());
-            let consts = self.env.constants.keys().map(|k| k.name());
-            let globals = self.env.globals.names().map(Symbol::name);
-            let maps = self.env.maps.names().map(Symbol::name);
-            nearest(s.name(), locals.chain(consts).chain(globals).chain(maps)).map(str::to_string)
-        };
-        let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("there is no variable or constant `{s}`"))
-            .label("not found");
-        if let Some(near) = near {
-            d = d.help(format!("did you mean `{near}`?"));
-        } else if self.operator_exists(s) {
-            d = d.help(format!("`{s}` is an operator: call it as ({s} …)"));
-        }
-        self.fail(d)
+        self.unknown_variable(s, form)
     }
 
     /// The constant of this name: the program's own, a declaration's, the kernel's, the library's.
@@ -392,7 +384,11 @@ impl<'a> Checker<'a> {
                 if n < def.min || n > def.max {
                     return self.count_error(call, def);
                 }
-                (def.check)(self, call)
+                let v = (def.check)(self, call);
+                if def.name.starts_with("map-") {
+                    self.result_used(call, &v);
+                }
+                v
             }
             Head::Macro(m) => {
                 self.use_name(m.name);
@@ -405,8 +401,22 @@ impl<'a> Checker<'a> {
                 self.use_name(owner);
                 forms::structs::accessor(self, call, accessor)
             }
-            Head::Subprogram(name) => forms::calls::subprogram(self, call, name),
-            Head::Helper(helper) => forms::calls::helper(self, call, helper),
+            Head::Subprogram(name) => {
+                let v = forms::calls::subprogram(self, call, name);
+                if self.calls_a_mover(&v.e) {
+                    self.f.lessons.mover = Some(call.at());
+                    self.packet_moved();
+                }
+                v
+            }
+            Head::Helper(helper) => {
+                if helper.moves_packet() {
+                    self.f.lessons.mover = Some(call.at());
+                }
+                let v = forms::calls::helper(self, call, helper);
+                self.result_used(call, &v);
+                v
+            }
             Head::Kfunc(kfunc) => forms::kfuncs::kfunc(self, call, kfunc),
             Head::Unknown => self.unknown_operator(call),
         }
@@ -429,47 +439,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn unknown_operator(&mut self, call: &Call<'_>) -> Val {
-        let name = call.name;
-        if crate::session::is_declaration_name(name) {
-            return self.fail(
-                diag::error(
-                    &diag::NOT_HERE,
-                    &call.at(),
-                    format!("`{name}` declares something; it can't stand in a program"),
-                )
-                .help("move it to the top level"),
-            );
-        }
-        let near = {
-            let own = forms::names();
-            let accessors = self.env.accessors.keys().map(|k| k.name());
-            let subs = self.env.subprograms.names().map(Symbol::name);
-            let helpers = whistler_isa::HELPERS.iter().map(|h| h.name);
-            let library = crate::library::names();
-            let kfuncs = whistler_isa::KFUNCS.iter().map(|k| k.name.strip_prefix("bpf_").unwrap_or(k.name));
-            let all = own.chain(accessors).chain(subs).chain(helpers).chain(kfuncs).chain(library);
-            nearest(name.name(), all).map(str::to_string)
-        };
-        let head_at = At {
-            span: call.form.as_list().and_then(|l| l.first()).map_or(call.form.span, |h| h.span),
-            origin: call.form.origin.clone(),
-        };
-        let mut d = diag::error(&diag::UNKNOWN_NAME, &head_at, format!("there is no operator `{name}` in programs"))
-            .label("not found");
-        if let Some(near) = near {
-            d = d.help(format!("did you mean `{near}`?"));
-        } else if crate::host::is_function(self.host, name) {
-            d = d.help("this is a function of the host; a program can call subprograms (`defsubprog`) and macros");
-        }
-        for a in call.args {
-            if matches!(a.kind, FormKind::List(_)) {
-                self.value(a);
-            }
-        }
-        self.fail(d)
-    }
-
     fn count_error(&mut self, call: &Call<'_>, def: &FormDef) -> Val {
         let takes = match (def.min, def.max) {
             (a, b) if a == b => format!("{a}"),
@@ -482,7 +451,7 @@ impl<'a> Checker<'a> {
             format!(
                 "`{}` takes {takes} argument{}, not {}",
                 call.name,
-                if takes == "1" { "" } else { "s" },
+                if takes.ends_with(" 1") || takes == "1" { "" } else { "s" },
                 call.args.len()
             ),
         )
@@ -498,8 +467,15 @@ impl<'a> Checker<'a> {
         }
         let mut parts = Vec::with_capacity(forms.len());
         let mut never = false;
-        for f in before {
+        for (i, f) in before.iter().enumerate() {
             let v = self.expr(f, Want::Effect);
+            if v.never() && !never && !matches!(v.e.kind, ExprKind::Const(_)) {
+                // What a macro leaves by is not seen, and code behind it is how its users write.
+                let by_macro = f.head().is_some_and(|h| matches!(self.head(h), Head::Macro(_)));
+                if !by_macro {
+                    self.unreachable(&forms[i + 1], f);
+                }
+            }
             never |= v.never();
             parts.push(v.e);
         }

@@ -65,10 +65,14 @@ impl Checker<'_> {
         let Some(l) = stale else { return false };
         let name = self.f.locals[l.0 as usize].name.clone();
         let text = if name.is_empty() { "this pointer".to_string() } else { format!("`{name}`") };
-        self.report(
-            diag::error(&diag::PACKET_BOUNDS, here, format!("{text} is from before a helper moved the packet"))
-                .help("read the packet's ends again, (ctx data) and (ctx data_end), and test them"),
-        );
+        let mut d = diag::error(&diag::PACKET_BOUNDS, here, format!("{text} is from before a helper moved the packet"));
+        if let Some(mover) = &self.f.lessons.mover {
+            d = d.also(mover.span, "this moves it");
+        }
+        self.report(d.help("read the packet's ends again, (ctx data) and (ctx data_end), and test them"));
+        // Said once, it need not be said of every further use.
+        self.f.flow.stale.retain(|s| *s != l);
+        self.f.flow.learn(&[super::Fact::Covers(l, u32::MAX)]);
         true
     }
 

@@ -503,10 +503,20 @@ impl Checker<'_> {
             let name = self.pointer_name(&v.e);
             let mut d =
                 diag::error(&diag::MAYBE_NULL, here, format!("{name} may be null here")).label("read through it");
+            let mut help = "bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)".to_string();
             if let ExprKind::Local(l) = v.e.kind {
-                d = d.also(self.f.locals[l.0 as usize].span, "it can be null from here on");
+                let local = &self.f.locals[l.0 as usize];
+                d = d.also(local.span, "it can be null from here on");
+                if !local.name.is_empty() {
+                    let n = &local.name;
+                    help = format!("bind it with (when-let (({n} …)) …), or leave before: (unless {n} (return …))");
+                }
             }
-            self.report(d.help("bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)"));
+            self.report(d.help(help));
+            // Said once, it need not be said of every further use.
+            if let Some(root) = self.root_of(&v.e) {
+                self.f.flow.learn(&[super::Fact::NonNull(root)]);
+            }
             return None;
         }
         if let Some(l) = self.root_of(&v.e)
@@ -564,6 +574,8 @@ impl Checker<'_> {
                             "test it first: (when (<= (+ {} {need}) data-end) …)",
                             self.f.locals[root.0 as usize].name
                         )));
+                        let said = u32::try_from(need).unwrap_or(u32::MAX);
+                        self.f.flow.learn(&[super::Fact::Covers(root, said)]);
                         return None;
                     }
                 } else if let Some(len) = len {

@@ -156,6 +156,10 @@ pub struct Lessons {
     pub types: FxHashMap<u32, Ty>,
     /// Bindings about which the head of a loop knows nothing.
     pub loop_forgets: FxHashMap<u32, FxHashSet<u32>>,
+    /// Bindings that a round of a loop leaves pointing into a packet that was moved.
+    pub loop_stale: FxHashMap<u32, FxHashSet<u32>>,
+    /// What moved the packet last.
+    pub mover: Option<crate::hir::At>,
     /// Types that blocks yield.
     pub blocks: FxHashMap<u32, Ty>,
 }
@@ -288,6 +292,13 @@ impl Checker<'_> {
             }
             _ => None,
         };
+        if let Some(object) = made_object(&init.e).filter(|_| !assigned) {
+            // The object has no name of its own; reports about its size give it the variable's.
+            let local = &mut self.f.locals[object.0 as usize];
+            if local.name.is_empty() {
+                (local.name, local.span) = (name.name().into(), form.span);
+            }
+        }
         let var = self.f.var(id);
         var.written = written.is_some();
         var.assigned = assigned;
@@ -395,6 +406,16 @@ fn inferred(ty: &Ty, assigned: bool) -> Ty {
             None => ty.clone(),
         },
         _ => ty.clone(),
+    }
+}
+
+/// The object on the stack whose address an expression is.
+fn made_object(e: &Expr) -> Option<LocalId> {
+    match &e.kind {
+        ExprKind::AddrOf(l) => Some(*l),
+        ExprKind::Seq(es) => made_object(es.last()?),
+        ExprKind::Cast(e) => made_object(e),
+        _ => None,
     }
 }
 

@@ -100,7 +100,7 @@ pub fn kernel_struct(
         return None;
     };
     let Some(id) = kernel::find(btf, name.name()) else {
-        diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(&items[1]), format!("the kernel has no struct `{name}`")));
+        diags.push(kernel::no_struct(btf, name.name(), &at(&items[1])));
         return None;
     };
     let kernel_name: Rc<str> = btf.ty(id).map_or(name.name(), |t| t.name).into();

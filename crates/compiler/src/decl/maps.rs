@@ -151,15 +151,32 @@ impl<'f> Written<'f> {
             } else if k.is("values") {
                 w.contents = Some(v);
             } else {
-                let mut d = diag::error(&diag::MALFORMED, &at(v), format!("defmap has no option `:{}`", k.name()));
-                if let Some(near) = nearest(k.name(), OPTIONS.into_iter()) {
-                    d = d.help(format!("did you mean `:{near}`?"));
-                }
-                diags.push(d);
+                diags.push(super::no_option("defmap", forms, v, k, &OPTIONS));
+                // What it was to say may be missing now.
+                unread = true;
             }
         }
         (!unread).then_some(w)
     }
+}
+
+/// How many bytes of a struct belong to no field.
+fn padding(s: &crate::hir::StructDef) -> u32 {
+    if s.union {
+        return 0;
+    }
+    let own = |t: &Ty| match t {
+        Ty::Struct(inner) => padding(inner),
+        _ => 0,
+    };
+    let mut covered = vec![false; s.size as usize];
+    for f in &s.fields {
+        // A bit-field covers the bytes it has a bit in.
+        let bytes = f.bits.map_or(f.ty.size(), |(at, n)| (u32::from(at) + u32::from(n)).div_ceil(8));
+        let (from, to) = (f.offset as usize, (f.offset + bytes) as usize);
+        covered.iter_mut().take(to).skip(from).for_each(|c| *c = true);
+    }
+    covered.iter().filter(|c| !**c).count() as u32 + s.fields.iter().map(|f| own(&f.ty)).sum::<u32>()
 }
 
 fn no_such_type(v: &Form) -> Diagnostic {
@@ -190,6 +207,18 @@ fn shape(
         return None;
     };
     let info = ty.info();
+    if let Some((Ty::Struct(s), f)) = &w.key
+        && padding(s) > 0
+    {
+        let n = padding(s);
+        let text = format!("the key `{}` has {n} byte{} that no field covers", s.name, if n == 1 { "" } else { "s" });
+        diags.push(
+            diag::warning(&diag::KEY_PADDING, &at(f), text)
+                .also(s.span, "defined here")
+                .note("they are part of the key; keys of other bytes there are other keys")
+                .help("name them, as (pad (array u8 n)), or take them out: (defstruct (name :packed) …)"),
+        );
+    }
     if !target.has(info.since) {
         let text = format!(
             "maps of type :{} came with kernel {}, and the target is {}",

@@ -72,6 +72,20 @@ pub(crate) fn name_of(diags: &mut Vec<Diagnostic>, form: &Form) -> Option<Symbol
     name
 }
 
+/// Reports an option that a declaration doesn't have, at its name (which stands before its value).
+pub(crate) fn no_option(what: &str, parts: &[Form], value: &Form, name: Symbol, known: &[&str]) -> Diagnostic {
+    let place =
+        parts.windows(2).find(|w| w[1].span == value.span && w[0].as_keyword() == Some(name)).map_or(value, |w| &w[0]);
+    let d = diag::error(&diag::MALFORMED, &at(place), format!("{what} has no option `:{}`", name.name()));
+    match crate::names::nearest(name.name(), known.iter().copied()) {
+        Some(near) => d.help(format!("did you mean `:{near}`?")),
+        None => {
+            let all: Vec<String> = known.iter().map(|k| format!(":{k}")).collect();
+            d.help(format!("it has {}", all.join(" ")))
+        }
+    }
+}
+
 /// The options `:key value …` of a form.
 pub(crate) fn options<'f>(diags: &mut Vec<Diagnostic>, forms: &'f [Form]) -> Vec<(Symbol, &'f Form)> {
     let mut out = Vec::new();

@@ -49,11 +49,7 @@ pub fn program(
         } else if k.is("sleepable") {
             sleepable = !v.is_nil();
         } else {
-            let mut d = diag::error(&diag::MALFORMED, &at(v), format!("defprog has no option `:{}`", k.name()));
-            if let Some(near) = nearest(k.name(), ["type", "section", "license", "sleepable"].into_iter()) {
-                d = d.help(format!("did you mean `:{near}`?"));
-            }
-            diags.push(d);
+            diags.push(super::no_option("defprog", opts, v, k, &["type", "section", "license", "sleepable"]));
         }
     }
     let typed = match ty {
@@ -138,6 +134,14 @@ pub fn program(
         diags.push(diag::error(&diag::PROGRAM_TYPE, &at(ty.unwrap_or(form)), text));
         return None;
     }
+    if let Some(attach) = attach_type.filter(|a| !target.has(a.info().since) && !optional_attach(&section_name)) {
+        let text =
+            format!("\"{section_name}\" came with kernel {}, and the target is {}", attach.info().since, target.kernel);
+        let place = section.as_ref().map(|(_, f)| *f).or(ty).unwrap_or(form);
+        let help = format!("compile for a later kernel: --target {}", attach.info().since);
+        diags.push(diag::error(&diag::PROGRAM_TYPE, &at(place), text).help(help));
+        return None;
+    }
     let mut skip = 3;
     // A documentation string before the body.
     if items.len() > 4 && items[3].as_str().is_some() {
@@ -161,6 +165,14 @@ pub fn program(
     env.programs.insert(name, Rc::new(decl));
     env.note(name, DeclKind::Program, form.span);
     Some(Declared { name, kind: DeclKind::Program, summary: format!("{name} · {}", section_name) })
+}
+
+/// Whether loaders leave the section's attach type out where the kernel doesn't know it, or the kernel doesn't look
+/// at it: programs under `tc/ingress` are attached in the old way, too.
+fn optional_attach(section: &str) -> bool {
+    section.starts_with("tc/")
+        || sections::parse_lenient(section)
+            .is_some_and(|s| s.def.flags.contains(sections::SectionFlags::ATTACH_OPTIONAL))
 }
 
 /// The declared tracepoint that a program's section names, else the one declared last.

@@ -17,7 +17,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
 ];
 
 code! {
-    /// The context of this type of program has no such field.
+    /// The context of this type of program has no such field, or not yet with the target's kernel.
     CONTEXT_FIELD, "E0401", "unknown context field",
     "(defprog p (:type :xdp)\n  (ctx ingress))",
     "(defprog p (:type :xdp)\n  (ctx ingress_ifindex))"
@@ -29,20 +29,23 @@ code! {
     "(defprog p (:type :xdp)\n  (ctx u32 12))"
 }
 code! {
-    /// The verifier doesn't let this field of the context be written.
+    /// The verifier doesn't let this field of the context be written, in this type of program or in any.
     CONTEXT_READ_ONLY, "E0403", "context field is read-only",
     "(defprog p (:type :xdp)\n  (setf (ctx ingress_ifindex) 1)\n  XDP_PASS)",
     "(defprog p (:type :tc)\n  (setf (ctx mark) 1)\n  0)"
 }
 code! {
-    /// The kernel doesn't offer this helper or kernel function to this type of program.
+    /// The kernel doesn't offer this helper or kernel function to this type of program. The note names types that have it.
     HELPER_PROGRAM, "E0404", "helper or kernel function not allowed in this type of program",
     "(defprog p (:type :kprobe)\n  (xdp-adjust-head 4))",
     "(defprog p (:type :xdp)\n  (xdp-adjust-head 4))"
 }
 code! {
     /// The helper or kernel function came with a later kernel than the target. `--target` says what kernel is meant.
-    HELPER_TARGET, "E0405", "helper or kernel function newer than the target", "", ""
+    HELPER_TARGET, "E0405", "helper or kernel function newer than the target",
+    "(defprog p (:type :xdp)\n  (if (= (ktime-get-boot-ns) 0) 1 2))",
+    "(defprog p (:type :xdp)\n  (if (= (ktime-get-ns) 0) 1 2))",
+    "--target 5.4"
 }
 code! {
     /// The kernel offers this helper only to programs under a licence compatible with the GPL.
@@ -57,13 +60,13 @@ code! {
     "(defprog p (:type :cgroup-skb)\n  1)"
 }
 code! {
-    /// The kernel takes the value but means nothing by it.
+    /// The kernel takes the value but means nothing by it; often it is a mistake for one of the named constants.
     RETURN_ODD, "W0408", "odd return value",
     "(defprog p (:type :xdp)\n  17)",
     "(defprog p (:type :xdp)\n  XDP_PASS)"
 }
 code! {
-    /// `:type` and `:section` name different types of program.
+    /// `:type` and `:section` name different types of program, or the section is none that libbpf knows.
     SECTION, "E0409", "type and section contradict each other",
     "(defprog p (:type :xdp :section \"kprobe/vfs_read\")\n  0)",
     "(defprog p (:type :kprobe :section \"kprobe/vfs_read\")\n  0)"

@@ -30,7 +30,7 @@ code! {
     "(defsubprog f ((x u64)) u64 (if (= x 0) 0 1))\n(defprog p (:type :xdp)\n  (f 3))"
 }
 code! {
-    /// `return-from` names no block around it.
+    /// `return-from` names no block around it. A program's or subprogram's own name works, too; `return` needs none.
     BAD_EXIT, "E0505", "no such block",
     "(defprog p (:type :xdp)\n  (block a (return-from b 1)))",
     "(defprog p (:type :xdp)\n  (block a (return-from a 1)))"

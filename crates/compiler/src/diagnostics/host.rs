@@ -62,16 +62,16 @@ code! {
 code! {
     /// A macro's expansion is a call of the macro again, with nothing that would end it.
     HOST_EXPANSION, "E0056", "macro expands without end in the host",
-    "",
-    ""
+    "(defmacro again (x) `(again (+ ,x 1)))\n(defconstant +a+ (again 1))",
+    "(defmacro once (x) `(+ ,x 1))\n(defconstant +a+ (once 1))"
 }
 
 code! {
     /// The form needs files, a clock or a running session, and this command gives none to the files that it
     /// only looks at.
     HOST_NEEDS, "E0057", "not available here",
-    "",
-    ""
+    "(defmacro now () (get-universal-time))\n(defprog p (:type :xdp)\n  (if (= (now) 0) 1 2))",
+    "(defprog p (:type :xdp)\n  (if (= (ktime-get-ns) 0) 1 2))"
 }
 
 code! {

@@ -3,7 +3,7 @@
 use super::{CodeDoc, code};
 
 pub(super) static ALL: &[&CodeDoc] =
-    &[&MAP_RULE, &KEY_VALUE, &INDEX_RANGE, &MAP_OPERATION, &ATOMIC_SIZE, &INDEX_UNBOUNDED, &MAP_TOO_NEW];
+    &[&MAP_RULE, &KEY_VALUE, &INDEX_RANGE, &MAP_OPERATION, &ATOMIC_SIZE, &INDEX_UNBOUNDED, &MAP_TOO_NEW, &KEY_PADDING];
 
 code! {
     /// The map's declaration breaks a rule of its type: the size of keys or values, the number of
@@ -20,19 +20,19 @@ code! {
     "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (getmap m (cast u32 (ktime-get-ns))))"
 }
 code! {
-    /// A constant index lies outside of the array.
+    /// A constant index lies outside of the array. The first element has the index 0, the last one less than the length.
     INDEX_RANGE, "E0203", "index out of range",
     "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (getmap m 4))",
     "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (getmap m 3))"
 }
 code! {
-    /// This type of map has no such operation.
+    /// This type of map has no such operation, or programs may not do it: a ring buffer has no keys, say.
     MAP_OPERATION, "E0204", "operation not possible on this map",
     "(defmap m :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (getmap m 1))",
     "(defmap m :type :hash :key u32 :value u64 :max-entries 4096)\n(defprog p (:type :xdp)\n  (getmap m 1))"
 }
 code! {
-    /// eBPF has atomic operations on 4 and 8 bytes only.
+    /// eBPF has atomic operations on 4 and 8 bytes only, and counting in a map is atomic.
     ATOMIC_SIZE, "E0205", "no atomic operation of this size",
     "(defmap m :type :hash :key u32 :value u16 :max-entries 8)\n(defprog p (:type :xdp)\n  (incf (getmap m 1))\n  1)",
     "(defmap m :type :hash :key u32 :value u32 :max-entries 8)\n(defprog p (:type :xdp)\n  (incf (getmap m 1))\n  1)"
@@ -44,8 +44,16 @@ code! {
     "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (logand (get-prandom-u32) 3))))"
 }
 code! {
-    /// The map type came with a later kernel than the target.
+    /// The map type came with a later kernel than the target. `--target` says what kernel is meant.
     MAP_TOO_NEW, "E0207", "map type newer than the target",
-    "(defmap m :type :arena :max-entries 1 :map-flags 1024)",
-    "(defmap m :type :array :key u32 :value u64 :max-entries 1)"
+    "(defmap m :type :ringbuf :max-entries 4096)",
+    "(defmap m :type :perf-event-array :max-entries 0)",
+    "--target 5.4"
+}
+code! {
+    /// The key's struct has bytes between or behind its fields that no field covers. They are part of the key:
+    /// whoever makes a key in another way than `make-S`, as user space does, must clear them, or finds nothing.
+    KEY_PADDING, "W0208", "padding in a map's key",
+    "(defstruct flow (addr u32) (port u16))\n(defmap m :type :hash :key flow :value u64 :max-entries 8)",
+    "(defstruct flow (addr u32) (port u16) (pad u16))\n(defmap m :type :hash :key flow :value u64 :max-entries 8)"
 }

@@ -6,6 +6,7 @@ use whistler_diag::{Code, Diagnostic};
 use crate::hir::At;
 
 mod contract;
+mod explain;
 mod flow;
 mod host;
 mod maps;
@@ -18,6 +19,7 @@ mod syntax;
 mod tests;
 
 pub use contract::*;
+pub use explain::{explain, list, manual};
 pub use flow::*;
 pub use maps::*;
 pub use names::*;
@@ -33,15 +35,20 @@ pub struct CodeDoc {
     pub title: &'static str,
     /// What it means and why it is one.
     pub text: &'static str,
-    /// A file that gets it; empty where it takes more than a file.
+    /// A file that gets it and nothing else; empty where it takes more than a file ([`WITHOUT_EXAMPLE`]).
     pub wrong: &'static str,
     /// The same, mended.
     pub right: &'static str,
+    /// Flags of `check` that the example needs.
+    pub flags: &'static str,
 }
 
 /// Declares a code with its documentation.
 macro_rules! code {
-    ($(#[doc = $text:literal])+ $name:ident, $code:literal, $title:literal, $wrong:literal, $right:literal) => {
+    (
+        $(#[doc = $text:literal])+
+        $name:ident, $code:literal, $title:literal, $wrong:literal, $right:literal $(, $flags:literal)?
+    ) => {
         $(#[doc = $text])+
         pub static $name: crate::diagnostics::CodeDoc = crate::diagnostics::CodeDoc {
             code: whistler_diag::Code($code),
@@ -49,6 +56,7 @@ macro_rules! code {
             text: concat!($($text, "\n"),+),
             wrong: $wrong,
             right: $right,
+            flags: concat!($($flags)?),
         };
     };
 }
@@ -56,29 +64,8 @@ pub(crate) use code;
 
 /// All codes, in order of families.
 pub fn codes() -> impl Iterator<Item = &'static CodeDoc> {
-    let own = [names::ALL, numbers::ALL, maps::ALL, pointers::ALL, contract::ALL, flow::ALL];
-    own.into_iter().chain([syntax::ALL, host::ALL, size::ALL]).flatten().copied()
-}
-
-/// The page on a code such as `E0301`, as text; `None` for a code that isn't the compiler's.
-pub fn explain(code: &str) -> Option<String> {
-    let doc = codes().find(|d| d.code.0.eq_ignore_ascii_case(code))?;
-    let mut page = format!("{}: {}\n\n", doc.code, doc.title);
-    for line in doc.text.lines() {
-        page.push_str(line.trim_start());
-        page.push('\n');
-    }
-    for (head, example) in [("Wrong", doc.wrong), ("Mended", doc.right)] {
-        if !example.is_empty() {
-            page.push_str(&format!("\n{head}:\n\n"));
-            for line in example.lines() {
-                page.push_str("    ");
-                page.push_str(line);
-                page.push('\n');
-            }
-        }
-    }
-    Some(page)
+    let own = [names::ALL, syntax::ALL, host::ALL, numbers::ALL, maps::ALL, pointers::ALL];
+    own.into_iter().chain([contract::ALL, flow::ALL, size::ALL]).flatten().copied()
 }
 
 /// An error of that code at a place of the program.

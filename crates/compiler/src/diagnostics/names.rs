@@ -16,6 +16,9 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &TOO_DEEP,
     &NOT_HERE,
     &SKIPPED,
+    &UNUSED_DECLARATION,
+    &UNREACHABLE,
+    &RESULT_IGNORED,
 ];
 
 code! {
@@ -39,7 +42,7 @@ code! {
     "(defprog p (:type :xdp)\n  (* 1 2))"
 }
 code! {
-    /// The form isn't of the shape that its operator takes.
+    /// The form isn't of the shape that its operator takes: a part is missing, or stands where another belongs.
     MALFORMED, "E0004", "malformed form",
     "(defprog p (:type :xdp)\n  (let x 1))",
     "(defprog p (:type :xdp)\n  (let ((x 1)) x))"
@@ -57,7 +60,7 @@ code! {
     "(defprog p (:type :xdp)\n  (let ((x 0)) (setf x 3) x))"
 }
 code! {
-    /// A macro failed or expands without end.
+    /// A macro failed, or its expansion is a call of itself again and again without an end.
     EXPANSION, "E0007", "macro expansion failed",
     "(defmacro again () '(again))\n(defprog p (:type :xdp)\n  (again))",
     "(defmacro once () '(+ 1 2))\n(defprog p (:type :xdp)\n  (once))"
@@ -82,7 +85,7 @@ code! {
     "(defprog p (:type :xdp)\n  (let ((x 1)) (+ x 1)))"
 }
 code! {
-    /// Forms are nested more deeply than the compiler follows.
+    /// Forms are nested more deeply than the compiler follows. A subprogram, or a variable for a part, takes levels away.
     TOO_DEEP, "E0011", "nested too deeply", "", ""
 }
 code! {
@@ -94,6 +97,29 @@ code! {
 }
 code! {
     /// A form of the host needs files, time or the kernel, and nothing of that is there while a file
-    /// is only checked or compiled. It is left out.
-    SKIPPED, "N0013", "host form skipped", "", ""
+    /// is only checked or compiled. It is left out. In a running session, or with `whistler run`, it has its place.
+    SKIPPED, "N0013", "host form skipped",
+    "(sleep 1)",
+    "(defun later () (sleep 1))"
+}
+code! {
+    /// Nothing in the file uses what is declared here: a map or global that no program and no form of the host
+    /// mentions, a subprogram that is never called. A name that starts with `_` says that this is meant.
+    UNUSED_DECLARATION, "W0014", "declared and never used",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :xdp)\n  XDP_PASS)",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :xdp)\n  (incf (getmap m 0))\n  XDP_PASS)"
+}
+code! {
+    /// Control never gets to this form: the one before it leaves the program, the block or the loop, or a clause
+    /// before it is always taken.
+    UNREACHABLE, "W0015", "never reached",
+    "(defprog p (:type :xdp)\n  (return XDP_DROP)\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (when (= (ctx rx_queue_index) 0)\n    (return XDP_DROP))\n  XDP_PASS)"
+}
+code! {
+    /// The call can fail, or its result is what the program should return, and the result is not used.
+    /// Where it doesn't matter, bind it to a name that starts with `_`.
+    RESULT_IGNORED, "W0016", "result ignored",
+    "(defprog p (:type :xdp)\n  (redirect 3 0)\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (redirect 3 0))"
 }

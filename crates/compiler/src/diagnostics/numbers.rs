@@ -26,10 +26,10 @@ code! {
     "(defprog p (:type :xdp)\n  (<< (ktime-get-ns) 63))"
 }
 code! {
-    /// A constant has more bits than the place it is written to.
+    /// A constant has more bits than the place it is written to; what doesn't fit is cut off.
     CONSTANT_CUT, "W0104", "constant is cut",
-    "(defprog p (:type :xdp)\n  (let ((x u8 300)) x))",
-    "(defprog p (:type :xdp)\n  (let ((x u16 300)) x))"
+    "(defprog p (:type :kprobe)\n  (let ((x u8 300)) x))",
+    "(defprog p (:type :kprobe)\n  (let ((x u16 300)) x))"
 }
 code! {
     /// An unsigned number is compared with a negative constant: the answer never depends on the number.

@@ -2,8 +2,16 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] =
-    &[&MAYBE_NULL, &PACKET_BOUNDS, &NOT_A_POINTER, &READ_ONLY, &KERNEL_ADDRESS, &OBJECT_BOUNDS, &NO_TYPES];
+pub(super) static ALL: &[&CodeDoc] = &[
+    &MAYBE_NULL,
+    &PACKET_BOUNDS,
+    &NOT_A_POINTER,
+    &READ_ONLY,
+    &KERNEL_ADDRESS,
+    &OBJECT_BOUNDS,
+    &NO_TYPES,
+    &ADDRESS_LEAK,
+];
 
 code! {
     /// The pointer may be null here: a lookup can miss, a reservation can fail. Test it first; the test
@@ -46,5 +54,16 @@ code! {
 }
 code! {
     /// The kernel's own types are needed and can't be had: no BTF, or the tracepoint's format can't be read.
-    NO_TYPES, "E0307", "the kernel's types are not available", "", ""
+    NO_TYPES, "E0307", "the kernel's types are not available",
+    "(import-kernel-struct task_struct pid)",
+    "(defstruct task (pid u32))"
+}
+code! {
+    /// An address of the kernel is stored where user space can read it, returned, or compared with something
+    /// else than null. The kernel refuses that in programs loaded without CAP_PERFMON; `--unprivileged` says that
+    /// these will be.
+    ADDRESS_LEAK, "E0308", "kernel address leaked",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 2)\n(defprog p (:type :cgroup-skb)\n  (when-let ((v (map-lookup m 0)))\n    (store u64 v 0 (cast u64 v)))\n  1)",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 2)\n(defprog p (:type :cgroup-skb)\n  (when-let ((v (map-lookup m 0)))\n    (store u64 v 0 (+ 1 (load u64 v 0))))\n  1)",
+    "--unprivileged"
 }

@@ -9,8 +9,8 @@ code! {
     /// made by make- and values that don't fit into registers. Large structs can lie in a per-CPU array map
     /// with one entry instead.
     STACK_SIZE, "E0701", "program needs too much stack",
-    "",
-    ""
+    "(defstruct page (bytes (array u8 600)))\n(defprog p (:type :xdp)\n  (let ((page (make-page)))\n    (setf (page-bytes page 0) 1)\n    (page-bytes page 599)))",
+    "(defstruct page (bytes (array u8 600)))\n(defmap pages :type :percpu-array :key u32 :value page :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((page (map-lookup pages 0)))\n    (setf (page-bytes page 0) 1)\n    (page-bytes page 599)))"
 }
 
 code! {
@@ -25,8 +25,9 @@ code! {
     /// What the program does takes instructions that the target's kernel or instruction set doesn't have.
     /// A newer one is chosen by --target.
     TARGET_NEEDED, "E0703", "target too old for this",
-    "",
-    ""
+    "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 0)))\n    (atomic-xchg v 0 5))\n  0)",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :kprobe)\n  (incf (getmap m 0) 5)\n  0)",
+    "--target 5.4"
 }
 
 code! {

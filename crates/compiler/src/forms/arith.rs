@@ -353,7 +353,12 @@ fn count(c: &mut Checker<'_>, n: &Val, lo: i128) -> Result<Option<i64>, ()> {
     match n.e.as_const().map(i128::from) {
         Some(k) if (lo..64).contains(&k) => Ok(Some(k as i64)),
         Some(k) => {
-            c.report(diag::error(&diag::SHIFT_COUNT, n.at(), format!("a shift by {k} of 64 bits")));
+            let d = diag::error(&diag::SHIFT_COUNT, n.at(), format!("a shift by {k} of 64 bits"));
+            c.report(if k < 0 {
+                d.help("shift the other way, by a count from 0 to 63; `ash` takes counts of either sign")
+            } else {
+                d.help("a count is from 0 to 63; all bits shifted out is 0")
+            });
             Err(())
         }
         None => Ok(None),

@@ -185,7 +185,12 @@ fn finish(c: &mut Checker<'_>, parts: Vec<Expr>, v: Val, never: bool) -> Val {
 fn pairs(c: &mut Checker<'_>, call: &Call<'_>) -> bool {
     let even = call.args.len().is_multiple_of(2);
     if !even {
-        c.malformed(call.form, format!("`{}` takes places and values in pairs", call.name));
+        let text = format!("`{}` takes places and values in pairs", call.name);
+        let mut d = diag::error(&diag::MALFORMED, &call.at(), text);
+        if let Some(last) = call.args.last() {
+            d = d.also(last.span, "this has no partner");
+        }
+        c.report(d.help(format!("written as ({} place value place value …)", call.name)));
     }
     even
 }

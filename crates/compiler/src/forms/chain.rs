@@ -42,7 +42,7 @@ pub(super) fn kernel_type(c: &mut Checker<'_>, name: &str, here: &At) -> Option<
     };
     let found = kernel::find(btf, name);
     if found.is_none() {
-        c.report(diag::error(&diag::UNKNOWN_TYPE, here, format!("the kernel has no struct `{name}`")));
+        c.report(kernel::no_struct(btf, name, here));
     }
     found
 }
@@ -294,7 +294,7 @@ pub(super) fn field_value(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field:
     let Ty::Array(elem, n) = &*t else { return c.malformed(index, "this field is no array") };
     let Some(i) = c.const_value(index, "an index into a kernel array") else { return Val::error(call.at()) };
     if !(0..i128::from(*n)).contains(&i) {
-        return c.fail(diag::error(&diag::INDEX_RANGE, &at(index), format!("index {i} of an array of {n}")));
+        return c.fail(super::memory::outside(i, *n, &at(index)));
     }
     let address = Val::of(c.fit(v, &Ty::U64, Fit::Bits));
     let address = crate::check::bin(BinOp::Add, address.e, i as i64 * i64::from(elem.size()), &call.at());

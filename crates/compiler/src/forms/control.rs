@@ -204,6 +204,9 @@ fn clauses(c: &mut Checker<'_>, form: &Form, rest: &[Form], want: Want) -> Val {
     };
     let always = test.as_symbol().is_some_and(|s| s.is("t") || s.is("otherwise"));
     if always && c.binding(test.as_symbol().unwrap_or(Symbol::T)).is_none() {
+        if let Some(next) = rest.first() {
+            c.unreachable(next, clause);
+        }
         return if body.is_empty() { Val::literal(1, at(clause)) } else { c.body(body, want, at(clause)) };
     }
     if body.is_empty() {
@@ -468,6 +471,9 @@ fn case_clauses(c: &mut Checker<'_>, call: &Call<'_>, key: &Val, rest: &[Form]) 
         return c.malformed(clause, "a clause of case is written (constant form…) or ((constant…) form…)");
     };
     if keys.as_symbol().is_some_and(|s| s.is("t") || s.is("otherwise")) {
+        if let Some(next) = rest.first() {
+            c.unreachable(next, clause);
+        }
         return c.body(body, call.want, at(clause));
     }
     let list = match keys.as_list() {
@@ -603,6 +609,7 @@ fn max_option<'f>(c: &mut Checker<'_>, forms: &'f [Form]) -> (Option<u64>, &'f [
 /// Checks a loop's inside: what a round may change is not known at its head.
 pub(super) fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> (Expr, Expr)) -> (Expr, Expr, Flow) {
     let number = c.f.loops;
+    let known = c.f.vars.len();
     c.f.loops += 1;
     if let Some(lost) = c.f.lessons.loop_forgets.get(&number) {
         let locals: Vec<_> = (0..c.f.vars.len() as u32)
@@ -613,9 +620,21 @@ pub(super) fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> 
             c.f.flow.forget(l);
         }
     }
+    if let Some(stale) = c.f.lessons.loop_stale.get(&number) {
+        let locals = (0..c.f.vars.len() as u32).map(crate::hir::LocalId);
+        let stale: Vec<_> = locals.filter(|l| stale.contains(&c.f.vars[l.0 as usize].ordinal)).collect();
+        c.f.flow.stale.extend(stale);
+    }
     let entry = c.f.flow.clone();
     let (test, body) = body(c);
     if body.ty != Ty::Never {
+        let stale: Vec<_> = c.f.flow.stale.iter().copied().filter(|l| !entry.stale.contains(l)).collect();
+        for l in stale.into_iter().filter(|l| (l.0 as usize) < known) {
+            let ordinal = c.f.vars[l.0 as usize].ordinal;
+            if ordinal != u32::MAX && c.f.lessons.loop_stale.entry(number).or_default().insert(ordinal) {
+                c.f.again = true;
+            }
+        }
         let lost: Vec<_> = entry.lost_in(&c.f.flow).collect();
         for l in lost {
             let ordinal = c.f.vars[l.0 as usize].ordinal;
@@ -635,7 +654,10 @@ fn dotimes(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let Some([var, count, options @ ..]) = call.args[0].as_list() else {
         return c.malformed(&call.args[0], "dotimes is written (dotimes (i count) form…)");
     };
-    let Some(name) = var.as_symbol() else { return c.malformed(var, "the counter is a symbol") };
+    let Some(name) = var.as_symbol() else {
+        let d = diag::error(&diag::MALFORMED, &at(var), "the counter of dotimes is a name, and comes first");
+        return c.fail(d.help("written as (dotimes (i 10) form…)"));
+    };
     let n = c.value(count);
     let n = c.number(n, "the count of dotimes");
     let (max, rest) = max_option(c, options);

@@ -139,12 +139,20 @@ fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
     if !f.read.contains(prog) {
         return unknown(c, prog, name, &at(&call.args[0]));
     }
+    let attach = attach_type(c);
+    if !f.reads(prog, attach, f.elem_size(), 0) {
+        let kinds: Vec<String> = f.only.iter().filter_map(|a| section_of(prog, *a)).collect();
+        let text = format!("`{}` of {} can't be read by programs attached in this way", f.name, known_as(prog));
+        let d = diag::error(&diag::CONTEXT_FIELD, &at(&call.args[0]), text);
+        c.report(d.note(format!("those that can: {}", kinds.join(" "))));
+        return None;
+    }
     if !c.target.has(f.since) {
         let text = format!("field `{}` came with kernel {}, and the target is {}", f.name, f.since, c.target.kernel);
         c.report(diag::error(&diag::CONTEXT_FIELD, &at(&call.args[0]), text));
         return None;
     }
-    let read_only = (!f.write.contains(prog))
+    let read_only = (!f.writes(prog, attach, f.elem_size(), 0))
         .then(|| format!("`{}` of the context can only be read in this type of program", f.name));
     let ptr = ctx(c, call.at());
     let mut off = f.offset as i32;
@@ -157,7 +165,7 @@ fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
         };
         let i = c.const_value(index, "an index into the context")?;
         if !(0..i128::from(n)).contains(&i) {
-            c.report(diag::error(&diag::INDEX_RANGE, &at(index), format!("index {i} of an array of {n}")));
+            c.report(super::memory::outside(i, n, &at(index)));
             return None;
         }
         off += i as i32 * elem.size() as i32;
@@ -167,6 +175,23 @@ fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
         return None;
     }
     Some(Place::Memory(raw(ptr, off, ty, read_only, call.at())))
+}
+
+/// How the program under check is attached; not known in a subprogram.
+fn attach_type(c: &Checker<'_>) -> Option<whistler_isa::AttachType> {
+    c.f.program.as_ref()?.attach_type
+}
+
+/// The section of programs attached so.
+fn section_of(prog: ProgType, attach: whistler_isa::AttachType) -> Option<String> {
+    whistler_isa::sections::name_for(prog, Some(attach), false, None).map(|s| format!("\"{s}\""))
+}
+
+fn known_as(prog: ProgType) -> &'static str {
+    match prog.info().ctx {
+        ContextKind::Struct(s) => s,
+        _ => "the context",
+    }
 }
 
 fn raw(ptr: Expr, off: i32, ty: Ty, read_only: Option<String>, at: At) -> MemPlace {
@@ -181,10 +206,7 @@ fn field_of(c: &Checker<'_>, form: &Form) -> Option<&'static Field> {
 
 fn unknown(c: &mut Checker<'_>, prog: ProgType, name: Symbol, here: &At) -> Option<Place> {
     let ctx = table::of(prog);
-    let what = match prog.info().ctx {
-        ContextKind::Struct(s) => s,
-        _ => "the context",
-    };
+    let what = known_as(prog);
     let known = ctx.into_iter().flat_map(|x| x.fields.iter()).filter(|f| f.read.contains(prog)).map(|f| f.name);
     let mut d = diag::error(
         &diag::CONTEXT_FIELD,
@@ -214,23 +236,38 @@ fn ctx_raw(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
     let ptr = ctx(c, call.at());
     let mut ty = ty;
     let mut read_only = None;
-    if let Some(known) = prog.and_then(table::of) {
-        let f = u32::try_from(off).ok().and_then(|o| known.field_at(o));
-        let Some(f) = f else {
-            let text = format!("{} has nothing to read at offset {off}", known.name);
+    if let (Some(prog), Some(known)) = (prog, prog.and_then(table::of)) {
+        let attach = attach_type(c);
+        let (offset, size) = (u32::try_from(off).unwrap_or(u32::MAX), ty.size());
+        let Some(first) = known.fields_at(offset).find(|f| f.read.contains(prog)) else {
+            let text = format!(
+                "{} has nothing at offset {off} that programs of type :{} can read",
+                known.name,
+                prog.keyword()
+            );
             c.report(diag::error(&diag::CONTEXT_FIELD, &at(&call.args[1]), text));
             return None;
         };
-        if ty.size() > f.elem_size() {
-            let text = format!("`{}` is {} bytes wide, and this reads {}", f.name, f.elem_size(), ty.size());
-            c.report(diag::error(&diag::CONTEXT_WIDTH, &call.at(), text).help(format!("read it as (ctx {})", f.name)));
+        let Some(f) = known.fields_at(offset).find(|f| f.reads(prog, attach, size, offset - f.offset)) else {
+            let elem = first.elem_size();
+            let text = format!(
+                "`{}` is {elem} bytes wide at offset {}, and can't be read as {size} at {off}",
+                first.name, first.offset
+            );
+            c.report(
+                diag::error(&diag::CONTEXT_WIDTH, &call.at(), text).help(format!("read it as (ctx {})", first.name)),
+            );
             return None;
-        }
+        };
         if f.is_pointer() {
             ty = field_type(f);
         }
-        if prog.is_some_and(|p| !f.write.contains(p)) {
-            read_only = Some(format!("`{}` of the context can only be read in this type of program", f.name));
+        if !known.fields_at(offset).any(|f| f.writes(prog, attach, size, offset - f.offset)) {
+            read_only = Some(if f.writes(prog, attach, f.elem_size(), 0) {
+                format!("`{}` of the context can only be written whole: (setf (ctx {}) …)", f.name, f.name)
+            } else {
+                format!("`{}` of the context can only be read in this type of program", f.name)
+            });
         }
     }
     Some(Place::Memory(raw(ptr, off, ty, read_only, call.at())))

@@ -339,7 +339,8 @@ fn key_of(c: &mut Checker<'_>, form: &Form, def: &MapDef, given: Given) -> Optio
         && (k < 0 || k >= i128::from(def.max_entries))
     {
         let text = format!("index {k} of `{}`, which has {} entries", def.name, def.max_entries);
-        c.report(diag::error(&diag::INDEX_RANGE, &at(form), text).also(def.span, "declared here"));
+        let d = diag::error(&diag::INDEX_RANGE, &at(form), text).also(def.span, "declared here");
+        c.report(d.help(format!("its entries are 0 to {}", i128::from(def.max_entries) - 1)));
         return None;
     }
     bytes_of(c, v, def.key_size, def.key.as_ref(), "key", def)

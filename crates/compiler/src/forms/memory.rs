@@ -164,7 +164,7 @@ pub(super) fn element(
     if let Some(k) = i.as_lit() {
         if k < 0 || len.is_some_and(|n| k >= i128::from(n)) {
             let n = len.unwrap_or(0);
-            c.report(diag::error(&diag::INDEX_RANGE, &at(index), format!("index {k} of an array of {n}")));
+            c.report(outside(k, n, &at(index)));
             return None;
         }
         m.off = off.checked_add(i32::try_from(k * i128::from(size)).ok()?)?;
@@ -442,4 +442,13 @@ pub(super) fn probe_read(c: &mut Checker<'_>, helper: &str, ty: Ty, address: Val
     let Some(read) = read else { return Val::error(here) };
     let v = Val::new(ExprKind::Local(id), ty, here);
     c.seq(vec![zero, read], v)
+}
+
+/// The report on a constant index that an array doesn't have.
+pub(super) fn outside(index: i128, len: u32, here: &At) -> whistler_diag::Diagnostic {
+    let d = diag::error(&diag::INDEX_RANGE, here, format!("index {index} of an array of {len}"));
+    match len.checked_sub(1) {
+        Some(last) => d.help(format!("its elements are 0 to {last}")),
+        None => d.help("it has no elements"),
+    }
 }

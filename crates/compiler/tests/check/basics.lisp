@@ -32,7 +32,7 @@
   (let ((v (map-lookup m 1)))
     (load u64 v)))
 ;> error E0301 4:5 "(load u64 v)": `v` may be null here
-;>   help: bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)
+;>   help: bind it with (when-let ((v …)) …), or leave before: (unless v (return …))
 
 ;; # lookup, tested, through an alias and an early return
 ;; hir

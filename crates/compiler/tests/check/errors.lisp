@@ -7,9 +7,11 @@
   (ktime-get-ns 1)
   99)
 ;> error E0001 3:4 "foo": there is no operator `foo` in programs
+;>   help: what a program calls is a kernel form, a helper, an accessor, a `defsubprog` or a macro
 ;> error E0301 4:3 "(load u64 (map-lookup m 1))": this pointer may be null here
 ;>   help: bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)
 ;> error E0001 5:13 "bar": there is no operator `bar` in programs
+;>   help: what a program calls is a kernel form, a helper, an accessor, a `defsubprog` or a macro
 ;> error E0002 6:3 "(ktime-get-ns 1)": `ktime-get-ns` takes 0 arguments, not 1
 ;>   help: written as (ktime-get-ns)
 ;> warning W0408 7:3 "99": a program of type :xdp usually returns 0 to 4, not 99
@@ -64,7 +66,9 @@
   (getmap m 4)
   (when-let ((v (map-lookup m 0))) (s-a v 4)))
 ;> error E0203 4:13 "4": index 4 of `m`, which has 4 entries
+;>   help: its entries are 0 to 3
 ;> error E0203 5:43 "4": index 4 of an array of 4
+;>   help: its elements are 0 to 3
 
 ;; # an index that was tested is bounded
 (defstruct s (a (array u8 4)))
@@ -84,7 +88,7 @@
         (setf v (map-lookup m i))))
     s))
 ;> error E0301 6:17 "(load u64 v)": `v` may be null here
-;>   help: bind it with `when-let` or `if-let`, or test it first: (when-let ((p …)) …)
+;>   help: bind it with (when-let ((v …)) …), or leave before: (unless v (return …))
 
 ;; # a variable that holds a test
 (defmap m :type :hash :key u32 :value u64 :max-entries 8)
@@ -161,15 +165,16 @@
 ;> error E0201 4:1 "(defmap m :type)": the map `m` needs a :type
 ;> error E0004 5:1 "(defstruct)": a name is missing here
 ;> error E0004 6:14 "x": a field is written (name TYPE)
-;> error E0002 7:25 "(let)": `let` takes at least 1 arguments, not 0
+;> error E0002 7:25 "(let)": `let` takes at least 1 argument, not 0
 ;>   help: written as (let ((v [TYPE] init)…) body…)
 ;> error E0004 7:38 "(setf x)": `setf` takes places and values in pairs
+;>   help: written as (setf place value place value …)
 ;> error E0004 7:47 "(1 2)": the first element of a call must be a name
 ;> error E0004 7:59 "5": a clause of cond is written (test form…)
 ;> error E0004 7:71 "5": dotimes is written (dotimes (i count) form…)
 ;> error E0003 7:80 "2": what `2` is asked of has no known struct
 ;>   help: name it: (-> (cast (ptr task_struct) x) …)
-;> error E0002 7:83 "(case)": `case` takes at least 1 arguments, not 0
+;> error E0002 7:83 "(case)": `case` takes at least 1 argument, not 0
 ;>   help: written as (case key (constant form…)… (t form…))
 ;> error E0004 7:90 "#(1 2)": this is no expression of a program
 ;> error E0004 7:97 "(a . b)": this is no expression of a program
@@ -202,7 +207,7 @@
 (defprog b (:type :xdp) (let ((x (map-lookup m 0))) (or x 1)))
 (defprog c (:type :xdp) (let ((x (map-lookup m 0))) (if x 1 x)))
 (defprog d (:type :xdp) (let ((x (map-lookup m 0))) (if (= (cast u64 x) 0) 1 2)))
-;> error E0003 2:71 "x": logand takes numbers, and this is a pointer to u64
+;> error E0003 2:71 "x": `logand` takes numbers, and this is a pointer to u64
 ;> error E0003 3:57 "x": this branch yields a pointer to u64, and the other a u64
 ;>   help: let both yield a number, or both a pointer (or 0, which is null)
 ;> error E0003 4:61 "x": this branch yields a pointer to u64, and the other a u64
@@ -260,9 +265,13 @@
     (setf d (ctx data) e (ctx data_end))
     (when (<= (+ d 1) e) (return (load u8 d 0))))
   2)
+;> warning W0016 3:5 "(xdp-adjust-head (ctx-ptr) -4)": `xdp-adjust-head` can fail, and nobody looks at its result
+;>   help: test it: (when (/= (…) 0) (return …)); if it doesn't matter: (let ((_ (…))) …)
 ;> error E0302 4:11 "(<= (+ d 1) e)": `d` is from before a helper moved the packet
 ;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
-;> error E0302 4:34 "(load u8 d 0)": `d` is from before a helper moved the packet
-;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
+;> warning W0016 8:29 "(xdp-adjust-head (ctx-ptr) -4)": `xdp-adjust-head` can fail, and nobody looks at its result
+;>   help: test it: (when (/= (…) 0) (return …)); if it doesn't matter: (let ((_ (…))) …)
 ;> error E0302 9:13 "(load u8 d 0)": `d` is from before a helper moved the packet
 ;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
+;> warning W0016 13:5 "(xdp-adjust-head (ctx-ptr) -4)": `xdp-adjust-head` can fail, and nobody looks at its result
+;>   help: test it: (when (/= (…) 0) (return …)); if it doesn't matter: (let ((_ (…))) …)

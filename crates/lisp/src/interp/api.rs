@@ -213,7 +213,8 @@ impl Interp {
     }
 
     pub(crate) fn unbound_variable(&self, s: Symbol) -> LispError {
-        let e = LispError::new("unbound-variable", UNBOUND_VARIABLE, format!("the variable `{s}` has no value"));
+        let e =
+            LispError::new("unbound-variable", UNBOUND_VARIABLE, format!("the variable `{s}` has no value")).about(s);
         let names = self.all_names();
         let near = crate::nearest::nearest(
             s.name(),

@@ -13,3 +13,4 @@ mod maps;
 mod net;
 mod rings;
 mod support;
+mod tables;

@@ -1,0 +1,10 @@
+;; codes: W0208
+(defstruct flow (src u32) (dst u32) (port u16) (proto u8))
+(defstruct total (bytes u64) (last u8))
+(defmap flows :type :hash :key flow :value total :max-entries 64)
+(defprog main (:type :xdp)
+  (let ((f (make-flow)))
+    (setf (flow-port f) 80)
+    (when-let ((sum (map-lookup flows f)))
+      (incf (total-bytes sum))))
+  XDP_PASS)

@@ -1,0 +1,10 @@
+;; codes: W0016 W0016 W0016
+(defmap flows :type :hash :key u32 :value u64 :max-entries 64)
+(defmap recent :type :lru-hash :key u32 :value u64 :max-entries 64)
+(defprog main (:type :xdp)
+  (map-update flows 1 2 BPF_ANY)
+  (map-update recent 1 2 BPF_ANY)
+  (let ((_ (map-update flows 2 3 BPF_ANY))) 0)
+  (xdp-adjust-head 4)
+  (redirect 3 0)
+  XDP_PASS)

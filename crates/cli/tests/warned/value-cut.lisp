@@ -1,0 +1,10 @@
+;; codes: W0104 W0104 W0106
+(defstruct event (kind u8) (port u16))
+(defprog main (:type :xdp)
+  (let ((e (make-event))
+        (kind u8 256)
+        (now (ktime-get-ns)))
+    (setf (event-kind e) kind)
+    (setf (event-port e) 70000)
+    (setf now (if (> now 5) now -1))
+    (if (= (event-port e) (event-kind e) now) XDP_DROP XDP_PASS)))

@@ -1,0 +1,4 @@
+;; class: variable-index
+(defparam key (array u32 4) #(1 2 3 4))
+(defprog main (:type :xdp)
+  (if (= (aref key (ctx rx_queue_index)) 1) XDP_DROP XDP_PASS))

@@ -1,0 +1,4 @@
+;; class: gpl
+(defprog main (:type :xdp :license "Apache-2.0")
+  (printk "packet")
+  XDP_PASS)

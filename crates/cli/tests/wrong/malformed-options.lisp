@@ -1,0 +1,3 @@
+;; class: malformed
+(defprog main :type :xdp
+  XDP_PASS)

@@ -1,0 +1,2 @@
+;; class: map-rules
+(defmap table :type :array :key u64 :value u64 :max-entries 4)

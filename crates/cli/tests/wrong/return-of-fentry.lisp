@@ -1,0 +1,3 @@
+;; class: return-range
+(defprog main (:type :fentry :section "fentry/vfs_read")
+  1)

@@ -1,0 +1,2 @@
+;; class: unknown-name
+(import-kernel-struct task_struct pidd)

@@ -1,0 +1,158 @@
+//! Names that mean nothing: what is said of them, and which name may have been meant. Invariant: a report
+//! names what is missing ([`Diagnostic::about`]), so that it goes when that thing's declaration was refused.
+
+use whistler_diag::Diagnostic;
+use whistler_lisp::{Form, FormKind, Symbol};
+
+use super::{Call, Checker, Head, Val, at};
+use crate::diagnostics as diag;
+use crate::forms;
+use crate::hir::At;
+use crate::names::{nearest, spelled_like};
+
+/// What other languages call our operators.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("==", "="),
+    ("!=", "/="),
+    ("<>", "/="),
+    ("&&", "and"),
+    ("||", "or"),
+    ("!", "not"),
+    ("%", "mod"),
+    ("&", "logand"),
+    ("^", "logxor"),
+    ("~", "lognot"),
+    ("++", "incf"),
+    ("--", "decf"),
+    ("+=", "incf"),
+    ("-=", "decf"),
+    ("begin", "progn"),
+    ("do", "progn"),
+    ("for", "dotimes"),
+    ("switch", "case"),
+    ("set!", "setf"),
+    ("set", "setf"),
+    ("let1", "let"),
+    ("print", "printk"),
+    ("printf", "printk"),
+    ("trace-printk", "printk"),
+    ("bpf-printk", "printk"),
+    ("lookup", "map-lookup"),
+    ("update", "map-update"),
+    ("map-get", "getmap"),
+    ("gethash", "getmap"),
+    ("remhash", "remmap"),
+    ("map-set", "map-update"),
+    ("xor", "logxor"),
+    ("not-equal", "/="),
+];
+
+impl Checker<'_> {
+    /// Reports a variable or constant that isn't there.
+    pub(super) fn unknown_variable(&mut self, s: Symbol, form: &Form) -> Val {
+        let near = {
+            let locals = self.f.scope.iter().map(|b| b.name.name());
+            let consts = self.env.constants.keys().map(|k| k.name());
+            let globals = self.env.globals.names().map(Symbol::name);
+            let maps = self.env.maps.names().map(Symbol::name);
+            let kernel = whistler_isa::constants::CONSTANTS.iter().map(|(n, _)| *n);
+            let own = locals.chain(consts).chain(globals).chain(maps);
+            nearest(s.name(), own).or_else(|| nearest(s.name(), kernel)).map(|n| spelled_like(s.name(), n))
+        };
+        let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("there is no variable or constant `{s}`"))
+            .about(s.name())
+            .label("not found");
+        if self.operator_exists(s) {
+            d = d.help(format!("`{s}` is an operator: call it as ({s} …)"));
+        } else if let Some(near) = near {
+            d = d.help(format!("did you mean `{near}`?"));
+        } else if crate::types::named(self.env, s).is_some() {
+            d = d.help(format!("`{s}` is a type; a value comes from a variable, (make-{s}) or (cast {s} …)"));
+        }
+        self.fail(d)
+    }
+
+    /// Reports an operator that isn't there.
+    pub(super) fn unknown_operator(&mut self, call: &Call<'_>) -> Val {
+        let name = call.name;
+        if crate::session::is_declaration_name(name) {
+            return self.fail(
+                diag::error(
+                    &diag::NOT_HERE,
+                    &call.at(),
+                    format!("`{name}` declares something; it can't stand in a program"),
+                )
+                .help("move it to the top level"),
+            );
+        }
+        let head_at = At {
+            span: call.form.as_list().and_then(|l| l.first()).map_or(call.form.span, |h| h.span),
+            origin: call.form.origin.clone(),
+        };
+        let mut d = diag::error(&diag::UNKNOWN_NAME, &head_at, format!("there is no operator `{name}` in programs"))
+            .about(name.name())
+            .label("not found");
+        d = self.operator_mend(d, name);
+        // With its operator unknown, it isn't known either which of its parts are expressions: lists that can't be
+        // calls show that they are not.
+        if call.args.iter().all(|a| self.may_be_expression(a)) {
+            for a in call.args {
+                if matches!(a.kind, FormKind::List(_)) {
+                    self.value(a);
+                }
+            }
+        }
+        self.fail(d)
+    }
+
+    fn operator_mend(&mut self, d: Diagnostic, name: Symbol) -> Diagnostic {
+        let written = crate::names::norm_str(name.name());
+        let bare = written.strip_prefix("bpf-").filter(|b| whistler_isa::helpers::by_name(b).is_some());
+        if let Some(bare) = bare {
+            let shown = spelled_like(name.name(), bare);
+            return d.help(format!("helpers are named without `bpf_`: ({shown} …)"));
+        }
+        if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == written) {
+            return d.help(format!("here it is `{ours}`"));
+        }
+        if self.binding(name).is_some() || self.env.globals.get(name).is_some() {
+            return d.help(format!("`{name}` is a variable; without parentheses it is its value"));
+        }
+        if self.env.maps.get(name).is_some() {
+            return d.help(format!(
+                "`{name}` is a map: (getmap {name} key) reads it, (map-lookup {name} key) finds an entry"
+            ));
+        }
+        let near = {
+            let own = forms::names();
+            let accessors = self.env.accessors.keys().map(|k| k.name());
+            let subs = self.env.subprograms.names().map(Symbol::name);
+            let helpers = whistler_isa::HELPERS.iter().map(|h| h.name);
+            let library = crate::library::names();
+            let kfuncs = whistler_isa::KFUNCS.iter().map(|k| k.name.strip_prefix("bpf_").unwrap_or(k.name));
+            nearest(name.name(), own.chain(accessors).chain(subs).chain(helpers).chain(kfuncs).chain(library))
+                .map(|n| spelled_like(name.name(), n))
+        };
+        let near = near.or_else(|| crate::host::nearest_macro(self.host, name.name()));
+        if let Some(near) = near {
+            d.help(format!("did you mean `{near}`?"))
+        } else if crate::host::is_function(self.host, name) {
+            d.help("this is a function of the host; a program can call subprograms (`defsubprog`) and macros")
+        } else {
+            d.help("what a program calls is a kernel form, a helper, an accessor, a `defsubprog` or a macro")
+        }
+    }
+
+    /// Whether a form can be an expression: it is no list, or one whose operator exists.
+    fn may_be_expression(&mut self, form: &Form) -> bool {
+        match &form.kind {
+            FormKind::List(items) => match items.first() {
+                None => true,
+                Some(head) => head
+                    .as_symbol()
+                    .is_some_and(|s| self.binding(s).is_none() && !matches!(self.head(s), Head::Unknown)),
+            },
+            _ => true,
+        }
+    }
+}

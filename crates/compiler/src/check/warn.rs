@@ -1,0 +1,118 @@
+//! Warnings on forms: what is never reached, results that should not be ignored. Invariant: only what the user
+//! wrote is warned of, never what a macro made.
+
+use whistler_isa::{MapType, helpers};
+use whistler_lisp::Form;
+
+use super::{Call, Checker, Val, Want, at};
+use crate::diagnostics as diag;
+use crate::hir::{Expr, ExprKind, MapOp};
+
+/// Helpers whose result says something that nothing else does: a verdict to be returned, or that a packet is not
+/// what the next lines take it for. (Failed reads leave zeros, and are not here.)
+const RESULT_MATTERS: &[&str] = &[
+    "redirect",
+    "redirect_map",
+    "redirect_peer",
+    "redirect_neigh",
+    "sk_redirect_map",
+    "sk_redirect_hash",
+    "msg_redirect_map",
+    "msg_redirect_hash",
+    "xdp_adjust_head",
+    "xdp_adjust_tail",
+    "xdp_adjust_meta",
+    "xdp_store_bytes",
+    "skb_store_bytes",
+    "skb_change_proto",
+    "skb_change_tail",
+    "skb_change_head",
+    "skb_adjust_room",
+    "skb_pull_data",
+    "skb_vlan_push",
+    "skb_vlan_pop",
+    "sk_assign",
+    "fib_lookup",
+    "map_push_elem",
+];
+
+/// Helpers whose result is the program's verdict.
+fn is_verdict(name: &str) -> bool {
+    name.contains("redirect")
+}
+
+impl Checker<'_> {
+    /// Warns of a form that control never gets to, because of the one before it.
+    pub(crate) fn unreachable(&mut self, next: &Form, before: &Form) {
+        if next.origin.is_some() {
+            return;
+        }
+        self.report(
+            diag::warning(&diag::UNREACHABLE, &at(next), "this is never reached")
+                .also(before.span, "control does not go on behind this")
+                .help("take it out, or put what leaves under a condition"),
+        );
+    }
+
+    /// Warns of a call whose result matters and isn't used.
+    pub(super) fn result_used(&mut self, call: &Call<'_>, v: &Val) {
+        if call.want != Want::Effect || call.form.origin.is_some() {
+            return;
+        }
+        let (what, help) = match &last(&v.e).kind {
+            ExprKind::MapOp { op: MapOp::Update, map, .. } => {
+                let def = &self.unit.maps[map.0 as usize];
+                // Others have room for every key, or make some.
+                if !matches!(
+                    def.map_type,
+                    MapType::Hash | MapType::PercpuHash | MapType::LpmTrie | MapType::HashOfMaps | MapType::DevmapHash
+                ) {
+                    return;
+                }
+                let text = format!("`{}` fails when `{}` is full, and nobody looks at its result", call.name, def.name);
+                (text, "test it: (when (/= (map-update …) 0) …); if it doesn't matter: (setf (getmap m key) value)")
+            }
+            ExprKind::Helper { id, .. } => {
+                let Some(h) = helpers::by_id(*id).filter(|h| RESULT_MATTERS.contains(&h.name)) else { return };
+                if is_verdict(h.name) {
+                    let text = format!("`{}` only prepares: its result must be the program's", call.name);
+                    (text, "write (return (…)), or let it be the last form")
+                } else {
+                    let text = format!("`{}` can fail, and nobody looks at its result", call.name);
+                    (text, "test it: (when (/= (…) 0) (return …)); if it doesn't matter: (let ((_ (…))) …)")
+                }
+            }
+            _ => return,
+        };
+        self.report(diag::warning(&diag::RESULT_IGNORED, &call.at(), what).help(help));
+    }
+
+    /// Whether an expression calls a subprogram that moves the packet.
+    pub(super) fn calls_a_mover(&self, e: &Expr) -> bool {
+        matches!(&last(e).kind, ExprKind::Call { function, .. } if self.moves_packet(function.0 as usize, 0))
+    }
+
+    fn moves_packet(&self, function: usize, depth: usize) -> bool {
+        // The kernel allows eight frames; recursion is reported elsewhere.
+        let Some(f) = self.unit.functions.get(function).filter(|_| depth < 8) else { return false };
+        let mut found = false;
+        let mut look = vec![&f.body];
+        while let Some(e) = look.pop() {
+            match &e.kind {
+                ExprKind::Helper { id, .. } => found |= helpers::by_id(*id).is_some_and(|h| h.moves_packet()),
+                ExprKind::Call { function, .. } => found |= self.moves_packet(function.0 as usize, depth + 1),
+                _ => {}
+            }
+            e.each_child(&mut |c| look.push(c));
+        }
+        found
+    }
+}
+
+fn last(e: &Expr) -> &Expr {
+    match &e.kind {
+        ExprKind::Seq(es) => es.last().map_or(e, last),
+        ExprKind::Cast(inner) => last(inner),
+        _ => e,
+    }
+}
