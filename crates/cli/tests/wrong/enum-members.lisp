@@ -1,3 +1,5 @@
+;; class: unknown-name
+;; codes: E0001 E0001 E0003
 (defenum verdict :pass :drop)
 (defenum mode :pass :busy)
 (defstruct rec (v verdict) (m mode))

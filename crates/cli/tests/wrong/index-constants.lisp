@@ -1,3 +1,5 @@
+;; class: constant-index
+;; codes: E0203 E0203 E0203 E0203 E0203
 (defstruct rec (ys (array u32 4)) (m (array (array u8 2) 3)))
 (defparam table (array u32 4) #(1 2 3 4))
 (defmap arr :type :percpu-array :key u32 :value u64 :max-entries 4)

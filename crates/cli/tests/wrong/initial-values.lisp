@@ -1,3 +1,5 @@
+;; class: arguments
+;; codes: E0004 E0004 E0004 E0004 E0004 E0009
 (defstruct rec (a u8) (b u16))
 (defparam a (array u8 2) #(1 2 3))
 (defparam b (array char 3) "long text")

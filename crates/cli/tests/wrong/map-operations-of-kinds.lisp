@@ -1,3 +1,5 @@
+;; class: not-allowed
+;; codes: E0204 E0204 E0204 E0204 E0002 E0204 E0204
 (defmap fifo :type :queue :value u64 :max-entries 4)
 (defmap table :type :hash :key u32 :value u64 :max-entries 4)
 (defmap arr :type :array :key u32 :value u64 :max-entries 4)

@@ -1,3 +1,5 @@
+;; class: map-rules
+;; codes: E0201 E0001 E0201 E0201 E0201 E0203
 (defmap counts :type :hash :key u32 :value u64 :max-entries 8)
 (defmap wide :type :hash :key u64 :value u64 :max-entries 8)
 (defmap a :type :array-of-maps :max-entries 4)

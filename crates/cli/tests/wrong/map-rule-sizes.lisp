@@ -1,3 +1,5 @@
+;; class: map-rules
+;; codes: E0201 E0201 E0201 E0201 E0201
 (defmap a :type :queue :key u32 :value u64 :max-entries 4)
 (defmap b :type :prog-array :key u32 :value u64 :max-entries 4)
 (defmap c :type :bloom-filter :max-entries 4)

@@ -1,3 +1,5 @@
+;; class: read-only
+;; codes: E0304 E0304 E0304 E0304 E0304 E0304
 (defstruct rec (a u32))
 (defparam limit u32 5)
 (defparam table (array u32 4) #(1 2 3 4))

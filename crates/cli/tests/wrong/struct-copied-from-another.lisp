@@ -1,3 +1,5 @@
+;; class: arguments
+;; codes: E0003 E0306 E0003
 (defstruct a (x u32))
 (defstruct b (y u64))
 (defstruct holder (one a) (two b))

@@ -1,3 +1,5 @@
+;; class: unknown-name
+;; codes: E0008 E0008 E0008 E0001 E0001 E0001 E0001 E0001 E0001
 (defstruct inner (port u16))
 (defstruct flow (src u32) (in inner))
 (defstruct bad (x (bits u8 9)) (y (be u8 3)) (z (array u31 4)))

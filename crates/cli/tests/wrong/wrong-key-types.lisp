@@ -1,3 +1,5 @@
+;; class: map-key-value
+;; codes: E0202 E0202 E0202 E0202 E0202
 (defstruct flow (src u32) (dst u32))
 (defstruct pair (a u32) (b u32))
 (defmap by-port :type :hash :key u16 :value u64 :max-entries 8)

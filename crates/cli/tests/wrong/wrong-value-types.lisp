@@ -1,3 +1,5 @@
+;; class: map-key-value
+;; codes: E0202 E0202 E0306 E0202 E0202
 (defstruct stat (a u64) (b u32))
 (defstruct small (a u32))
 (defmap bytes :type :array :key u32 :value u8 :max-entries 8)

@@ -97,14 +97,15 @@ impl Checker<'_> {
         None
     }
 
-    /// Drops warnings of unused variables and of what is never reached reported since there were `before` reports,
+    /// Drops warnings of what is unused, ignored or never reached since there were `before` reports,
     /// if an error is among them: what would use the variable, or go on, may be what is wrong.
     fn forget_unused(&mut self, before: usize) {
+        const FOLLOW: [&diag::CodeDoc; 3] = [&diag::UNUSED_VARIABLE, &diag::UNREACHABLE, &diag::RESULT_IGNORED];
         if self.diags.iter().skip(before).any(Diagnostic::is_error) {
             let mut at = 0;
             self.diags.retain(|d| {
                 at += 1;
-                at <= before || (d.code != diag::UNUSED_VARIABLE.code && d.code != diag::UNREACHABLE.code)
+                at <= before || FOLLOW.iter().all(|f| d.code != f.code)
             });
         }
     }
