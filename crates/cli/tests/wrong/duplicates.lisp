@@ -1,5 +1,5 @@
 ;; class: duplicate
-;; codes: E0005 E0005 E0005 E0005 E0005 E0005
+;; codes: E0005 E0005 E0005 E0005 E0005 E0005 E0005
 (defstruct rec (a u32) (b u8) (a u16))
 (defstruct flow (src u32))
 (defstruct flow (src u64))

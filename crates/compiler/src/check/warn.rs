@@ -33,7 +33,6 @@ const RESULT_MATTERS: &[&str] = &[
     "skb_vlan_pop",
     "sk_assign",
     "fib_lookup",
-    "map_push_elem",
 ];
 
 /// Helpers whose result is the program's verdict.

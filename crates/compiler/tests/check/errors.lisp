@@ -265,12 +265,8 @@
     (setf d (ctx data) e (ctx data_end))
     (when (<= (+ d 1) e) (return (load u8 d 0))))
   2)
-;> warning W0016 3:5 "(xdp-adjust-head (ctx-ptr) -4)": `xdp-adjust-head` can fail, and nobody looks at its result
-;>   help: test it: (when (/= (…) 0) (return …)); if it doesn't matter: (let ((_ (…))) …)
 ;> error E0302 4:11 "(<= (+ d 1) e)": `d` is from before a helper moved the packet
 ;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
-;> warning W0016 8:29 "(xdp-adjust-head (ctx-ptr) -4)": `xdp-adjust-head` can fail, and nobody looks at its result
-;>   help: test it: (when (/= (…) 0) (return …)); if it doesn't matter: (let ((_ (…))) …)
 ;> error E0302 9:13 "(load u8 d 0)": `d` is from before a helper moved the packet
 ;>   help: read the packet's ends again, (ctx data) and (ctx data_end), and test them
 ;> warning W0016 13:5 "(xdp-adjust-head (ctx-ptr) -4)": `xdp-adjust-head` can fail, and nobody looks at its result
