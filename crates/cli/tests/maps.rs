@@ -208,6 +208,50 @@ fn with_fresh_bpffs(scratch: &Scratch, lines: &str) -> String {
     tool(&format!("unshare -m --propagation private sh {}", path(&script)))
 }
 
+const TENANTS: &str = "
+(defmap counts :type :array :key u32 :value u64 :max-entries 2)
+(defmap tenants :type :hash-of-maps :key u64 :max-entries 4 :inner counts)
+(defprog main (:type :xdp)
+  (if-let (m (map-lookup tenants 77))
+      (progn
+        (incf (getmap m 1) 5)
+        (if (map-lookup tenants 78) 2 (cast u32 (getmap m 1))))
+      0))
+";
+
+#[test]
+fn maps_are_put_into_a_hash_of_maps_from_outside() {
+    if !can_use_kernel(&[]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (file, object) = (scratch.file("tenants.lisp", TENANTS), scratch.path().join("tenants.bpf.o"));
+    run(&mut whistler(["compile", path(&file), "-o", path(&object)])).ok();
+    let object = whistler_object::elf::read(&std::fs::read(object).expect("an object")).expect("an object");
+    let packet = [0; 64];
+
+    let kernel = whistler_kernel::Kernel::running();
+    let loaded = whistler_loader::Loader::new(&kernel).load(&object).expect("it loads");
+    let (counts, tenants) = (loaded.map("counts").expect("a map"), loaded.map("tenants").expect("a map"));
+    let once = || {
+        let run = whistler_loader::TestRun { data_in: &packet, ..Default::default() };
+        loaded.program("main").expect("a program").test_run(&run).expect("it runs").retval
+    };
+    assert_eq!(once(), 0);
+    tenants.update_fd(&77u64.to_ne_bytes(), std::os::fd::AsFd::as_fd(&**counts)).expect("it is like the maps inside");
+    assert_eq!((once(), once()), (5, 10));
+    assert_eq!(counts.lookup(&1u32.to_ne_bytes()).expect("a lookup"), Some(10u64.to_ne_bytes().to_vec()));
+
+    let mut machine = whistler_vm::Machine::new(&object, Default::default()).expect("a machine");
+    let once = |machine: &mut whistler_vm::Machine| {
+        let input = whistler_vm::RunInput { packet: Some(packet.to_vec()), ..Default::default() };
+        machine.run("main", input).expect("it runs").ret
+    };
+    assert_eq!(once(&mut machine), 0);
+    machine.set_inner_map("tenants", &77u64.to_le_bytes(), Some("counts")).expect("there is such a map");
+    assert_eq!((once(&mut machine), once(&mut machine)), (5, 10));
+}
+
 fn path(p: &Path) -> &str {
     p.to_str().expect("a name of ours")
 }
