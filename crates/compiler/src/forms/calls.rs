@@ -231,7 +231,12 @@ fn result(c: &Checker<'_>, h: &Helper, map: Option<crate::hir::MapId>, size: Opt
         },
         Ret::Void => Ty::Void,
         Ret::MapValue => {
-            map.map_or_else(|| ptr(Space::MapValue, None), |m| super::maps::lookup_type(&c.unit.maps[m.0 as usize]))
+            let Some(m) = map else { return ptr(Space::MapValue, None) };
+            match super::maps::lookup_type(&c.unit.maps[m.0 as usize]) {
+                // The storage of the cgroup that a program is attached to is always there.
+                Ty::Ptr(p) if !null => Ty::Ptr(PtrTy { nullable: false, ..p }),
+                t => t,
+            }
         }
         Ret::Socket | Ret::SockCommon => ptr(Space::Trusted, kernel("bpf_sock")),
         Ret::TcpSock => ptr(Space::Trusted, kernel("bpf_tcp_sock")),

@@ -172,3 +172,18 @@ pub(super) fn local_storage(cpu: &mut Cpu<'_>, [handle, ..]: [u64; 5]) -> Run<u6
     }
     Ok(m.lookup(&key, on, true).map_or(0, |offset| Memory::value_address(index, offset)))
 }
+
+/// `bpf_current_task_under_cgroup` and `bpf_skb_under_cgroup`: the array has no cgroup in any slot.
+fn under_cgroup(cpu: &mut Cpu<'_>, handle: u64, index: u64) -> Run<u64> {
+    let map = map_argument(cpu.state, handle)?;
+    let entries = cpu.state.mem.maps.get(map).map_or(0, |m| m.max_entries as u64);
+    Ok(if index as u32 as u64 >= entries { errno::E2BIG } else { errno::EAGAIN } as u64)
+}
+
+pub(super) fn current_under_cgroup(cpu: &mut Cpu<'_>, [handle, index, ..]: [u64; 5]) -> Run<u64> {
+    under_cgroup(cpu, handle, index)
+}
+
+pub(super) fn skb_under_cgroup(cpu: &mut Cpu<'_>, [_, handle, index, ..]: [u64; 5]) -> Run<u64> {
+    under_cgroup(cpu, handle, index)
+}

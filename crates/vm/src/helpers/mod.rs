@@ -63,9 +63,11 @@ static HELPERS: &[Helper] = table! {
     27 get_stackid info::stack_id;
     28 csum_diff checksum::diff;
     32 skb_change_type packet::change_type;
+    33 skb_under_cgroup map::skb_under_cgroup;
     34 get_hash_recalc packet::hash;
     35 get_current_task info::task;
     36 probe_write_user probe::write_user;
+    37 current_task_under_cgroup map::current_under_cgroup;
     38 skb_change_tail packet::change_tail;
     39 skb_pull_data packet::pull_data;
     40 csum_update checksum::update;
