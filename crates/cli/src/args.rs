@@ -188,6 +188,9 @@ pub struct TestRunArgs {
     /// In the virtual machine
     #[arg(long)]
     pub vm: bool,
+    /// Milliseconds that pass before the maps are shown: timers fire
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub wait: u64,
     #[command(flatten)]
     pub target: TargetArgs,
 }

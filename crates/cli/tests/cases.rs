@@ -7,6 +7,8 @@
 //! map `out`, in order · `map: NAME[KEY] = VALUE` all entries that are not 0 of a map, in hex ·
 //! `sum: NAME[KEY] = N` one entry, added up over CPUs · `after` the packet's first bytes afterwards ·
 //! `emit` a line that is emitted, in order · `target` what it is compiled for, where that must be more than the usual ·
+//! `loops: every way`: loops are also made in each way there is (`verified once`: where the verifier need not follow
+//! each round) · `wait` milliseconds before the maps are looked at ·
 //! `only: vm` or `only: kernel` with the reason behind it.
 
 mod support;
@@ -30,6 +32,20 @@ const WAYS: [(&str, &[&str]); 5] = [
     ("kernel, newest instructions", &["--kernel", "--target", "6.12/v4"]),
 ];
 
+/// The ways in which loops can be made.
+const LOOPS: [(&str, &[&str]); 10] = [
+    ("vm, loops unrolled", &["--vm", "--target", "6.18/v4/loops=unroll"]),
+    ("vm, loops as jumps", &["--vm", "--target", "6.18/v4/loops=jump"]),
+    ("vm, loops by bpf_loop", &["--vm", "--target", "6.18/v4/loops=bpf_loop"]),
+    ("vm, loops by iterator", &["--vm", "--target", "6.18/v4/loops=iterator"]),
+    ("vm, loops by may_goto", &["--vm", "--target", "6.18/v4/loops=may_goto"]),
+    ("kernel, loops unrolled", &["--kernel", "--target", "6.18/v4/loops=unroll"]),
+    ("kernel, loops as jumps", &["--kernel", "--target", "6.18/v4/loops=jump"]),
+    ("kernel, loops by bpf_loop", &["--kernel", "--target", "6.1/loops=bpf_loop"]),
+    ("kernel, loops by iterator", &["--kernel", "--target", "6.18/v4/loops=iterator"]),
+    ("kernel, loops by may_goto", &["--kernel", "--target", "6.18/v4/loops=may_goto"]),
+];
+
 #[derive(Default)]
 struct Case {
     packet: Option<String>,
@@ -43,6 +59,7 @@ struct Case {
     only: Option<String>,
     target: Option<String>,
     emits: Vec<String>,
+    wait: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -62,7 +79,14 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for file in files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for (way, flags) in WAYS {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let loops = text.lines().find_map(|l| l.strip_prefix(";;; loops: "));
+        let loops = LOOPS.iter().copied().filter(|(way, _)| match loops {
+            None => false,
+            Some("verified once") => !way.starts_with("kernel, loops as jumps") && !way.contains("unrolled"),
+            Some(_) => true,
+        });
+        for (way, flags) in WAYS.into_iter().chain(loops) {
             let file = file.clone();
             let skip = missing.is_some() && way.starts_with("kernel");
             trials
@@ -80,7 +104,7 @@ fn check(file: &Path, way: &str, flags: &[&str]) -> Result<(), Failed> {
     }
     let mut args = vec!["test-run".to_string(), file.display().to_string()];
     args.push(case.prog.clone().unwrap_or_else(|| "main".to_string()));
-    for (flag, value) in [("--packet", &case.packet), ("--ctx", &case.ctx)] {
+    for (flag, value) in [("--packet", &case.packet), ("--ctx", &case.ctx), ("--wait", &case.wait)] {
         args.extend(value.iter().flat_map(|v| [flag.to_string(), v.clone()]));
     }
     args.extend(flags.iter().map(|f| f.to_string()));
@@ -128,6 +152,8 @@ impl Case {
                 "after" => case.after = Some(squeeze(value)),
                 "emit" => case.emits.push(value.to_string()),
                 "target" => case.target = Some(value.to_string()),
+                "loops" if matches!(value, "every way" | "verified once") => {}
+                "wait" => case.wait = Some(value.to_string()),
                 "only" => case.only = Some(value.to_string()),
                 // Prose may have a colon in it.
                 _ if key.contains(' ') || key.starts_with(char::is_uppercase) => {}

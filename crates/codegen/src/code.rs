@@ -84,6 +84,26 @@ pub enum CodegenError {
         /// The biggest users: name and bytes.
         users: Vec<(String, u32)>,
     },
+    /// Too much stack around a function that goes on in another program.
+    #[error("the functions around the tail call in `{function}` need {needed} bytes of stack; there are {limit}")]
+    TailCallStack {
+        /// The function with the tail call.
+        function: String,
+        /// Bytes that those around it need.
+        needed: u32,
+        /// Bytes there are.
+        limit: u32,
+        /// Its callers: name and bytes.
+        users: Vec<(String, u32)>,
+    },
+    /// More functions that call each other than the kernel has frames for.
+    #[error("`{}` begins a chain of {} calls", chain[0], chain.len())]
+    CallDepth {
+        /// The functions, each called by the one before.
+        chain: Vec<String>,
+        /// Frames there are.
+        limit: usize,
+    },
     /// A jump or an offset that does not fit its field, or too many instructions.
     #[error("`{function}` is too large: {what}")]
     TooLarge {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use whistler_isa::Target;
+use whistler_isa::{Target, op};
 
 use crate::code::{Code, CodegenError, OptLevel};
 use crate::ir::{Module, SymKind};
@@ -52,6 +52,49 @@ const FRAME_UNIT: u32 = 32;
 /// Frames that the kernel allows in a chain of calls; deeper ones are not for this check.
 const FRAMES: usize = 8;
 
+/// The kernel has so many frames and no more (`MAX_CALL_FRAMES`).
+fn depth(module: &Module, callees: &[Vec<usize>]) -> Result<(), CodegenError> {
+    // The longest chain that begins with each function, cut where it is long enough to be an error.
+    let mut longest = vec![1; callees.len()];
+    for _ in 0..FRAMES {
+        let next = |i: usize| 1 + callees[i].iter().map(|c| longest[*c]).max().unwrap_or(0);
+        longest = (0..callees.len()).map(next).collect();
+    }
+    let Some(mut at) = (0..callees.len()).find(|i| longest[*i] > FRAMES) else { return Ok(()) };
+    let mut chain = vec![module.functions[at].name.clone()];
+    while chain.len() <= FRAMES {
+        let Some(next) = callees[at].iter().copied().max_by_key(|c| longest[*c]) else { break };
+        at = next;
+        chain.push(module.functions[at].name.clone());
+    }
+    Err(CodegenError::CallDepth { chain, limit: FRAMES })
+}
+
+/// What the frames around a function that goes on in another program may take: the other one has 512 bytes of its
+/// own, on the same stack of the kernel.
+const AROUND_TAIL_CALL: u32 = 256;
+
+fn tail_calls(module: &Module, codes: &[Code], callees: &[Vec<usize>], frames: &[u32]) -> Result<(), CodegenError> {
+    const TAIL_CALL: i32 = 12;
+    let jumps = |c: &Code| c.insns.iter().any(|i| i.code == op::JMP | op::CALL && i.src == 0 && i.imm == TAIL_CALL);
+    let mut around = vec![0u32; codes.len()];
+    for _ in 0..FRAMES {
+        for i in 0..codes.len() {
+            for c in &callees[i] {
+                around[*c] = around[*c].max(around[i] + frames[i]);
+            }
+        }
+    }
+    let bad = (0..codes.len()).find(|i| around[*i] >= AROUND_TAIL_CALL && jumps(&codes[*i]));
+    let Some(bad) = bad else { return Ok(()) };
+    let users = (0..codes.len())
+        .filter(|i| callees[*i].contains(&bad))
+        .map(|i| (format!("in `{}`, which calls it", module.functions[i].name), frames[i]))
+        .collect();
+    let function = module.functions[bad].name.clone();
+    Err(CodegenError::TailCallStack { function, needed: around[bad], limit: AROUND_TAIL_CALL - 1, users })
+}
+
 /// The kernel adds up the frames of functions that call each other.
 fn call_stacks(module: &Module, codes: &[Code]) -> Result<(), CodegenError> {
     if codes.len() < 2 {
@@ -83,6 +126,8 @@ fn call_stacks(module: &Module, codes: &[Code]) -> Result<(), CodegenError> {
         deepest = next;
         steps.push(deepest.clone());
     }
+    depth(module, &callees)?;
+    tail_calls(module, codes, &callees, &frames)?;
     let Some(top) = (0..codes.len()).filter(|i| deepest[*i].0 > CHAIN_STACK).max_by_key(|i| deepest[*i].0) else {
         return Ok(());
     };

@@ -102,6 +102,8 @@ pub struct SubprogDecl {
     pub skip: usize,
     /// The whole form.
     pub form: Form,
+    /// Whether the kernel verifies it on its own.
+    pub global: bool,
 }
 
 /// A field at a fixed offset in raw bytes (`defheader`), or in a tracepoint's record.

@@ -21,6 +21,7 @@ mod kernel;
 pub mod library;
 mod lower;
 pub mod names;
+mod outline;
 pub mod refeval;
 pub mod session;
 mod types;

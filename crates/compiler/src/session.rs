@@ -542,6 +542,9 @@ impl Checker<'_> {
             .params
             .iter()
             .map(|p| match &p.ty {
+                t if decl.global && crate::forms::calls::global_parameter(t).is_some() => {
+                    crate::forms::calls::global_parameter(t).unwrap_or(Ty::U64)
+                }
                 Ty::Ptr(t) => Ty::ptr(Space::Mem, t.pointee.as_deref().cloned()),
                 Ty::Struct(_) | Ty::Array(..) => Ty::ptr(Space::Mem, Some(p.ty.clone())),
                 Ty::Kernel(_) => Ty::ptr(Space::Kernel, Some(p.ty.clone())),
@@ -551,7 +554,7 @@ impl Checker<'_> {
         let before = self.unit.functions.len();
         self.f = Default::default();
         self.caller_unknown = true;
-        self.instance(name, &decl, types, &at(&decl.form));
+        self.instance(name, &decl, types, &[], &at(&decl.form));
         self.caller_unknown = false;
         self.forget_functions(before);
     }

@@ -33,7 +33,7 @@ pub struct Campaign<'k> {
 pub fn targets(kernel: Option<&Kernel>) -> Vec<Target> {
     let mut targets = vec![Target::default()];
     targets.extend(kernel.and_then(Kernel::version).map(Target::for_kernel));
-    targets.push(Target { kernel: KernelVersion::new(6, 1), isa: IsaLevel::V2 });
+    targets.push(Target::new(KernelVersion::new(6, 1), IsaLevel::V2));
     targets
 }
 

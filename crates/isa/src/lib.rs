@@ -26,4 +26,4 @@ pub use kfuncs::{KFUNCS, Kfunc, KfuncFlags};
 pub use map::{EntriesRule, MAP_TYPES, MapType, MapTypeInfo, MapValueKind, Operation, SizeRule, map_flags};
 pub use prog::{ContextKind, PROG_TYPES, PROGRAM_KINDS, ProgType, ProgTypeInfo, ProgramKind, ReturnRule};
 pub use table::same_name;
-pub use target::{IsaLevel, KernelVersion, Target};
+pub use target::{IsaLevel, KernelVersion, LoopWay, Target};

@@ -11,6 +11,7 @@ pub(crate) const EEXIST: i64 = -17;
 pub(crate) const EINVAL: i64 = -22;
 pub(crate) const ENOSPC: i64 = -28;
 pub(crate) const ERANGE: i64 = -34;
+pub(crate) const EDEADLK: i64 = -35;
 pub(crate) const EOPNOTSUPP: i64 = -95;
 
 /// The name of an error number that this machine returns.
@@ -27,6 +28,7 @@ pub(crate) fn name(errno: i64) -> &'static str {
         EINVAL => "EINVAL",
         ENOSPC => "ENOSPC",
         ERANGE => "ERANGE",
+        EDEADLK => "EDEADLK",
         EOPNOTSUPP => "EOPNOTSUPP",
         _ => "error",
     }

@@ -29,6 +29,7 @@ mod memory;
 pub mod raw;
 pub mod replay;
 mod task;
+mod timers;
 mod world;
 
 pub use context::{PacketFields, RunInput};

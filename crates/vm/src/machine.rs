@@ -13,6 +13,7 @@ use crate::fault::{Fault, FaultKind, Run, TraceEntry, Trap};
 use crate::maps::{Cpus, Kind, Map, MapError, UpdateFlags};
 use crate::memory::{GlobalMemory, KernelObject, Memory};
 use crate::task::TaskLayout;
+use crate::timers::{self, Timers};
 use crate::world::World;
 
 /// What a read of stack bytes does that were never written.
@@ -143,6 +144,7 @@ pub(crate) struct State {
     pub task_layout: TaskLayout,
     /// The simulated current task (its `task_struct`, its parent's, its `cred`), once a program asked for it.
     pub task: Option<(crate::world::Task, [u64; 3])>,
+    pub timers: Timers,
     /// Addresses of the cells that show callbacks the key they are called with, one per call depth.
     pub key_cells: Vec<u64>,
 }
@@ -169,6 +171,7 @@ impl State {
             redirect: None,
             task_layout: TaskLayout::default(),
             task: None,
+            timers: Timers::default(),
             key_cells: Vec::new(),
         }
     }
@@ -411,6 +414,15 @@ impl Machine {
         })
     }
 
+    /// Moves simulated time on, firing the timers that are due on the way in the order of their times; gives how
+    /// many fired.
+    ///
+    /// # Errors
+    /// The first fault of a timer's function.
+    pub fn advance(&mut self, ns: u64) -> Result<usize, Fault> {
+        timers::advance(&self.code, &mut self.state, ns)
+    }
+
     /// Lines printed by the last run, also when it ended in a fault.
     pub fn printk(&self) -> &[String] {
         &self.state.printk
@@ -488,7 +500,11 @@ impl Machine {
 
     /// Removes an entry.
     pub fn delete(&mut self, map: &str, key: &[u8]) -> Result<(), MapError> {
-        self.keyed(map, key, "delete")?.delete(key).map_err(|e| errno(map, e))
+        self.keyed(map, key, "delete")?.delete(key).map_err(|e| errno(map, e))?;
+        if let Some(index) = self.maps.get(map) {
+            self.state.timers.forget(*index, key);
+        }
+        Ok(())
     }
 
     /// All keys, in a fixed order.
@@ -587,7 +603,7 @@ fn leaves_clean(state: &State) -> Run<()> {
 }
 
 #[cold]
-fn located(code: &Code, trap: Trap, start: usize) -> Fault {
+pub(crate) fn located(code: &Code, trap: Trap, start: usize) -> Fault {
     let entry = |pc: usize| {
         let (f, insn) = code.locate(pc)?;
         Some(TraceEntry { function: f.name.clone(), insn, location: f.location(insn).cloned().map(Box::new) })

@@ -1,5 +1,7 @@
 //! `whistler test-run FILE PROG`: a program once, on bytes given, in the kernel or the virtual machine.
 
+use std::time::Duration;
+
 use whistler_kernel::Kernel;
 use whistler_loader::{LoadError, LoadOptions, Loader, RingConsumer, TestRun};
 use whistler_object::{Object, emit};
@@ -31,9 +33,9 @@ pub fn run(args: &TestRunArgs) -> Outcome {
     let kernel = Kernel::running();
     let in_kernel = args.kernel || (!args.vm && kernel.missing(&[whistler_sys::Cap::Bpf]).is_empty());
     let ran = if in_kernel {
-        run_in_kernel(&kernel, &object, &name, packet.as_deref(), ctx.as_deref())?
+        run_in_kernel(&kernel, &object, &name, packet.as_deref(), ctx.as_deref(), args.wait)?
     } else {
-        run_in_vm(&object, &name, packet.clone(), ctx)?
+        run_in_vm(&object, &name, packet.clone(), ctx, args.wait)?
     };
     println!("{} in {}: {} ({:#x}) · {}", args.program, ran.where_, ran.ret as i32, ran.ret, ran.detail);
     if let Some(after) = ran.packet
@@ -50,6 +52,7 @@ fn run_in_kernel(
     name: &str,
     packet: Option<&[u8]>,
     ctx: Option<&[u8]>,
+    wait: u64,
 ) -> Result<Ran, String> {
     let options = LoadOptions { only: vec![name.to_string()], ..LoadOptions::default() };
     let loaded = Loader::with(kernel, options).load(object).map_err(|e| match &e {
@@ -59,6 +62,7 @@ fn run_in_kernel(
     let program = loaded.program(name).ok_or_else(|| format!("`{name}` was not loaded"))?;
     let run = TestRun { data_in: packet.unwrap_or(&[]), ctx_in: ctx.unwrap_or(&[]), ..TestRun::default() };
     let out = program.test_run(&run).map_err(|e| format!("`{name}` can't be run so: {e}"))?;
+    std::thread::sleep(Duration::from_millis(wait));
     for m in &object.maps {
         let Some(map) = loaded.map(&m.name) else { continue };
         for entry in map.entries() {
@@ -81,11 +85,18 @@ fn run_in_kernel(
     Ok(Ran { ret: out.retval, packet, where_: "the kernel", detail: format!("{} ns", out.duration_ns) })
 }
 
-fn run_in_vm(object: &Object, name: &str, packet: Option<Vec<u8>>, ctx: Option<Vec<u8>>) -> Result<Ran, String> {
+fn run_in_vm(
+    object: &Object,
+    name: &str,
+    packet: Option<Vec<u8>>,
+    ctx: Option<Vec<u8>>,
+    wait: u64,
+) -> Result<Ran, String> {
     let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| e.to_string())?;
     let packet_given = packet.is_some();
     let input = RunInput { packet, ctx, ..RunInput::default() };
     let out = machine.run(name, input).map_err(|e| e.to_string())?;
+    machine.advance(wait.saturating_mul(1_000_000)).map_err(|e| e.to_string())?;
     for m in &object.maps {
         for key in machine.keys(&m.name).unwrap_or_default() {
             if let Ok(Some(values)) = machine.lookup_per_cpu(&m.name, &key) {

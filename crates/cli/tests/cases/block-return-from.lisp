@@ -1,4 +1,5 @@
 ;;; Blocks have values; `return-from` leaves one, through loops and other blocks.
+;;; loops: every way
 ;;; packet: 03 00
 ;;; out: 3 7 11 42
 (defmap out :type :array :key u32 :value u64 :max-entries 16)

@@ -1,4 +1,5 @@
 ;;; `return` inside of a loop leaves the program.
+;;; loops: every way
 ;;; packet: 00000000 00090000
 ;;; result: 105
 ;;; out: 5

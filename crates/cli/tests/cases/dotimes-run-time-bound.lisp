@@ -1,4 +1,5 @@
 ;;; A count known only when it runs, below and above its `:max`.
+;;; loops: every way
 ;;; packet: 05 c8
 ;;; out: 5 10 16 120
 (defmap out :type :array :key u32 :value u64 :max-entries 16)

@@ -1,4 +1,5 @@
 ;;; Loops with constant counts: nested, empty, with a value, with a variable that is assigned outside.
+;;; loops: every way
 ;;; packet: 01020304 05060708
 ;;; out: 36 45 0 0 3 100
 (defmap out :type :array :key u32 :value u64 :max-entries 16)

@@ -1,4 +1,5 @@
 ;;; `while` ends by its test, or after `:max` rounds.
+;;; loops: every way
 ;;; packet: e803000000000000
 ;;; out: 10 4 0 7
 (defmap out :type :array :key u32 :value u64 :max-entries 16)

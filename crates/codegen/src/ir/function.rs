@@ -67,6 +67,8 @@ pub struct Function {
     pub values: Vec<ValueData>,
     /// Stack memory.
     pub slots: Vec<SlotData>,
+    /// Whether it stays a function of its own: calls of it are not replaced by its body.
+    pub keep: bool,
 }
 
 /// A basic block.
@@ -215,7 +217,7 @@ macro_rules! operands {
     ($op:expr, $f:expr, $iter:ident) => {{
         let mut f = $f;
         match $op {
-            Op::Const(_) | Op::StackAddr(..) | Op::SymAddr(..) | Op::CoreValue { .. } => {}
+            Op::Const(_) | Op::StackAddr(..) | Op::SymAddr(..) | Op::CoreValue { .. } | Op::MayGoto => {}
             Op::Bin(_, _, a, b) | Op::Cmp(_, _, a, b) => {
                 f(a);
                 f(b);

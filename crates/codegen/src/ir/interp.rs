@@ -224,7 +224,8 @@ impl<'a> Interp<'a> {
                     AtomicOp::And => old & x,
                     AtomicOp::Or => old | x,
                     AtomicOp::Xor => old ^ x,
-                    AtomicOp::Xchg => x,
+                    AtomicOp::Xchg | AtomicOp::StoreRelease => x,
+                    AtomicOp::LoadAcquire => old,
                 };
                 self.memory.store(at, *size, new)?;
                 old
@@ -243,6 +244,7 @@ impl<'a> Interp<'a> {
                 if *size == Size::B8 { n } else { n | 0xdead_beef_dead_beef << size.bits() }
             }
             Op::CoreValue { local, .. } => *local as u64,
+            Op::MayGoto => 1,
             Op::MapLookup { map, key } => self.world.lookup(*map, get(key), &mut self.memory)?,
             Op::Call { callee, args } => {
                 let args: Vec<u64> = args.iter().map(get).collect();

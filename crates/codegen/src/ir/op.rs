@@ -161,6 +161,11 @@ pub enum AtomicOp {
     Xor,
     /// Always fetches.
     Xchg,
+    /// Reads; what comes behind in the program is not read or written before. Always fetches, and takes no operand
+    /// but 0. On 1 to 8 bytes.
+    LoadAcquire,
+    /// Writes; what stands before in the program has been read and written by then. Never fetches. On 1 to 8 bytes.
+    StoreRelease,
 }
 
 /// What a call calls.
@@ -282,6 +287,9 @@ pub enum Op {
         /// Whether it may need 64 bits (enum values): loaded with `ld_imm64`.
         wide: bool,
     },
+    /// 1, or 0 once the kernel has had enough of the loop (after millions of rounds). Only the branch that ends its
+    /// block may use it; the way of 0 must leave the loop.
+    MayGoto,
     /// Lookup in a map: a pointer to the value, or null.
     MapLookup {
         /// The map.

@@ -359,6 +359,10 @@ impl FuncParser {
                 let wide = width(what(0))? == Width::W64;
                 Op::CoreValue { core: CoreId(s.index("core")?), local: s.i64()?, wide }
             }
+            "maygoto" => {
+                arity(0)?;
+                Op::MayGoto
+            }
             "lookup" => {
                 arity(0)?;
                 Op::MapLookup { map: self.sym(s)?, key: self.comma_value(s)? }

@@ -39,12 +39,14 @@ pub(super) const CCS: [(Cc, &str); 11] = [
     (Cc::Test, "test"),
 ];
 
-pub(super) const ATOMIC_OPS: [(AtomicOp, &str); 5] = [
+pub(super) const ATOMIC_OPS: [(AtomicOp, &str); 7] = [
     (AtomicOp::Add, "add"),
     (AtomicOp::And, "and"),
     (AtomicOp::Or, "or"),
     (AtomicOp::Xor, "xor"),
     (AtomicOp::Xchg, "xchg"),
+    (AtomicOp::LoadAcquire, "acquire"),
+    (AtomicOp::StoreRelease, "release"),
 ];
 
 pub(super) const SPACES: [(Space, &str); 10] = [
@@ -275,6 +277,7 @@ impl Display for Op {
             Op::CoreStore { core, size, base, off, value } => {
                 write!(f, "corestore.{} {core} {}, {value}", access(*size, false), Addr(*base, *off))
             }
+            Op::MayGoto => write!(f, "maygoto"),
             Op::CoreValue { core, local, wide } => {
                 write!(f, "corevalue.{} {core} {local}", if *wide { 64 } else { 32 })
             }

@@ -16,7 +16,8 @@
 //! 11. slots and symbols exist and are of the kind the operation wants; constant addresses lie in
 //!     their slot or global (or one past its end), constant accesses inside;
 //! 12. a CO-RE offset fits its field, a CO-RE number that is not wide fits 32 bits;
-//! 13. calls pass at most five arguments, and to functions of the module as many as they take.
+//! 13. calls pass at most five arguments, and to functions of the module as many as they take;
+//! 14. the result of `maygoto` is only the condition of the branch that ends its block.
 
 use std::fmt;
 
@@ -25,6 +26,8 @@ use super::{
     AtomicOp, BinOp, Block, Callee, Function, Inst, Module, Op, Size, Space, SymData, SymKind, Target, Terminator, Ty,
     UnOp, Value, ValueDef, Width,
 };
+
+const NO_CONDITION: &str = "a `maygoto` that is not the condition of its block's branch";
 
 /// A broken rule, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -219,13 +222,37 @@ impl Validator<'_> {
                 self.inst = Some(i);
                 let inst = &f.insts[i.index()];
                 self.result(&inst.op, inst.result.is_some());
+                self.may_goto(&inst.op);
                 self.op(&inst.op, inst.result.map(|r| f.ty(r)));
             }
             self.inst = None;
             let term = &f.blocks[b.index()].term;
+            let condition = match term {
+                Terminator::Branch { cond, .. } => Some(*cond),
+                Terminator::Open | Terminator::Jump(_) | Terminator::Return(_) => None,
+            };
+            let own = |v: Value| f.blocks[b.index()].insts.iter().any(|i| f.insts[i.index()].result == Some(v));
+            let mut wrong = false;
+            term.for_each_operand(|v| {
+                wrong |= matches!(f.def_op(v), Some(Op::MayGoto)) && (Some(v) != condition || !own(v));
+            });
+            if wrong {
+                self.report(NO_CONDITION);
+            }
             for t in term.targets() {
                 self.target(t);
             }
+        }
+    }
+
+    /// Rule 14.
+    fn may_goto(&mut self, op: &Op) {
+        let f = self.f;
+        let is = |v: Value| matches!(f.def_op(v), Some(Op::MayGoto));
+        let mut elsewhere = false;
+        op.for_each_operand(|v| elsewhere |= is(v));
+        if elsewhere {
+            self.report(NO_CONDITION);
         }
     }
 
@@ -289,7 +316,7 @@ impl Validator<'_> {
     fn op(&mut self, op: &Op, result: Option<Ty>) {
         let f = self.f;
         match op {
-            Op::Const(_) => {}
+            Op::Const(_) | Op::MayGoto => {}
             Op::Bin(bin, w, a, b) => self.bin(*bin, *w, *a, *b, result),
             Op::Un(un, a) => {
                 self.number(*a);
@@ -328,11 +355,15 @@ impl Validator<'_> {
             Op::Atomic { op, size, fetch, base, off, value } => {
                 self.address(*base, *off, *size);
                 self.number(*value);
-                if !matches!(size, Size::B4 | Size::B8) {
+                let plain = matches!(op, AtomicOp::LoadAcquire | AtomicOp::StoreRelease);
+                if !plain && !matches!(size, Size::B4 | Size::B8) {
                     self.report("an atomic operation on less than 4 bytes");
                 }
-                if *op == AtomicOp::Xchg && !fetch {
-                    self.report("an exchange that does not fetch");
+                match op {
+                    AtomicOp::Xchg if !fetch => self.report("an exchange that does not fetch"),
+                    AtomicOp::LoadAcquire if !fetch => self.report("a load that does not fetch"),
+                    AtomicOp::StoreRelease if *fetch => self.report("a store that fetches"),
+                    _ => {}
                 }
             }
             Op::CmpXchg { size, base, off, .. } => {
@@ -470,6 +501,8 @@ mod tests {
             ("v9 = corevalue.32 core0 99999999999\nret v1", "the number 99999999999 does not fit its field"),
             ("v9 = store.u8 v2+0, v1\nret v1", "has a result it can't have"),
             ("const 1\nret v1", "has no result"),
+            ("v9 = maygoto\nret v9", "a `maygoto` that is not the condition of its block's branch"),
+            ("v9 = atomic.release.8.fetch v2+0, v1\nret v9", "a store that fetches"),
         ];
         for (body, what) in cases {
             assert_eq!(wrong(body), [what], "{body}");

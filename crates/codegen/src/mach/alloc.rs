@@ -186,6 +186,7 @@ impl Builder<'_> {
                 let term = self.branch(cond, i, succ(0), succ(1))?;
                 self.end(term, at);
             }
+            MOp::MayGoto => self.end(PTerm::MayGoto { then: succ(0), els: succ(1) }, at),
             // The moves into the next block's parameters come before it: nothing is where it was.
             MOp::Jump => self.end(PTerm::Jump(succ(0)), EDIT),
             MOp::Ret => self.end(PTerm::Exit, at),

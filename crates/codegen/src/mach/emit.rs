@@ -97,6 +97,12 @@ pub(crate) fn emit(name: &str, f: &PFunc, target: &Target) -> Result<(Code, Vec<
             PTerm::Exit => put(Item::Exit),
             PTerm::Jump(t) if t == n + 1 => {}
             PTerm::Jump(t) => put(Item::Jump(t, false)),
+            PTerm::MayGoto { then, els } => {
+                put(Item::Cond(Insn::new(op::JMP | op::JCOND, 0, 0, 0, 0), els, false));
+                if then != n + 1 {
+                    put(Item::Jump(then, false));
+                }
+            }
             PTerm::Branch { cc, width, lhs, rhs, then, els, exact: _ } => {
                 let yes = encode_cond(target.isa, cc, width, lhs, rhs);
                 let no = cc.inverse().and_then(|cc| encode_cond(target.isa, cc, width, lhs, rhs));

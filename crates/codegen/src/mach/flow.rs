@@ -320,6 +320,7 @@ pub(crate) fn has_effect(op: &Op) -> bool {
         | Op::Atomic { .. }
         | Op::CmpXchg { .. }
         | Op::MapLookup { .. }
+        | Op::MayGoto
         | Op::Call { .. } => true,
         Op::Const(_)
         | Op::Bin(..)

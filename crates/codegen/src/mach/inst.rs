@@ -61,6 +61,8 @@ pub(crate) enum MOp {
     SetCc(Cond, i32),
     /// To the first successor when the condition holds, else to the second.
     Branch(Cond),
+    /// To the first successor, or to the second once the kernel has had enough.
+    MayGoto,
     /// To the only successor.
     Jump,
     /// Leaves with operand 0 in r0.
@@ -101,6 +103,8 @@ pub(crate) struct MFunc {
     pub labels: Vec<(VReg, regalloc2::Inst, regalloc2::Inst, u32)>,
     /// Bytes of stack below r10 that slots take.
     pub frame: u32,
+    /// Whether it has a [`MOp::MayGoto`].
+    pub may_goto: bool,
 }
 
 impl MFunc {
@@ -155,7 +159,7 @@ impl regalloc2::Function for MFunc {
     }
 
     fn is_branch(&self, inst: regalloc2::Inst) -> bool {
-        matches!(self.insts[inst.index()].op, MOp::Branch(_) | MOp::Jump)
+        matches!(self.insts[inst.index()].op, MOp::Branch(_) | MOp::MayGoto | MOp::Jump)
     }
 
     fn branch_blockparams(&self, block: regalloc2::Block, _: regalloc2::Inst, succ: usize) -> &[VReg] {

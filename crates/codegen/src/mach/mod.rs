@@ -30,6 +30,8 @@ use phys::PFunc;
 
 /// The stack a program has (`MAX_BPF_STACK`).
 const MAX_STACK: u32 = 512;
+/// What the kernel adds to a frame for the counter and the start time of `may_goto`.
+const MAY_GOTO_STACK: u32 = 16;
 
 /// Time spent in each step.
 #[derive(Clone, Copy, Default, Debug)]
@@ -59,7 +61,8 @@ pub(crate) fn generate(
     let selected = Instant::now();
     let output = alloc::allocate(&machine, allocator).map_err(invalid("register allocation"))?;
     let allocated = Instant::now();
-    let stack = machine.frame + 8 * output.num_spillslots as u32;
+    let counter = if machine.may_goto { MAY_GOTO_STACK } else { 0 };
+    let stack = machine.frame + 8 * output.num_spillslots as u32 + counter;
     if stack > MAX_STACK {
         return Err(stack_overflow(f, stack, output.num_spillslots as u32));
     }
@@ -95,6 +98,7 @@ fn stack_overflow(f: &Function, needed: u32, spills: u32) -> CodegenError {
     if spills > 0 {
         users.push(("values that found no register".into(), 8 * spills));
     }
+    users.retain(|(_, size)| *size > 0);
     users.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
     users.truncate(5);
     CodegenError::StackOverflow { function: f.name.clone(), needed, limit: MAX_STACK, users }

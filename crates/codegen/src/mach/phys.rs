@@ -40,7 +40,20 @@ pub(crate) struct PInst {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PTerm {
     Jump(usize),
-    Branch { cc: Cc, width: Width, lhs: Reg, rhs: Rhs<Reg>, exact: bool, then: usize, els: usize },
+    Branch {
+        cc: Cc,
+        width: Width,
+        lhs: Reg,
+        rhs: Rhs<Reg>,
+        exact: bool,
+        then: usize,
+        els: usize,
+    },
+    /// Goes on at `then`; at `els` once the kernel has had enough of the loop.
+    MayGoto {
+        then: usize,
+        els: usize,
+    },
     Exit,
 }
 
@@ -92,6 +105,7 @@ impl PInst {
             op::LD => 0,
             op::LDX => bit(i.src),
             op::ST => bit(i.dst),
+            op::STX if i.code & 0xe0 == op::ATOMIC && i.imm == op::LOAD_ACQ => bit(i.src),
             op::STX => {
                 let exchanges = i.code & 0xe0 == op::ATOMIC && i.imm == op::CMPXCHG;
                 bit(i.dst) | bit(i.src) | if exchanges { bit(0) } else { 0 }
@@ -113,6 +127,7 @@ impl PInst {
             op::LD | op::LDX | op::ALU | op::ALU64 => bit(i.dst),
             op::ST => 0,
             op::STX if i.code & 0xe0 != op::ATOMIC => 0,
+            op::STX if i.imm == op::LOAD_ACQ => bit(i.dst),
             op::STX if i.imm == op::CMPXCHG => bit(0),
             op::STX if i.imm & op::FETCH != 0 => bit(i.src),
             op::STX => 0,
@@ -157,7 +172,7 @@ impl PTerm {
     pub fn succs(&self) -> impl Iterator<Item = usize> + use<> {
         let (a, b) = match *self {
             PTerm::Jump(t) => (Some(t), None),
-            PTerm::Branch { then, els, .. } => (Some(then), Some(els)),
+            PTerm::Branch { then, els, .. } | PTerm::MayGoto { then, els } => (Some(then), Some(els)),
             PTerm::Exit => (None, None),
         };
         a.into_iter().chain(b)
@@ -167,7 +182,9 @@ impl PTerm {
     pub fn retarget(&mut self, to: impl Fn(usize) -> usize) {
         match self {
             PTerm::Jump(t) => *t = to(*t),
-            PTerm::Branch { then, els, .. } => (*then, *els) = (to(*then), to(*els)),
+            PTerm::Branch { then, els, .. } | PTerm::MayGoto { then, els } => {
+                (*then, *els) = (to(*then), to(*els));
+            }
             PTerm::Exit => {}
         }
     }
@@ -175,7 +192,7 @@ impl PTerm {
     /// The registers it reads.
     pub fn uses(&self) -> RegSet {
         match *self {
-            PTerm::Jump(_) => 0,
+            PTerm::Jump(_) | PTerm::MayGoto { .. } => 0,
             PTerm::Branch { lhs, rhs: Rhs::Reg(rhs), .. } => bit(lhs) | bit(rhs),
             PTerm::Branch { lhs, .. } => bit(lhs),
             PTerm::Exit => bit(0),

@@ -107,6 +107,7 @@ fn rewrite_reads(inst: &mut PInst, copies: &Copies) {
     match i.class() {
         op::LDX => i.src = copies.get(i.src),
         op::ST => i.dst = copies.get(i.dst),
+        op::STX if atomic && i.imm == op::LOAD_ACQ => i.src = copies.get(i.src),
         op::STX => {
             i.dst = copies.get(i.dst);
             // A fetching one writes its source register, all but compare-and-exchange.

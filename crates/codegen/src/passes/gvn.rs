@@ -13,7 +13,7 @@ use super::facts::Roles;
 use super::memory::{Effect, Memory, Place};
 use super::rewrite::Aliases;
 use crate::ir::cfg::{Cfg, Dominators};
-use crate::ir::{BinOp, Block, Cc, Function, Op, Size, Ty, UnOp, Value};
+use crate::ir::{AtomicOp, BinOp, Block, Cc, Function, Op, Size, Ty, UnOp, Value};
 
 /// Loads and stores remembered at a time: enough for a struct's fields, and little to look through.
 const MAX_KNOWN: usize = 32;
@@ -110,6 +110,8 @@ impl Gvn<'_> {
                     remember(&mut known, KnownPlace { place, size: *size, from: Origin::Store, value: *value });
                 }
                 (Op::CoreStore { .. }, _) => known.clear(),
+                // What is read behind it may be newer than what is known.
+                (Op::Atomic { op: AtomicOp::LoadAcquire, .. }, _) => known.clear(),
                 (Op::Atomic { size, base, off, .. } | Op::CmpXchg { size, base, off, .. }, _) => {
                     let place = Place::new(self.f, *base, *off, *size);
                     known.retain(|k| !self.memory.may_overlap(&k.place, &place));
@@ -162,7 +164,7 @@ impl Gvn<'_> {
                 Op::Bin(bin, w, y, x)
             }
             Op::Cmp(cc @ (Cc::Eq | Cc::Ne | Cc::Test), w, x, y) if x > y => Op::Cmp(cc, w, y, x),
-            Op::CoreLoad { .. } | Op::CoreValue { .. } => return,
+            Op::CoreLoad { .. } | Op::CoreValue { .. } | Op::MayGoto => return,
             op => op,
         };
         let ty = self.f.ty(r);

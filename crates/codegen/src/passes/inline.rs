@@ -104,6 +104,7 @@ fn fits(callee: &Function, times: usize, caller: &Function, call: Inst) -> bool 
         args.len() == entry.params.len() && entry.params.iter().zip(args).all(|(p, a)| callee.ty(*p) == caller.ty(*a));
     let size = size(callee);
     types
+        && !callee.keep
         && (size <= SMALL || (times == 1 && size <= LARGE))
         && (callee.slots.is_empty() || stack(callee) + stack(caller) <= MAX_STACK)
         && callee.blocks.iter().all(|b| b.term != Terminator::Open)

@@ -107,7 +107,7 @@ pub const PIPELINE: &[Pass] = &[
     pass("params", Full, params::run),
     pass("keys", Full, reuse::run_same),
     pass("again", Full, again::run),
-    pass("reuse", Full, reuse::run),
+    pass("reuse", Always, reuse::run),
     pass("tails", Full, tails::run),
     pass("cleanup", Full, cleanup::run),
     pass("compact", Full, compact::run),

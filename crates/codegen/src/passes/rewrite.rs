@@ -105,6 +105,11 @@ pub(super) fn is_removable(op: &Op) -> bool {
         | Op::CoreLoad { .. }
         | Op::CoreValue { .. }
         | Op::MapLookup { .. } => true,
-        Op::Store { .. } | Op::CoreStore { .. } | Op::Atomic { .. } | Op::CmpXchg { .. } | Op::Call { .. } => false,
+        Op::Store { .. }
+        | Op::CoreStore { .. }
+        | Op::Atomic { .. }
+        | Op::CmpXchg { .. }
+        | Op::MayGoto
+        | Op::Call { .. } => false,
     }
 }

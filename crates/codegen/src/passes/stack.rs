@@ -5,8 +5,8 @@ use super::memory::{Escape, Memory, Place, slot_of};
 use crate::ir::cfg::Cfg;
 use crate::ir::{Block, Callee, Function, Op, Slot, Value};
 
-/// Bytes looked at: as many as a frame can have.
-const WORDS: usize = 8;
+/// Bytes looked at, in 64s: more than a frame can have, since slots share.
+const WORDS: usize = 12;
 pub(super) type Bytes = [u64; WORDS];
 
 /// Where the bytes of slots stand in a set.

@@ -385,6 +385,7 @@ fn may_differ(f: &Function, op: &Op, n: usize, u: Value, v: Value) -> bool {
         | Op::CoreLoad { .. }
         | Op::CoreStore { .. }
         | Op::CoreValue { .. }
+        | Op::MayGoto
         | Op::CmpXchg { .. } => false,
     };
     allowed && may_be_param(f, u, v)
@@ -422,6 +423,7 @@ fn cost(f: &Function, op: &Op) -> i32 {
         | Op::CmpXchg { .. }
         | Op::CoreLoad { .. }
         | Op::CoreStore { .. }
+        | Op::MayGoto
         | Op::CoreValue { .. } => 1,
     }
 }

@@ -186,6 +186,8 @@ impl Types {
         if f.program.is_some() || f.uses_ctx {
             let prog_type = f.program.as_ref().map(|p| p.prog_type).or(f.ctx_type);
             let to = match prog_type.map(|p| p.info().ctx) {
+                // To recognise the context of a function it verifies on its own, the kernel wants a struct of that name.
+                Some(ContextKind::Struct(name)) if f.global => self.btf.structure(name, 0, &[]),
                 Some(ContextKind::Struct(name)) => self.btf.fwd(name, false),
                 _ => TypeId(0),
             };
@@ -194,16 +196,24 @@ impl Types {
         for p in &f.params {
             let local = &f.locals[p.0 as usize];
             let ty = self.of(&local.ty);
-            params.push((symbol_name(&local.name), ty));
+            // The kernel wants every parameter of a function to have a name.
+            let name = if local.name.is_empty() { format!("arg{}", params.len()) } else { symbol_name(&local.name) };
+            params.push((name, ty));
         }
         let ret = match (&f.program, &f.ret) {
             // What the kernel calls returns an int.
             (Some(_), _) => self.btf.int("int", 4, int_encoding::SIGNED),
+            // Nor does it verify what returns nothing, or let it go on in another program.
+            (None, Ty::Void) if f.global || f.tail_calls() => self.btf.int("int", 4, int_encoding::SIGNED),
             (None, ret) => self.of(ret),
         };
         let params: Vec<(&str, TypeId)> = params.iter().map(|(n, t)| (n.as_str(), *t)).collect();
         let proto = self.btf.func_proto(ret, &params);
-        self.btf.func(&symbol_name(&f.name), proto, if f.program.is_some() { Linkage::Global } else { Linkage::Static })
+        self.btf.func(
+            &symbol_name(&f.name),
+            proto,
+            if f.program.is_some() || f.global { Linkage::Global } else { Linkage::Static },
+        )
     }
 }
 

@@ -11,6 +11,8 @@ use crate::lower::{Lowered, symbol_name};
 const STACK: Code = Code("E0701");
 /// More code, or longer jumps, than fit.
 const TOO_LARGE: Code = Code("E0702");
+/// More calls in a chain than there are frames.
+const DEPTH: Code = Code("E0704");
 /// Something the target lacks.
 const NEEDS_TARGET: Code = Code("E0703");
 /// Our own mistake.
@@ -43,6 +45,30 @@ pub(super) fn diagnostic(e: &CodegenError, unit: &Unit, lowered: &Lowered) -> Di
             }
             if nameless > 0 {
                 d = d.note(format!("{nameless} bytes: objects without a name, such as keys and values of maps"));
+            }
+            d
+        }
+        CodegenError::TailCallStack { function, needed, limit, users } => {
+            let text = format!(
+                "the functions around the tail call in `{function}` have {needed} bytes of stack; {limit} are allowed"
+            );
+            let mut d = Diagnostic::error(STACK, span(function), text)
+                .help("make the tail call in the program itself, or keep large structs in a per-CPU array map");
+            for (name, bytes) in users {
+                d = d.note(format!("{bytes} bytes: {name}"));
+            }
+            d
+        }
+        CodegenError::CallDepth { chain, limit } => {
+            let text = format!("calls go {} functions deep here; the kernel has {limit} frames", chain.len());
+            let top = chain.first().map_or("", |n| n.as_str());
+            let mut d = Diagnostic::error(DEPTH, span(top), text)
+                .help("let one function do what two do, or make one a macro (`defmacro`)");
+            for (caller, callee) in chain.iter().zip(&chain[1..]) {
+                d = match span(callee) {
+                    s if s.is_none() => d.note(format!("`{caller}` calls `{callee}`")),
+                    s => d.also(s, format!("called by `{caller}`")),
+                };
             }
             d
         }

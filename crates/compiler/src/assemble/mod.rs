@@ -35,6 +35,7 @@ pub fn assemble_with_times(
     times: &mut Vec<(&'static str, Duration)>,
 ) -> Result<Object, Vec<Diagnostic>> {
     let start = Instant::now();
+    let unit = &*crate::outline::outlined(unit, target);
     let mut lowered = lower::lower(unit);
     times.push(("lowering", start.elapsed()));
     let (codes, report) = codegen::compile_with_report(&mut lowered.module, target, opt)
@@ -84,6 +85,7 @@ pub fn assemble_with_times(
     for ((f, code), type_id) in unit.functions.iter().zip(&codes).zip(&types.functions) {
         let mut function = self::function(code, unit, &lowered, &mut places);
         function.span = f.span;
+        function.global = f.global;
         function.type_id = Some(*type_id);
         match &f.program {
             None => object.subprograms.push(function),
@@ -108,7 +110,7 @@ pub fn assemble_with_times(
 
 /// The unit's intermediate representation as text, after the passes of that level.
 pub fn ir_text(unit: &Unit, target: &Target, opt: OptLevel) -> String {
-    let mut lowered = lower::lower(unit);
+    let mut lowered = lower::lower(&crate::outline::outlined(unit, target));
     let _ = codegen::passes::run_pipeline(&mut lowered.module, target, opt);
     lowered.module.to_string()
 }

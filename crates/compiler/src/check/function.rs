@@ -11,7 +11,9 @@ use super::scope::{FnState, Lessons};
 use super::{Binding, Checker, Fit, Val, Want, at};
 use crate::diagnostics as diag;
 use crate::env::{ProgDecl, SubprogDecl};
-use crate::hir::{At, Expr, ExprKind, Function, FunctionId, GlobalDef, GlobalId, LocalKind, MapId, ProgramInfo, Ty};
+use crate::hir::{
+    At, Expr, ExprKind, Function, FunctionId, GlobalDef, GlobalId, LocalId, LocalKind, MapId, ProgramInfo, Ty,
+};
 
 /// How often a function is checked again because of what was learnt.
 const ROUNDS: usize = 8;
@@ -71,6 +73,9 @@ impl Checker<'_> {
             body,
             uses_ctx: f.uses_ctx,
             ctx_type: Some(decl.prog_type),
+            gpl: crate::forms::calls::gpl_compatible(&decl.license),
+            ctx_local: None,
+            global: false,
             span: decl.form.span,
         });
         let uses = std::mem::take(&mut self.uses);
@@ -153,11 +158,22 @@ impl Checker<'_> {
     }
 
     /// The instance of a subprogram for arguments of these types.
-    pub fn instance(&mut self, name: Symbol, decl: &Rc<SubprogDecl>, types: Vec<Ty>, here: &At) -> Option<FunctionId> {
+    ///
+    /// `covered` says of packet pointers how many bytes behind them the caller has compared with the packet's end.
+    pub fn instance(
+        &mut self,
+        name: Symbol,
+        decl: &Rc<SubprogDecl>,
+        types: Vec<Ty>,
+        covered: &[u32],
+        here: &At,
+    ) -> Option<FunctionId> {
+        let bytes = |n: usize| covered.get(n).copied().unwrap_or(0);
         let text: Vec<String> = types
             .iter()
-            .map(|t| match t {
-                Ty::Ptr(p) => format!("{t}@{:?}", p.space),
+            .enumerate()
+            .map(|(n, t)| match t {
+                Ty::Ptr(p) => format!("{t}@{:?}+{}", p.space, bytes(n)),
                 t => t.to_string(),
             })
             .collect();
@@ -200,8 +216,11 @@ impl Checker<'_> {
             c.f.ctx_type = ctx_type;
             c.f.tracepoint = tracepoint;
             c.f.ret = Some(decl.ret.clone());
-            for (p, ty) in decl.params.iter().zip(&types) {
-                c.parameter(p.name, ty.clone(), p.span);
+            for (n, (p, ty)) in decl.params.iter().zip(&types).enumerate() {
+                let id = c.parameter(p.name, ty.clone(), p.span);
+                if bytes(n) > 0 {
+                    c.f.flow.covers.push((id, bytes(n)));
+                }
             }
             let v = c.with_hint(Some(&decl.ret), |c| c.body(forms, Want::Value, at(&decl.form)));
             c.unbind(0);
@@ -235,6 +254,9 @@ impl Checker<'_> {
             body,
             uses_ctx: f.uses_ctx,
             ctx_type,
+            gpl: crate::forms::calls::gpl_compatible(&license),
+            ctx_local: None,
+            global: decl.global,
             span: decl.form.span,
         });
         self.functions.insert(key, Some(id));
@@ -246,7 +268,7 @@ impl Checker<'_> {
         self.functions.keys().any(|k| k.name == name)
     }
 
-    fn parameter(&mut self, name: Symbol, ty: Ty, span: whistler_diag::Span) {
+    fn parameter(&mut self, name: Symbol, ty: Ty, span: whistler_diag::Span) -> LocalId {
         let ordinal = self.f.ordinals;
         self.f.ordinals += 1;
         let id = self.f.local(name.name(), ty, LocalKind::Value, span);
@@ -256,6 +278,7 @@ impl Checker<'_> {
         var.written = true;
         var.assigned = assigned;
         self.f.scope.push(Binding { name, local: id, used: false, span, made: false });
+        id
     }
 
     /// The id of a map in this unit.

@@ -98,6 +98,8 @@ pub struct Checker<'a> {
     pub(crate) functions: FxHashMap<FnKey, Option<FunctionId>>,
     pub(crate) calling: Vec<Symbol>,
     pub(crate) depth: usize,
+    /// The variables around a function that runs later, when they are gone.
+    pub(crate) around: Vec<Symbol>,
     pub(crate) uses: FxHashSet<Symbol>,
     /// A subprogram that nothing calls is under check: what its place in a program would tell is not known.
     pub(crate) caller_unknown: bool,
@@ -133,6 +135,7 @@ impl<'a> Checker<'a> {
             functions: FxHashMap::default(),
             calling: Vec::new(),
             depth: 0,
+            around: Vec::new(),
             uses: FxHashSet::default(),
             caller_unknown: false,
             hint: None,

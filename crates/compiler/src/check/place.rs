@@ -479,6 +479,13 @@ impl Checker<'_> {
         }
     }
 
+    /// How many bytes from a packet pointer on are known to be there.
+    pub fn covered(&self, v: &Val) -> u32 {
+        let Some((root, off)) = v.base.or_else(|| self.packet_base(&v.e)) else { return 0 };
+        let have = self.f.flow.covers.iter().find(|c| c.0 == root).map_or(0, |c| i64::from(c.1));
+        if off < 0 { 0 } else { u32::try_from(have - off).unwrap_or(0) }
+    }
+
     /// Checks that memory behind a pointer may be read, `len` bytes at `off`. Reports otherwise.
     pub fn readable(&mut self, v: Val, off: i64, len: Option<u32>, here: &At) -> Option<Val> {
         if v.never() {

@@ -129,6 +129,8 @@ pub struct FnState {
     pub blocks: Vec<BlockFrame>,
     /// Records that leaving submits.
     pub cleanups: Vec<Cleanup>,
+    /// For each callback around the code under check, how many cleanups were open when it was entered.
+    pub callbacks: Vec<usize>,
     /// Whether it reads the context.
     pub uses_ctx: bool,
     /// The declared result type of a subprogram.

@@ -62,7 +62,10 @@ impl Checker<'_> {
         let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("there is no variable or constant `{s}`"))
             .about(s.name())
             .label("not found");
-        if self.operator_exists(s) {
+        if self.around.iter().any(|a| a.same_folded(s)) {
+            d = d.note("the function runs later, when the variables around it are gone");
+            d = d.help("keep what it needs in the map's value, or in a global");
+        } else if self.operator_exists(s) {
             d = d.help(format!("`{s}` is an operator: call it as ({s} …)"));
         } else if let Some(near) = near {
             d = d.help(format!("did you mean `{near}`?"));

@@ -256,9 +256,14 @@ pub fn subprogram(
             return None;
         }
     }
-    while let [k, _, ..] = &items[skip..] {
-        if k.as_keyword().is_none() {
-            break;
+    let mut global = false;
+    while let [k, v, ..] = &items[skip..] {
+        let Some(option) = k.as_keyword() else { break };
+        if option.is("global") {
+            global = !v.is_nil();
+        } else {
+            let text = format!("defsubprog has no option `:{}`", option.name());
+            diags.push(diag::error(&diag::MALFORMED, &at(k), text).help("there is :global t"));
         }
         skip += 2;
     }
@@ -275,6 +280,7 @@ pub fn subprogram(
             body: items.clone(),
             skip: skip.min(items.len()),
             form: form.clone(),
+            global,
         }),
     );
     env.note(name, DeclKind::Subprogram, form.span);

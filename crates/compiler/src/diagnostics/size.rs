@@ -2,7 +2,7 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] = &[&STACK_SIZE, &PROGRAM_SIZE, &TARGET_NEEDED, &INTERNAL_ERROR];
+pub(super) static ALL: &[&CodeDoc] = &[&STACK_SIZE, &PROGRAM_SIZE, &TARGET_NEEDED, &CALL_DEPTH, &INTERNAL_ERROR];
 
 code! {
     /// A program, with the subprograms it calls, has 512 bytes of stack for variables in memory, structs
@@ -28,6 +28,14 @@ code! {
     "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 0)))\n    (atomic-xchg v 0 5))\n  0)",
     "(defmap m :type :array :key u32 :value u64 :max-entries 1)\n(defprog p (:type :kprobe)\n  (incf (getmap m 0) 5)\n  0)",
     "--target 5.4"
+}
+
+code! {
+    /// A program and the subprograms and callbacks that call each other have eight frames together. Small
+    /// subprograms become part of their callers and need none.
+    CALL_DEPTH, "E0704", "calls too deep",
+    "",
+    ""
 }
 
 code! {

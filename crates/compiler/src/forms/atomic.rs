@@ -4,7 +4,8 @@ use super::memory::displaced;
 use super::{FormDef, form};
 use crate::check::{Call, Checker, Fit, Place, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, AtomicOp, Expr, ExprKind, IntTy, Ty};
+use crate::hir::{At, AtomicOp, Expr, ExprKind, IntTy, Space, Ty};
+use whistler_isa::{IsaLevel, KernelVersion};
 use whistler_lisp::Form;
 
 pub(super) static FORMS: &[FormDef] = &[
@@ -66,6 +67,20 @@ pub(super) static FORMS: &[FormDef] = &[
         "(atomic-cmpxchg p offset expected new [TYPE])",
         "Exchanges if equal; yields the old content.",
     ),
+    form(
+        "load-acquire",
+        (2, 3),
+        load_acquire,
+        "(load-acquire TYPE pointer [offset])",
+        "Reads; what comes behind is not read or written before.",
+    ),
+    form(
+        "store-release",
+        (4, 4),
+        store_release,
+        "(store-release TYPE pointer offset value)",
+        "Writes; what stands before has been read and written by then.",
+    ),
     form("atomic-incf", (1, 2), incf, "(atomic-incf place [delta])", "Adds to a field or other memory."),
 ];
 
@@ -85,17 +100,33 @@ fn target(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<&Form>) -> Option<(Ex
         },
         None => pointee.filter(|i| i.size >= 4).unwrap_or(IntTy::U64),
     };
-    let p = writable(c, p, off, int, &call.at())?;
+    let p = writable(c, p, off, int, AtomicOp::Add, &call.at())?;
     Some((p, off, int))
 }
 
-fn writable(c: &mut Checker<'_>, p: Val, off: i32, int: IntTy, here: &At) -> Option<Expr> {
-    if int.size < 4 {
+/// The memory of an atomic operation, if it may be used so.
+pub(super) fn writable(c: &mut Checker<'_>, p: Val, off: i32, int: IntTy, op: AtomicOp, here: &At) -> Option<Expr> {
+    let plain = matches!(op, AtomicOp::LoadAcquire | AtomicOp::StoreRelease);
+    if int.size < 4 && !plain {
         let d = diag::error(&diag::ATOMIC_SIZE, here, format!("eBPF has no atomic operations on {} bytes", int.size));
         c.report(d);
         return None;
     }
     let p = c.readable(p, off.into(), Some(int.size.into()), here)?;
+    // What the verifier's atomic_ptr_type_ok refuses.
+    let refused = match p.ty().as_ptr().map(|p| p.space) {
+        Some(Space::Packet) => Some("the packet"),
+        Some(Space::Ctx) => Some("the context"),
+        _ => None,
+    };
+    if let Some(what) = refused {
+        let d = diag::error(&diag::ATOMIC_SIZE, here, format!("the kernel allows no atomic operations on {what}"));
+        c.report(d.help("nobody else writes it while the program runs: load and store do"));
+        return None;
+    }
+    if op == AtomicOp::LoadAcquire {
+        return Some(p.e);
+    }
     if let Some(why) = p.ty().as_ptr().and_then(|p| c.why_read_only(p.space)) {
         c.report(diag::error(&diag::READ_ONLY, here, why));
         return None;
@@ -132,6 +163,47 @@ fn cmpxchg(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     Val::new(kind, Ty::Int(mem), call.at())
 }
 
+/// The type, pointer and offset of a load or store with an order; says where the target has none.
+fn ordered(c: &mut Checker<'_>, call: &Call<'_>, op: AtomicOp) -> Option<(Expr, i32, IntTy)> {
+    /// The first kernel with these instructions.
+    const SINCE: KernelVersion = KernelVersion::new(6, 15);
+    let ty = c.type_of(&call.args[0]);
+    let p = c.value(&call.args[1]);
+    let (p, off) = displaced(c, p, call.args.get(2))?;
+    if !c.target.has(SINCE) || c.target.isa < IsaLevel::V4 {
+        let text =
+            format!("`{}` needs kernel 6.15 and instruction set v4; the target is {}", call.name, c.target.kernel);
+        let d = diag::error(&diag::HELPER_TARGET, &call.at(), text);
+        c.report(
+            d.help("compile with --target 6.15 for kernels from there on; atomic-xchg orders as well, everywhere"),
+        );
+        return None;
+    }
+    let ty = ty?;
+    let Ty::Int(int) = ty else {
+        c.report(diag::error(&diag::ATOMIC_SIZE, &at(&call.args[0]), format!("{ty} has no atomic operations")));
+        return None;
+    };
+    let p = writable(c, p, off, int, op, &call.at())?;
+    Some((p, off, int))
+}
+
+fn load_acquire(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let op = AtomicOp::LoadAcquire;
+    let Some((ptr, off, mem)) = ordered(c, call, op) else { return Val::error(call.at()) };
+    let value = Box::new(Expr::new(ExprKind::Const(0), Ty::Int(mem), call.at()));
+    Val::new(ExprKind::Atomic { op, mem, fetch: true, ptr: Box::new(ptr), off, value }, Ty::Int(mem), call.at())
+}
+
+fn store_release(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let op = AtomicOp::StoreRelease;
+    let place = ordered(c, call, op);
+    let value = operand(c, &call.args[3], place.as_ref().map(|p| p.2));
+    let (Some((ptr, off, mem)), Some(value)) = (place, value) else { return Val::error(call.at()) };
+    let kind = ExprKind::Atomic { op, mem, fetch: false, ptr: Box::new(ptr), off, value: Box::new(value) };
+    Val::new(kind, Ty::Void, call.at())
+}
+
 fn incf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let place = c.place(&call.args[0]);
     let delta = match call.args.get(1) {
@@ -158,7 +230,9 @@ fn incf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
                 ));
             }
             let delta = c.number(delta, "atomic-incf");
-            let Some(ptr) = writable(c, Val::of(m.ptr), m.off, int, &call.at()) else { return Val::error(call.at()) };
+            let Some(ptr) = writable(c, Val::of(m.ptr), m.off, int, AtomicOp::Add, &call.at()) else {
+                return Val::error(call.at());
+            };
             if delta.never() {
                 return delta;
             }

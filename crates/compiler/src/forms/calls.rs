@@ -11,23 +11,13 @@ use crate::check::{Call, Checker, Fit, Val, at};
 use crate::diagnostics as diag;
 use crate::hir::{At, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
 
-pub(super) static FORMS: &[FormDef] = &[
-    form(
-        "tail-call",
-        (2, 2),
-        tail_call,
-        "(tail-call map index)",
-        "Goes on in another program; comes back only if there is none.",
-    ),
-    form("asm", (0, 5), asm, "(asm opcode dst src off imm)", "One raw instruction."),
-];
-
-fn asm(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    c.fail(
-        diag::error(&diag::NOT_HERE, &call.at(), "raw instructions are not possible in this version")
-            .help("every instruction has a form of its own: atomic-…, load, store, cast, the arithmetic forms"),
-    )
-}
+pub(super) static FORMS: &[FormDef] = &[form(
+    "tail-call",
+    (2, 2),
+    tail_call,
+    "(tail-call map index)",
+    "Goes on in another program; comes back only if there is none.",
+)];
 
 fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let map = super::maps::map_arg(c, &call.args[0]);
@@ -37,6 +27,16 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     if def.map_type != whistler_isa::MapType::ProgArray {
         let text = format!("`{}` is no program array but a map of type :{}", def.name, def.map_type.keyword());
         return c.fail(diag::error(&diag::MAP_OPERATION, &at(&call.args[0]), text).also(def.span, "declared here"));
+    }
+    if let Some(k) = index.as_lit()
+        && !(0..i128::from(def.max_entries)).contains(&k)
+    {
+        let text = format!("index {k} of `{}`, which has {} entries", def.name, def.max_entries);
+        return c.fail(diag::error(&diag::INDEX_RANGE, &at(&call.args[1]), text).also(def.span, "declared here"));
+    }
+    if !c.f.callbacks.is_empty() {
+        let text = "a function that a helper calls back can't go on in another program";
+        return c.fail(diag::error(&diag::NOT_HERE, &call.at(), text));
     }
     let ctx = super::ctx::ctx(c, call.at());
     let map = Expr::new(ExprKind::Map(id), Ty::ptr(Space::Map, None), at(&call.args[0]));
@@ -48,7 +48,7 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 }
 
 /// Whether the program may call the helper; reports otherwise.
-fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
+pub(super) fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
     let shown = h.name.replace('_', "-");
     if !may_be_called(c, &shown, h.progs, h.since, here) {
         return false;
@@ -93,7 +93,7 @@ pub(super) fn may_sleep_here(c: &mut Checker<'_>, shown: &str, sleeps: bool, her
 }
 
 /// The kernel's own list (include/linux/license.h).
-fn gpl_compatible(license: &str) -> bool {
+pub(crate) fn gpl_compatible(license: &str) -> bool {
     matches!(
         license,
         "" | "GPL" | "GPL v2" | "GPL and additional rights" | "Dual BSD/GPL" | "Dual MIT/GPL" | "Dual MPL/GPL"
@@ -114,6 +114,9 @@ pub(super) fn call_helper(c: &mut Checker<'_>, name: &str, args: Vec<Expr>, ty: 
 
 /// A call of a helper by its name.
 pub fn helper(c: &mut Checker<'_>, call: &Call<'_>, h: &'static Helper) -> Val {
+    if super::callback::calls_back(h) {
+        return super::callback::with_callback(c, call, h);
+    }
     let most = if h.flags.contains(HelperFlags::VARIADIC) { 5 } else { h.args.len() };
     match arguments(c, call, h.args, most) {
         Some(args) => checked(c, h, args, call.at()),
@@ -250,6 +253,15 @@ fn result(c: &Checker<'_>, h: &Helper, map: Option<crate::hir::MapId>, size: Opt
     }
 }
 
+/// What a global function gets for a declared pointer: memory of that type, or null.
+pub(crate) fn global_parameter(declared: &Ty) -> Option<Ty> {
+    match declared {
+        Ty::Ptr(p) => p.pointee.as_deref().map(|t| Ty::nullable_ptr(Space::Mem, Some(t.clone()))),
+        Ty::Struct(_) | Ty::Array(..) => Some(Ty::nullable_ptr(Space::Mem, Some(declared.clone()))),
+        _ => None,
+    }
+}
+
 /// A call of a subprogram.
 pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
     c.use_name(name);
@@ -289,8 +301,20 @@ pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
     }
     let mut types = Vec::with_capacity(values.len());
     let mut args = Vec::with_capacity(values.len());
+    let covered: Vec<u32> = values.iter().map(|v| c.covered(v)).collect();
     for (v, p) in values.into_iter().zip(&decl.params) {
         let ty = match (&p.ty, v.ty()) {
+            // Verified on its own: the kernel knows no more of a pointer than what the declaration says.
+            (t, Ty::Ptr(_)) if decl.global => match global_parameter(t) {
+                Some(t) => t,
+                None => {
+                    let text = format!("`{name}` is global: a pointer can only go where a (ptr T) is declared");
+                    return c.fail(diag::error(&diag::ARGUMENT_TYPE, v.at(), text).also(p.span, "declared here"));
+                }
+            },
+            (t @ (Ty::Ptr(_) | Ty::Struct(_) | Ty::Array(..)), _) if decl.global => {
+                global_parameter(t).unwrap_or_else(|| t.clone())
+            }
             (Ty::Struct(_) | Ty::Kernel(_) | Ty::Array(..), Ty::Ptr(q)) => {
                 Ty::Ptr(PtrTy { pointee: Some(Rc::new(p.ty.clone())), ..q.clone() })
             }
@@ -300,9 +324,17 @@ pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
         args.push(c.fit(v, &ty, Fit::Place));
         types.push(ty);
     }
-    let Some(id) = c.instance(name, &decl, types, &call.at()) else { return Val::error(call.at()) };
+    let Some(id) = c.instance(name, &decl, types, &covered, &call.at()) else { return Val::error(call.at()) };
     let function = &c.unit.functions[id.0 as usize];
     let (ret, uses_ctx) = (function.ret.clone(), function.uses_ctx);
+    if uses_ctx && decl.global {
+        let known = c.prog_type().is_some_and(|p| matches!(p.info().ctx, whistler_isa::ContextKind::Struct(_)));
+        if !known {
+            let text =
+                format!("`{name}` is global and reads the context, which the kernel can't tell it in this program");
+            return c.fail(diag::error(&diag::NOT_HERE, &call.at(), text).also(decl.form.span, "defined here"));
+        }
+    }
     if uses_ctx {
         c.f.uses_ctx = true;
         if args.len() > 4 {

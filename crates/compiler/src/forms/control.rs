@@ -8,7 +8,7 @@ use super::{FormDef, MANY, form};
 use crate::check::flow::Flow;
 use crate::check::{BlockFrame, Call, Checker, DEPTH_LIMIT, Fact, Facts, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, CmpOp, Expr, ExprKind, LocalId, LocalKind, Space, Ty};
+use crate::hir::{At, CmpOp, Expr, ExprKind, LocalId, LocalKind, LoopPlan, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form("progn", (0, MANY), progn, "(progn form…)", "Forms in order; the last one's value."),
@@ -686,8 +686,8 @@ fn dotimes(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             );
         }
     };
-    if bound > MOST_ROUNDS {
-        return c.fail(too_many_rounds(bound, at(count)));
+    if bound > most_rounds(c) {
+        return c.fail(too_many_rounds(c, bound, at(count)));
     }
     // A signed count below 0 means no round; as unsigned it would be the most.
     let negative = n.int().is_some_and(|i| i.signed) && n.lo < 0 && n.as_lit().is_none();
@@ -725,7 +725,8 @@ fn dotimes(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     });
     c.unbind(mark);
     c.f.flow = entry;
-    let kind = ExprKind::For { label, next, var: counter, count: Box::new(count_expr), max, body: Box::new(body) };
+    let (count, body) = (Box::new(count_expr), Box::new(body));
+    let kind = ExprKind::For { label, next, var: counter, count, max, body, plan: LoopPlan::new(bound) };
     let out = Expr::new(kind, Ty::Void, call.at());
     parts.push(out);
     c.seq(parts, Val::literal(0, call.at()))
@@ -733,13 +734,14 @@ fn dotimes(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 
 fn while_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let (max, body) = max_option(c, &call.args[1..]);
-    if max.is_none() && !counts_up(c, &call.args[0], body) {
+    let bound = max.or_else(|| counts_up(c, &call.args[0], body));
+    if bound.is_none() {
         c.report(
             diag::error(&diag::UNBOUNDED_LOOP, &call.at(), "nothing here shows that the loop ends")
                 .help("give the most rounds: (while test :max 1000 …)"),
         );
     }
-    endless(c, call, Some(&call.args[0]), max, body)
+    endless(c, call, Some(&call.args[0]), max, bound.unwrap_or(0), body)
 }
 
 fn loop_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
@@ -756,21 +758,40 @@ fn loop_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             return Val::error(call.at());
         }
     }
-    endless(c, call, None, max, body)
+    endless(c, call, None, max, max.unwrap_or(0), body)
 }
 
 /// The verifier follows a loop round by round and gives up after 1,000,000 instructions; a round takes two at least.
-const MOST_ROUNDS: u64 = 500_000;
+const FOLLOWED_ROUNDS: u64 = 500_000;
 
-fn too_many_rounds(bound: u64, at: At) -> Diagnostic {
-    diag::error(&diag::UNBOUNDED_LOOP, &at, format!("the verifier does not follow a loop for {bound} rounds"))
-        .note("it looks at 1,000,000 instructions of a program at most, each round counted")
+/// The most rounds that some way of making a loop takes on the target.
+fn most_rounds(c: &Checker<'_>) -> u64 {
+    let once = c.target.has(whistler_isa::LoopWay::Helper.since());
+    if once { crate::outline::MAX_LOOPS } else { FOLLOWED_ROUNDS }
+}
+
+fn too_many_rounds(c: &Checker<'_>, bound: u64, at: At) -> Diagnostic {
+    let most = most_rounds(c);
+    let why = if most == FOLLOWED_ROUNDS {
+        "its verifier looks at 1,000,000 instructions of a program at most, each round counted"
+    } else {
+        "`bpf_loop` and the kernel's iterators make so many rounds at most"
+    };
+    diag::error(&diag::UNBOUNDED_LOOP, &at, format!("a loop of {bound} rounds; the kernel takes {most} at most"))
+        .note(why)
         .help("take fewer rounds, or go on where the last run stopped, with a counter in a map")
 }
 
-fn endless(c: &mut Checker<'_>, call: &Call<'_>, test: Option<&Form>, max: Option<u64>, body: &[Form]) -> Val {
-    if let Some(n) = max.filter(|n| *n > MOST_ROUNDS) {
-        return c.fail(too_many_rounds(n, call.at()));
+fn endless(
+    c: &mut Checker<'_>,
+    call: &Call<'_>,
+    test: Option<&Form>,
+    max: Option<u64>,
+    bound: u64,
+    body: &[Form],
+) -> Val {
+    if let Some(n) = max.filter(|n| *n > most_rounds(c)) {
+        return c.fail(too_many_rounds(c, n, call.at()));
     }
     let (label, next) = (c.label(), c.label());
     let mut after = None;
@@ -794,25 +815,27 @@ fn endless(c: &mut Checker<'_>, call: &Call<'_>, test: Option<&Form>, max: Optio
         flow.nonnull.retain(|p| c.f.flow.nonnull.contains(p));
     }
     c.f.flow = flow;
-    let kind = ExprKind::While { label, next, test: Box::new(test), body: Box::new(body), max };
+    let (test, body) = (Box::new(test), Box::new(body));
+    let kind = ExprKind::While { label, next, test, body, max, plan: LoopPlan::new(bound) };
     let out = Expr::new(kind, Ty::Void, call.at());
     c.seq(vec![out], Val::literal(0, call.at()))
 }
 
-/// `(while (< i CONSTANT) … (incf i [positive]) …)`, with no other assignment of an unsigned `i`.
-fn counts_up(c: &mut Checker<'_>, test: &Form, body: &[Form]) -> bool {
-    let Some([op, var, limit]) = test.as_list() else { return false };
-    let (Some(op), Some(var)) = (op.as_symbol(), var.as_symbol()) else { return false };
+/// The most rounds of `(while (< i CONSTANT) … (incf i [positive]) …)`, with no other assignment of an unsigned `i`.
+fn counts_up(c: &mut Checker<'_>, test: &Form, body: &[Form]) -> Option<u64> {
+    let [op, var, limit] = test.as_list()? else { return None };
+    let (op, var) = (op.as_symbol()?, var.as_symbol()?);
     if !(op.is("<") || op.is("<=")) {
-        return false;
+        return None;
     }
-    let Some(i) = c.binding(var) else { return false };
+    let i = c.binding(var)?;
     let local = c.f.scope[i].local;
     let unsigned = c.f.var(local).ty.as_int().is_some_and(|i| !i.signed);
-    let limited = match limit.as_int() {
-        Some(n) => n < 1 << 23,
-        None => limit.as_symbol().and_then(|s| c.constant(s)).is_some_and(|n| n < 1 << 23),
+    let limit = match limit.as_int() {
+        Some(n) => n,
+        None => c.constant(limit.as_symbol()?)?,
     };
+    let limit = u64::try_from(limit).ok().filter(|n| *n < 1 << 23)?;
     let steps = body
         .iter()
         .filter(|f| {
@@ -822,7 +845,7 @@ fn counts_up(c: &mut Checker<'_>, test: &Form, body: &[Form]) -> bool {
                 && step.first().is_none_or(|s| s.as_int().is_some_and(|n| n > 0))
         })
         .count();
-    unsigned && limited && steps == 1 && assignments(body, var) == 1
+    (unsigned && steps == 1 && assignments(body, var) == 1).then_some(limit + 1)
 }
 
 fn assignments(body: &[Form], var: Symbol) -> usize {

@@ -2,7 +2,7 @@
 //! Invariant: the prototype of what is called stands in the table, so no BTF is needed to compile.
 
 use whistler_btf::CoreKind;
-use whistler_isa::{ArgKind, Kfunc, KfuncFlags, Ret, kfuncs};
+use whistler_isa::{ArgKind, Kfunc, KfuncFlags, LoopWay, Ret, kfuncs};
 use whistler_lisp::{Form, Symbol};
 
 use super::callee::{self, Callee};
@@ -11,7 +11,7 @@ use crate::assemble::btf::c_int;
 use crate::builtin;
 use crate::check::{Call, Checker, Cleanup, Fact, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, CmpOp, Expr, ExprKind, IntTy, LocalKind, Space, Ty};
+use crate::hir::{At, CmpOp, Expr, ExprKind, IntTy, LocalKind, LoopPlan, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form("kernel-ctx", (0, 0), kernel_ctx, "(kernel-ctx)", "The context as the kernel's own struct, read directly."),
@@ -244,6 +244,9 @@ fn do_kernel(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     c.seq(vec![begin.e, body, end], nothing)
 }
 
+/// What such a loop costs the verifier, in rounds.
+const AS_IF_ROUNDS: u64 = 8;
+
 /// Forms with `name` as what `step` yields, until that is null. The verifier follows such a loop until its state
 /// repeats, so it needs no bound.
 fn each(c: &mut Checker<'_>, name: Symbol, var: &Form, step: Expr, forms: &[Form], here: &At) -> Expr {
@@ -263,6 +266,8 @@ fn each(c: &mut Checker<'_>, name: Symbol, var: &Form, step: Expr, forms: &[Form
     });
     c.unbind(mark);
     c.f.flow = entry;
-    let kind = ExprKind::While { label, next, test: Box::new(test), body: Box::new(body), max: None };
+    // A jump as it is: the verifier knows by the iterator that it ends.
+    let plan = LoopPlan { way: LoopWay::Jump, ..LoopPlan::new(AS_IF_ROUNDS) };
+    let kind = ExprKind::While { label, next, test: Box::new(test), body: Box::new(body), max: None, plan };
     Expr::new(kind, Ty::Void, here.clone())
 }

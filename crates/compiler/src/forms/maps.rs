@@ -360,6 +360,15 @@ pub(crate) fn lookup_type(def: &MapDef) -> Ty {
     }
 }
 
+/// The type of a map's keys: as declared, else by size.
+pub(crate) fn key_type(def: &MapDef) -> Ty {
+    match &def.key {
+        Some(t) => t.clone(),
+        None if matches!(def.key_size, 1 | 2 | 4 | 8) => Ty::Int(IntTy { size: def.key_size as u8, signed: false }),
+        None => Ty::Array(Rc::new(Ty::Int(IntTy::U8)), def.key_size),
+    }
+}
+
 /// The type of a map's values: as declared, else by size.
 pub(crate) fn value_type(def: &MapDef) -> Ty {
     match &def.value {

@@ -3,10 +3,12 @@
 
 pub mod args;
 pub mod arith;
+mod asm;
 pub mod atomic;
 pub mod binding;
 mod bitfield;
 pub mod bytes;
+mod callback;
 pub mod callee;
 pub mod calls;
 pub mod chain;
@@ -23,6 +25,7 @@ pub mod refs;
 pub mod ring;
 pub mod structs;
 pub mod text;
+mod timer;
 
 use rustc_hash::FxHashMap;
 use whistler_lisp::Symbol;
@@ -103,6 +106,9 @@ static ROOMS: &[&[FormDef]] = &[
     dynptr::FORMS,
     atomic::FORMS,
     calls::FORMS,
+    callback::FORMS,
+    asm::FORMS,
+    timer::FORMS,
     bytes::FORMS,
     text::FORMS,
     chain::FORMS,

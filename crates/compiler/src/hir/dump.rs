@@ -43,6 +43,11 @@ impl Dump<'_> {
                 let _ = writeln!(out, "{pad}else");
                 self.statement(f, depth + 1, out);
             }
+            ExprKind::WithCallback { callback, .. } => {
+                let params: Vec<String> = callback.params.iter().map(|p| local(self.f, *p)).collect();
+                let _ = writeln!(out, "{pad}{} with ({})", self.expr(e), params.join(" "));
+                self.statement(&callback.body, depth + 1, out);
+            }
             ExprKind::While { test, body, max, .. } => {
                 let _ = writeln!(out, "{pad}while {} max {max:?}", self.expr(test));
                 self.statement(body, depth + 1, out);
@@ -115,6 +120,13 @@ impl Dump<'_> {
             ExprKind::Call { function, args } => {
                 let name = self.unit.functions.get(function.0 as usize).map_or("?", |f| &*f.name);
                 format!("(call {name} {})", self.list(args))
+            }
+            ExprKind::WithCallback { helper, before, after, .. } => {
+                let name = whistler_isa::helpers::by_id(*helper).map_or("?", |h| h.name);
+                format!("({name} {} callback {}):{}", self.list(before), self.list(after), e.ty)
+            }
+            ExprKind::FnAddr(id) => {
+                self.unit.functions.get(id.0 as usize).map_or("?".into(), |f| format!("#'{}", f.name))
             }
             ExprKind::InBounds { ptr, len, end } => format!("(in-bounds {} {len} {})", x(ptr), x(end)),
             ExprKind::While { .. } | ExprKind::For { .. } | ExprKind::Block { .. } => {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use whistler_isa::LoopWay;
+
 use super::{At, CoreId, FunctionId, GlobalId, IntTy, MapId, Ty};
 
 /// A local variable of a function.
@@ -98,6 +100,10 @@ pub enum AtomicOp {
     Or,
     Xor,
     Xchg,
+    /// Reads with acquire ordering; its operand is 0. On 1 to 8 bytes.
+    LoadAcquire,
+    /// Writes with release ordering. On 1 to 8 bytes.
+    StoreRelease,
 }
 
 /// A map operation by the helper of that name. Keys and values are pointers to bytes.
@@ -268,6 +274,20 @@ pub enum ExprKind {
         /// The end of the packet.
         end: Box<Expr>,
     },
+    /// A helper that calls back, as often as it likes while it runs: its arguments before the function, the
+    /// function, and those behind the context pointer. Yields r0 in the expression's type.
+    WithCallback {
+        /// The helper's number.
+        helper: u32,
+        /// Arguments before the function.
+        before: Vec<Expr>,
+        /// The function.
+        callback: Box<Callback>,
+        /// Arguments behind the function and its context pointer.
+        after: Vec<Expr>,
+    },
+    /// The address of a function of the unit that sees nothing of what is around it: a callback that runs later.
+    FnAddr(FunctionId),
     /// Runs `body` while `test` is not zero; `Break(label)` leaves it, `Break(next)` goes on to the next
     /// round. Yields nothing. With `max`, it also ends after that many rounds.
     While {
@@ -281,6 +301,8 @@ pub enum ExprKind {
         body: Box<Expr>,
         /// Most rounds.
         max: Option<u64>,
+        /// How it is made, and what is known of the rounds.
+        plan: LoopPlan,
     },
     /// Runs `body` with `var` = 0, 1, … below `count` (evaluated once, unsigned). `var` may not be assigned.
     /// Yields nothing.
@@ -297,6 +319,8 @@ pub enum ExprKind {
         max: Option<u64>,
         /// The round.
         body: Box<Expr>,
+        /// How it is made, and what is known of the rounds.
+        plan: LoopPlan,
     },
     /// Yields the body's value, or that of the `Break` that left it.
     Block {
@@ -326,6 +350,37 @@ pub enum ExprKind {
         /// The local offset.
         off: i32,
     },
+}
+
+/// A function inside of another one: it reads and assigns the variables around it, and may leave what is around
+/// it (`Break` to an outer label, `Return`); its helper then stops calling.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// What it is called with, before the context pointer.
+    pub params: Vec<LocalId>,
+    /// `Break` to it ends this call with that value.
+    pub label: LabelId,
+    /// 0 to go on, 1 to be called no more.
+    pub body: Expr,
+}
+
+/// How a loop is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoopPlan {
+    /// No more rounds than this, whatever happens.
+    pub bound: u64,
+    /// The way; [`LoopWay::Auto`] until it is chosen.
+    pub way: LoopWay,
+    /// A variable that holds 0, though the verifier does not know it: what a loop counts from, so that one round is
+    /// to the verifier as any other.
+    pub zero: Option<LocalId>,
+}
+
+impl LoopPlan {
+    /// A loop whose way is still to be chosen.
+    pub fn new(bound: u64) -> LoopPlan {
+        LoopPlan { bound, way: LoopWay::Auto, zero: None }
+    }
 }
 
 impl Expr {

@@ -16,7 +16,7 @@ mod unit;
 mod walk;
 
 pub use dump::dump;
-pub use expr::{AtomicOp, BinOp, CmpOp, Expr, ExprKind, LabelId, LocalId, MapOp, UnOp};
+pub use expr::{AtomicOp, BinOp, Callback, CmpOp, Expr, ExprKind, LabelId, LocalId, LoopPlan, MapOp, UnOp};
 pub use types::{BitPlace, EnumDef, Field, IntTy, PtrTy, Space, StructDef, Ty};
 pub use unit::{
     At, CoreId, Function, FunctionId, GlobalDef, GlobalId, Local, LocalKind, MapDef, MapId, ProgramInfo, Unit,

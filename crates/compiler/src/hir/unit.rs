@@ -43,7 +43,7 @@ id!(
 );
 
 /// Everything that one `Object` is made from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unit {
     /// Maps that are used.
     pub maps: Vec<MapDef>,
@@ -137,8 +137,28 @@ pub struct Function {
     pub uses_ctx: bool,
     /// The program type whose context it sees (a subprogram's callers agree on it).
     pub ctx_type: Option<ProgType>,
+    /// For a callback: the variable that holds the context of the program it belongs to.
+    pub ctx_local: Option<super::LocalId>,
+    /// Whether it runs under a licence compatible with the GPL (its callers agree on it).
+    pub gpl: bool,
+    /// Whether the kernel verifies it on its own.
+    pub global: bool,
     /// Where it is defined.
     pub span: Span,
+}
+
+impl Function {
+    /// Whether it may go on in another program.
+    pub fn tail_calls(&self) -> bool {
+        /// `bpf_tail_call`.
+        const TAIL_CALL: u32 = 12;
+        fn inside(e: &Expr) -> bool {
+            let mut found = matches!(e.kind, super::ExprKind::Helper { id: TAIL_CALL, .. });
+            e.each_child(&mut |c| found = found || inside(c));
+            found
+        }
+        inside(&self.body)
+    }
 }
 
 /// What a program is loaded as.

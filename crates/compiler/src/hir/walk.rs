@@ -2,16 +2,18 @@
 
 use super::{Expr, ExprKind};
 
-impl Expr {
-    /// Calls `f` with every direct part, in the order of evaluation.
-    pub fn each_child<'a>(&'a self, f: &mut dyn FnMut(&'a Expr)) {
-        match &self.kind {
+/// The one list of parts, for reading and for replacing.
+macro_rules! children {
+    ($kind:expr, $f:expr $(, $mutable:tt)?) => {{
+        let f = $f;
+        match $kind {
             ExprKind::Const(_)
             | ExprKind::Local(_)
             | ExprKind::AddrOf(_)
             | ExprKind::Ctx
             | ExprKind::Map(_)
             | ExprKind::Global(_)
+            | ExprKind::FnAddr(_)
             | ExprKind::Bytes(_)
             | ExprKind::CoreValue { .. } => {}
             ExprKind::Set(_, e)
@@ -24,8 +26,16 @@ impl Expr {
             | ExprKind::MapOp { args: es, .. }
             | ExprKind::Helper { args: es, .. }
             | ExprKind::Kfunc { args: es, .. }
-            | ExprKind::Call { args: es, .. } => es.iter().for_each(f),
-            ExprKind::If(a, b, c) => [a, b, c].into_iter().for_each(|e| f(e)),
+            | ExprKind::Call { args: es, .. } => {
+                for e in es {
+                    f(e);
+                }
+            }
+            ExprKind::If(a, b, c) => {
+                f(a);
+                f(b);
+                f(c);
+            }
             ExprKind::Bin(_, a, b) | ExprKind::Cmp(_, a, b) => {
                 f(a);
                 f(b);
@@ -47,7 +57,11 @@ impl Expr {
                 f(a);
                 f(b);
             }
-            ExprKind::CmpXchg { ptr, expected, new, .. } => [ptr, expected, new].into_iter().for_each(|e| f(e)),
+            ExprKind::CmpXchg { ptr, expected, new, .. } => {
+                f(ptr);
+                f(expected);
+                f(new);
+            }
             ExprKind::InBounds { ptr, end, .. } => {
                 f(ptr);
                 f(end);
@@ -61,6 +75,27 @@ impl Expr {
                 f(body);
             }
             ExprKind::Block { body, .. } => f(body),
+            ExprKind::WithCallback { before, callback, after, .. } => {
+                for e in before {
+                    f(e);
+                }
+                for e in after {
+                    f(e);
+                }
+                f(&$($mutable)? callback.body);
+            }
         }
+    }};
+}
+
+impl Expr {
+    /// Calls `f` with every direct part, in the order of evaluation.
+    pub fn each_child<'a>(&'a self, f: &mut dyn FnMut(&'a Expr)) {
+        children!(&self.kind, f);
+    }
+
+    /// Calls `f` with every direct part, to be replaced.
+    pub fn each_child_mut(&mut self, f: &mut dyn FnMut(&mut Expr)) {
+        children!(&mut self.kind, f, mut);
     }
 }

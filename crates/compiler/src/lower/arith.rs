@@ -27,6 +27,8 @@ pub(super) fn atomic(op: AtomicOp) -> ir::AtomicOp {
         AtomicOp::Or => ir::AtomicOp::Or,
         AtomicOp::Xor => ir::AtomicOp::Xor,
         AtomicOp::Xchg => ir::AtomicOp::Xchg,
+        AtomicOp::LoadAcquire => ir::AtomicOp::LoadAcquire,
+        AtomicOp::StoreRelease => ir::AtomicOp::StoreRelease,
     }
 }
 

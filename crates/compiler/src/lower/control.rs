@@ -1,17 +1,21 @@
 //! Branches, loops, blocks.
 
-use whistler_codegen::ir::{BinOp, Block, Cc, Value, Width::W64};
+use whistler_codegen::ir::{BinOp, Block, Callee, Cc, Op, Size, Slot, Space, Ty, Value, Width::W64};
+use whistler_isa::LoopWay;
 
 use super::function::{Frame, Lower, ir_ty};
-use crate::hir::{CmpOp, Expr, ExprKind, LabelId, LocalId, Ty};
+use crate::hir::{self, CmpOp, Expr, ExprKind, LabelId, LocalId, LoopPlan};
+
+/// Bytes of `struct bpf_iter_num` (linux/bpf.h of the UAPI).
+const ITERATOR_SIZE: u32 = 8;
 
 /// Whether a value of this type is worth a block parameter.
-fn yields(ty: &Ty) -> bool {
-    !matches!(ty, Ty::Void | Ty::Never)
+fn yields(ty: &hir::Ty) -> bool {
+    !matches!(ty, hir::Ty::Void | hir::Ty::Never)
 }
 
 impl Lower<'_> {
-    pub(super) fn if_value(&mut self, c: &Expr, t: &Expr, e: &Expr, ty: &Ty) -> Value {
+    pub(super) fn if_value(&mut self, c: &Expr, t: &Expr, e: &Expr, ty: &hir::Ty) -> Value {
         let (then, els, meet) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         let result = yields(ty).then(|| self.b.block_param(meet, ir_ty(ty)));
         self.branch(c, then, els);
@@ -27,7 +31,7 @@ impl Lower<'_> {
             }
         }
         self.b.seal(meet);
-        if matches!(ty, Ty::Never) {
+        if matches!(ty, hir::Ty::Never) {
             // Neither arm comes here; what follows is unreachable.
             return self.b.iconst(0);
         }
@@ -67,6 +71,7 @@ impl Lower<'_> {
         self.b.set_loc(outer);
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn while_loop(
         &mut self,
         label: LabelId,
@@ -74,17 +79,29 @@ impl Lower<'_> {
         test: &Expr,
         body: &Expr,
         max: Option<u64>,
+        plan: LoopPlan,
     ) -> Value {
+        if plan.way == LoopWay::Iterator {
+            let n = self.b.iconst(max.unwrap_or(plan.bound) as i64);
+            return self.iterate(label, next, n, |l, _, exit| {
+                let round = l.b.create_block();
+                l.branch(test, round, exit);
+                l.b.seal(round);
+                l.b.switch_to(round);
+                l.expr(body);
+            });
+        }
         let (head, round, step, exit) =
             (self.b.create_block(), self.b.create_block(), self.b.create_block(), self.b.create_block());
         let rounds = max.map(|max| {
-            let var = self.b.declare_var(whistler_codegen::ir::Ty::Int, None);
-            let zero = self.b.iconst(0);
+            let var = self.b.declare_var(Ty::Int, None);
+            let zero = self.start(plan);
             self.b.def_var(var, zero);
             (var, max)
         });
         self.b.jump(head, &[]);
         self.b.switch_to(head);
+        self.may_goto(plan, exit);
         if let Some((var, max)) = rounds {
             let test_block = self.b.create_block();
             let done = self.b.use_var(var);
@@ -105,6 +122,7 @@ impl Lower<'_> {
         self.finish_loop(head, exit)
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn for_loop(
         &mut self,
         label: LabelId,
@@ -113,6 +131,7 @@ impl Lower<'_> {
         count: &Expr,
         max: Option<u64>,
         body: &Expr,
+        plan: LoopPlan,
     ) -> Value {
         let n = self.expr(count);
         let n = match max {
@@ -123,12 +142,26 @@ impl Lower<'_> {
             }
             _ => n,
         };
+        if plan.way == LoopWay::Iterator {
+            return self.iterate(label, next, n, |l, number, exit| {
+                let i = l.b.load(Size::B4, false, number, 0);
+                // The verifier knows nothing of the number that the iterator gives.
+                let (round, bound) = (l.b.create_block(), l.b.iconst(plan.bound as i64));
+                let inside = l.b.cmp(Cc::Ult, i, bound);
+                l.b.branch(inside, round, exit);
+                l.b.seal(round);
+                l.b.switch_to(round);
+                l.assign(var, i);
+                l.expr(body);
+            });
+        }
         let (head, round, step, exit) =
             (self.b.create_block(), self.b.create_block(), self.b.create_block(), self.b.create_block());
-        let zero = self.b.iconst(0);
+        let zero = self.start(plan);
         self.assign(var, zero);
         self.b.jump(head, &[]);
         self.b.switch_to(head);
+        self.may_goto(plan, exit);
         let i = self.read(var);
         let more = self.b.cmp(Cc::Ult, i, n);
         self.b.branch(more, round, exit);
@@ -143,10 +176,82 @@ impl Lower<'_> {
         self.finish_loop(head, exit)
     }
 
+    /// What a loop counts from.
+    fn start(&mut self, plan: LoopPlan) -> Value {
+        match plan.zero {
+            Some(l) => self.read(l),
+            None => self.b.iconst(0),
+        }
+    }
+
+    /// At the head of a loop that is made so: lets the verifier see that it ends.
+    fn may_goto(&mut self, plan: LoopPlan, exit: Block) {
+        if plan.way != LoopWay::MayGoto {
+            return;
+        }
+        let on = self.b.create_block();
+        let more = self.b.ins(Op::MayGoto, Ty::Int);
+        self.b.branch(more, on, exit);
+        self.b.seal(on);
+        self.b.switch_to(on);
+    }
+
+    /// `n` rounds by the kernel's iterator over numbers; `round` gets the address of the number and the way out. The
+    /// iterator lives on the stack and must be destroyed on every way out of the loop.
+    fn iterate(
+        &mut self,
+        label: LabelId,
+        next: LabelId,
+        n: Value,
+        round: impl FnOnce(&mut Self, Value, Block),
+    ) -> Value {
+        let slot = self.b.slot(ITERATOR_SIZE, Some("(iterator)".into()));
+        let (head, first, exit) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let (iterator, zero) = (self.b.stack_addr(slot, 0), self.b.iconst(0));
+        self.kfunc("bpf_iter_num_new", &[iterator, zero, n], Ty::Int);
+        self.iterators.push(slot);
+        let iterators = self.iterators.len();
+        self.frames.insert(label, Frame { block: exit, takes_value: false, iterators });
+        self.frames.insert(next, Frame { block: head, takes_value: false, iterators });
+        self.b.jump(head, &[]);
+        self.b.switch_to(head);
+        let iterator = self.b.stack_addr(slot, 0);
+        let number = self.kfunc("bpf_iter_num_next", &[iterator], Ty::Ptr(Space::Mem));
+        self.b.branch(number, first, exit);
+        self.b.seal(first);
+        self.b.switch_to(first);
+        round(self, number, exit);
+        self.b.jump(head, &[]);
+        self.b.seal(head);
+        self.b.seal(exit);
+        self.b.switch_to(exit);
+        self.iterators.pop();
+        self.destroy(slot);
+        self.b.iconst(0)
+    }
+
+    fn kfunc(&mut self, name: &str, args: &[Value], ty: Ty) -> Value {
+        let sym = self.shared.kfunc_by_name(name);
+        self.b.call(Callee::Kfunc(sym), args, ty)
+    }
+
+    fn destroy(&mut self, slot: Slot) {
+        let iterator = self.b.stack_addr(slot, 0);
+        self.kfunc("bpf_iter_num_destroy", &[iterator], Ty::Int);
+    }
+
+    /// Destroys the iterators that are open beyond the first `keep`.
+    pub(super) fn destroy_down_to(&mut self, keep: usize) {
+        for slot in self.iterators[keep..].to_vec().into_iter().rev() {
+            self.destroy(slot);
+        }
+    }
+
     /// The round; leaves the builder in the step block, which every way out of the round reaches.
     fn loop_body(&mut self, label: LabelId, next: LabelId, step: Block, exit: Block, body: &Expr) {
-        self.frames.insert(label, Frame { block: exit, takes_value: false });
-        self.frames.insert(next, Frame { block: step, takes_value: false });
+        let iterators = self.iterators.len();
+        self.frames.insert(label, Frame { block: exit, takes_value: false, iterators });
+        self.frames.insert(next, Frame { block: step, takes_value: false, iterators });
         self.expr(body);
         self.b.jump(step, &[]);
         self.b.seal(step);
@@ -167,10 +272,11 @@ impl Lower<'_> {
         self.b.def_var(var, n);
     }
 
-    pub(super) fn block(&mut self, label: LabelId, body: &Expr, ty: &Ty) -> Value {
+    pub(super) fn block(&mut self, label: LabelId, body: &Expr, ty: &hir::Ty) -> Value {
         let exit = self.b.create_block();
         let result = yields(ty).then(|| self.b.block_param(exit, ir_ty(ty)));
-        self.frames.insert(label, Frame { block: exit, takes_value: result.is_some() });
+        let iterators = self.iterators.len();
+        self.frames.insert(label, Frame { block: exit, takes_value: result.is_some(), iterators });
         let v = self.typed(body, ty);
         if result.is_some() {
             self.b.jump(exit, &[v]);
@@ -184,7 +290,8 @@ impl Lower<'_> {
 
     pub(super) fn break_to(&mut self, label: LabelId, value: &Expr) -> Value {
         let v = self.expr(value);
-        if let Some(frame) = self.frames.get(&label) {
+        if let Some(&frame) = self.frames.get(&label) {
+            self.destroy_down_to(frame.iterators);
             if frame.takes_value {
                 self.b.jump(frame.block, &[v]);
             } else {

@@ -7,6 +7,7 @@ use whistler_codegen::ir::{
 };
 
 use super::Shared;
+use super::memory::on_stack;
 use crate::hir::{Expr, ExprKind, Function, LabelId, LocalId, LocalKind, MapOp, Space, Ty, Unit};
 
 /// Where a local lives in the IR.
@@ -17,10 +18,13 @@ enum Storage {
 }
 
 /// A place that `Break` goes to.
+#[derive(Clone, Copy)]
 pub(super) struct Frame {
     pub block: Block,
     /// Whether the block takes the broken-with value as its parameter.
     pub takes_value: bool,
+    /// How many iterators are open there.
+    pub iterators: usize,
 }
 
 /// State while one function is lowered.
@@ -30,6 +34,8 @@ pub(super) struct Lower<'a> {
     pub shared: &'a mut Shared,
     pub b: FunctionBuilder,
     pub frames: FxHashMap<LabelId, Frame>,
+    /// The iterators of the loops around.
+    pub iterators: Vec<Slot>,
     locals: Vec<Storage>,
     ctx: Option<Value>,
 }
@@ -54,13 +60,15 @@ pub(super) fn lower(unit: &Unit, func: &Function, shared: &mut Shared) -> ir::Fu
         })
         .collect();
     let ctx = hidden_ctx.then(|| values[0]);
-    let mut lower = Lower { unit, func, shared, b, frames: FxHashMap::default(), locals, ctx };
+    let mut lower = Lower { unit, func, shared, b, frames: FxHashMap::default(), iterators: Vec::new(), locals, ctx };
     for (id, value) in func.params.iter().zip(&values[usize::from(hidden_ctx)..]) {
         lower.assign(*id, *value);
     }
     let result = lower.expr(&func.body);
     lower.b.ret(result);
-    lower.b.finish()
+    let mut f = lower.b.finish();
+    f.keep = func.global;
+    f
 }
 
 /// The IR's view of a type. What is no memory the verifier knows is a number.
@@ -135,6 +143,9 @@ impl Lower<'_> {
             ExprKind::Fill { dst, value, len } => self.fill(dst, value, *len),
             ExprKind::Differ { a, b, len } => self.differ(a, b, *len),
             ExprKind::Atomic { op, mem, fetch, ptr, off, value } => {
+                if on_stack(ptr) {
+                    return self.plain_update(*op, *mem, ptr, *off, value);
+                }
                 let (ptr, value) = (self.expr(ptr), self.expr(value));
                 let (size, _) = access(&Ty::Int(*mem));
                 match self.b.atomic(super::arith::atomic(*op), size, *fetch, ptr, *off, value) {
@@ -143,17 +154,16 @@ impl Lower<'_> {
                 }
             }
             ExprKind::CmpXchg { mem, ptr, off, expected, new } => {
+                if on_stack(ptr) {
+                    return self.plain_exchange(*mem, ptr, *off, expected, new);
+                }
                 let (ptr, expected, new) = (self.expr(ptr), self.expr(expected), self.expr(new));
                 let (size, _) = access(&Ty::Int(*mem));
                 let op = Op::CmpXchg { size, base: ptr, off: *off, expected, new };
                 let old = self.b.ins(op, ir::Ty::Int);
                 self.extend(old, *mem)
             }
-            // A program always has its context, and the checker marks subprograms that read theirs.
-            ExprKind::Ctx => match self.ctx {
-                Some(v) => v,
-                None => self.b.iconst(0),
-            },
+            ExprKind::Ctx => self.context(),
             ExprKind::Map(id) => self.map(*id),
             ExprKind::Global(id) => {
                 let sym = self.shared.globals[id.0 as usize];
@@ -179,7 +189,7 @@ impl Lower<'_> {
                 let callee = &self.unit.functions[function.0 as usize];
                 let mut values = SmallVec::<[Value; 5]>::new();
                 if callee.uses_ctx {
-                    values.extend(self.ctx);
+                    values.push(self.context());
                 }
                 for (arg, param) in args.iter().zip(&callee.params) {
                     values.push(self.typed(arg, &callee.locals[param.0 as usize].ty));
@@ -192,14 +202,23 @@ impl Lower<'_> {
                 let (ptr, end) = (self.expr(ptr), self.expr(end));
                 self.b.ins(Op::InBounds { ptr, len: *len as i32, end }, ir::Ty::Int)
             }
-            ExprKind::While { label, next, test, body, max } => self.while_loop(*label, *next, test, body, *max),
-            ExprKind::For { label, next, var, count, max, body } => {
-                self.for_loop(*label, *next, *var, count, *max, body)
+            ExprKind::While { label, next, test, body, max, plan } => {
+                self.while_loop(*label, *next, test, body, *max, *plan)
             }
+            ExprKind::For { label, next, var, count, max, body, plan } => {
+                self.for_loop(*label, *next, *var, count, *max, body, *plan)
+            }
+            ExprKind::FnAddr(id) => {
+                let sym = self.shared.functions[id.0 as usize];
+                self.b.sym_addr(sym, 0, ir::Ty::Ptr(ir::Space::Other))
+            }
+            // Outlining leaves none.
+            ExprKind::WithCallback { .. } => self.b.iconst(0),
             ExprKind::Block { label, body } => self.block(*label, body, &e.ty),
             ExprKind::Break(label, value) => self.break_to(*label, value),
             ExprKind::Return(value) => {
                 let v = self.typed(value, &self.func.ret);
+                self.destroy_down_to(0);
                 self.b.ret(v);
                 self.b.iconst(0)
             }
@@ -217,6 +236,15 @@ impl Lower<'_> {
                     _ => v,
                 }
             }
+        }
+    }
+
+    /// The program's context: a parameter, or, in callbacks, what was shared with them.
+    fn context(&mut self) -> Value {
+        match (self.ctx, self.func.ctx_local) {
+            (Some(v), _) => v,
+            (None, Some(l)) => self.read(l),
+            (None, None) => self.b.iconst(0),
         }
     }
 

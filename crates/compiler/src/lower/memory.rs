@@ -3,7 +3,7 @@
 use whistler_codegen::ir::{BinOp, Cc, Size, Value, Width::W64};
 
 use super::function::{Lower, access, ir_ty};
-use crate::hir::{BinOp as HirBinOp, Expr, ExprKind, Space, Ty};
+use crate::hir::{AtomicOp, BinOp as HirBinOp, Expr, ExprKind, IntTy, Space, Ty};
 
 /// The kernel reads the stack only aligned; other memory at any address (on the machines it
 /// runs BPF on that allow it, which are ours).
@@ -114,6 +114,37 @@ impl Lower<'_> {
         out
     }
 
+    /// An atomic operation on the stack as a plain one: nobody else sees that memory, and the verifier of 6.18
+    /// loses track of what fetching operations read there. It takes what one path stored for what every path
+    /// reads, and drops branches that are then taken.
+    pub(super) fn plain_update(&mut self, op: AtomicOp, mem: IntTy, ptr: &Expr, off: i32, value: &Expr) -> Value {
+        let (size, _) = access(&Ty::Int(mem));
+        let (base, value) = (self.expr(ptr), self.expr(value));
+        let old = self.b.load(size, mem.signed, base, off);
+        let new = match op {
+            AtomicOp::Add => self.b.bin(BinOp::Add, W64, old, value),
+            AtomicOp::And => self.b.bin(BinOp::And, W64, old, value),
+            AtomicOp::Or => self.b.bin(BinOp::Or, W64, old, value),
+            AtomicOp::Xor => self.b.bin(BinOp::Xor, W64, old, value),
+            AtomicOp::Xchg | AtomicOp::StoreRelease => value,
+            AtomicOp::LoadAcquire => return old,
+        };
+        self.b.store(size, base, off, new);
+        old
+    }
+
+    /// The same for compare-and-exchange.
+    pub(super) fn plain_exchange(&mut self, mem: IntTy, ptr: &Expr, off: i32, expected: &Expr, new: &Expr) -> Value {
+        let (size, _) = access(&Ty::Int(mem));
+        let (base, expected, new) = (self.expr(ptr), self.expr(expected), self.expr(new));
+        let old = self.b.load(size, mem.signed, base, off);
+        let expected = self.extend(expected, mem);
+        let same = self.b.cmp(Cc::Eq, old, expected);
+        let next = self.select(same, |_| new, |_| old);
+        self.b.store(size, base, off, next);
+        old
+    }
+
     pub(super) fn copy(&mut self, dst: &Expr, src: &Expr, len: u32) -> Value {
         let alignment = alignment(dst).min(alignment(src));
         let (d, d_off) = self.base_and_offset(dst, 0);
@@ -159,6 +190,11 @@ impl Lower<'_> {
         let zero = self.b.iconst(0);
         self.b.cmp(Cc::Ne, sum, zero)
     }
+}
+
+/// Whether an address is one of the stack.
+pub(super) fn on_stack(ptr: &Expr) -> bool {
+    ptr.ty.as_ptr().is_some_and(|p| p.space == Space::Stack)
 }
 
 /// What an address is known to be a multiple of, as far as it matters: on the stack.

@@ -2,8 +2,8 @@
 
 use super::world::{ENOENT, World};
 use crate::hir::{
-    AtomicOp, BinOp, CmpOp, Expr, ExprKind, Function, IntTy, LabelId, LocalId, LocalKind, MapId, MapOp, Space, Ty,
-    UnOp, Unit,
+    AtomicOp, BinOp, Callback, CmpOp, Expr, ExprKind, Function, IntTy, LabelId, LocalId, LocalKind, MapId, MapOp,
+    Space, Ty, UnOp, Unit,
 };
 
 /// Something undefined happened, or something the reference does not know: in words.
@@ -21,7 +21,7 @@ pub struct Outcome {
 const TAIL_CALL: u32 = 12;
 
 /// Why evaluation of an expression did not go on behind it.
-enum Exit {
+pub(super) enum Exit {
     Break(LabelId, i64),
     Return(i64),
     Fault(Fault),
@@ -253,7 +253,8 @@ impl Run<'_> {
                     AtomicOp::And => old & v,
                     AtomicOp::Or => old | v,
                     AtomicOp::Xor => old ^ v,
-                    AtomicOp::Xchg => v,
+                    AtomicOp::Xchg | AtomicOp::StoreRelease => v,
+                    AtomicOp::LoadAcquire => old,
                 };
                 self.write_memory(address, &ty, new)?;
                 if *fetch { old } else { 0 }
@@ -313,7 +314,7 @@ impl Run<'_> {
                 let (p, e) = (self.eval(ptr)?, self.eval(end)?);
                 i64::from(i128::from(p) + i128::from(*len) <= i128::from(e))
             }
-            ExprKind::While { label, next, test, body, max } => {
+            ExprKind::While { label, next, test, body, max, plan: _ } => {
                 let mut rounds = 0u64;
                 loop {
                     self.step()?;
@@ -327,7 +328,7 @@ impl Run<'_> {
                 }
                 0
             }
-            ExprKind::For { label, next, var, count, max, body } => {
+            ExprKind::For { label, next, var, count, max, body, plan: _ } => {
                 let n = self.eval(count)? as u64;
                 let n = max.map_or(n, |m| n.min(m));
                 let mut i = 0u64;
@@ -346,6 +347,12 @@ impl Run<'_> {
                 Err(Exit::Break(to, v)) if to == *label => v,
                 other => other?,
             },
+            ExprKind::WithCallback { helper, before, callback, after } => {
+                let values = self.eval_all(before)?;
+                self.eval_all(after)?;
+                self.with_callback(*helper, before, &values, callback)?
+            }
+            ExprKind::FnAddr(_) => return self.fault("an address of a function"),
             ExprKind::Break(label, value) => {
                 let v = self.eval(value)?;
                 return Err(Exit::Break(*label, v));
@@ -371,6 +378,18 @@ impl Run<'_> {
             return self.fault(format!("no program `{to}`"));
         };
         Err(Exit::Return(call(self.unit, func, &[], self.world, self.depth + 1)?))
+    }
+
+    /// One call of a callback; its value.
+    pub(super) fn call_back(&mut self, callback: &Callback, args: &[i64]) -> Result<i64, Exit> {
+        self.step()?;
+        for (p, v) in callback.params.iter().zip(args) {
+            self.assign(*p, *v)?;
+        }
+        match self.eval(&callback.body) {
+            Err(Exit::Break(to, v)) if to == callback.label => Ok(v),
+            other => other,
+        }
     }
 
     /// One round of a loop; whether it was left.

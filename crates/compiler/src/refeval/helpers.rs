@@ -1,8 +1,8 @@
 //! The helpers the reference knows: those whose answers a test can fix.
 
-use super::eval::{Fault, Reserved, Run};
-use super::world::{EINVAL, World};
-use crate::hir::{Expr, ExprKind, MapId};
+use super::eval::{Exit, Fault, Reserved, Run};
+use super::world::{E2BIG, EINVAL, World};
+use crate::hir::{Callback, Expr, ExprKind, MapId};
 
 impl Run<'_> {
     /// Calls helper `id` with evaluated arguments; `exprs` tells which are maps.
@@ -102,6 +102,49 @@ impl Run<'_> {
                 None | Some(0) => return Ok(out),
                 Some(b) => out.push(*b),
             }
+        }
+    }
+
+    /// Calls helper `id`, which calls back.
+    pub(super) fn with_callback(
+        &mut self,
+        id: u32,
+        exprs: &[Expr],
+        args: &[i64],
+        callback: &Callback,
+    ) -> Result<i64, Exit> {
+        /// What `bpf_loop` refuses to go beyond.
+        const MOST: i64 = 1 << 23;
+        match (id, exprs.first().map(|e| &e.kind)) {
+            (164, Some(ExprKind::Map(map))) => {
+                let mut visited = 0;
+                for key in self.world.keys(*map) {
+                    // An earlier call may have removed it.
+                    let value = self.world.lookup(*map, &key) as i64;
+                    if value == 0 {
+                        continue;
+                    }
+                    let key = self.world.memory.add(key, false) as i64;
+                    visited += 1;
+                    if self.call_back(callback, &[0, key, value])? != 0 {
+                        break;
+                    }
+                }
+                Ok(visited)
+            }
+            (181, _) => {
+                let count = args.first().map_or(0, |n| n & 0xffff_ffff);
+                if count > MOST {
+                    return Ok(E2BIG);
+                }
+                for i in 0..count {
+                    if self.call_back(callback, &[i])? != 0 {
+                        return Ok(i + 1);
+                    }
+                }
+                Ok(count)
+            }
+            _ => Err(Fault(format!("the reference does not know helper {id}")).into()),
         }
     }
 

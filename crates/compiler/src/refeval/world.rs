@@ -168,6 +168,10 @@ impl World {
         }
     }
 
+    pub(super) fn keys(&self, map: MapId) -> Vec<Vec<u8>> {
+        self.maps[map.0 as usize].entries.keys().cloned().collect()
+    }
+
     pub(super) fn lookup(&self, map: MapId, key: &[u8]) -> u64 {
         let m = &self.maps[map.0 as usize];
         let found = match m.kind {

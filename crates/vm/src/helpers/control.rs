@@ -28,7 +28,7 @@ pub(crate) fn tail_call(state: &mut State, handle: u64, index: u64) -> Run<Optio
     Ok(Some(start))
 }
 
-fn callback(address: u64) -> Run<usize> {
+pub(super) fn callback(address: u64) -> Run<usize> {
     Memory::as_function(address).ok_or_else(|| misuse(format!("{address:#x} is not the address of a callback")))
 }
 

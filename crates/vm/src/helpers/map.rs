@@ -78,13 +78,23 @@ pub(super) fn update(cpu: &mut Cpu<'_>, [handle, key, value, flags, _]: [u64; 5]
     if !m.program_may_write() {
         return Err(misuse(format!("programs can't write map `{}`", m.name)));
     }
-    Ok(super::status(m.update(&key, &value, flags, Cpus::One(on))))
+    let replaces = matches!(m.kind, Kind::Hash(_));
+    let result = m.update(&key, &value, flags, Cpus::One(on));
+    // An update of a hash makes a new element.
+    if replaces && result.is_ok() {
+        state.timers.forget(index, &key);
+    }
+    Ok(super::status(result))
 }
 
 pub(super) fn delete(cpu: &mut Cpu<'_>, [handle, key, ..]: [u64; 5]) -> Run<u64> {
     let index = map_argument(cpu.state, handle)?;
     let key = map_key(cpu.state, index, key)?;
-    Ok(super::status(map(cpu.state, index)?.delete(&key)))
+    let result = map(cpu.state, index)?.delete(&key);
+    if result.is_ok() {
+        cpu.state.timers.forget(index, &key);
+    }
+    Ok(super::status(result))
 }
 
 pub(super) fn push(cpu: &mut Cpu<'_>, [handle, value, flags, ..]: [u64; 5]) -> Run<u64> {

@@ -10,6 +10,7 @@ mod packet;
 mod probe;
 mod ring;
 mod text;
+mod timer;
 
 use crate::dynptr;
 use crate::exec::Cpu;
@@ -130,6 +131,10 @@ static HELPERS: &[Helper] = table! {
     160 ktime_get_coarse_ns info::ktime;
     164 for_each_map_elem control::for_each;
     165 snprintf text::snprintf;
+    169 timer_init timer::init;
+    170 timer_set_callback timer::set_callback;
+    171 timer_start timer::start;
+    172 timer_cancel timer::cancel;
     173 get_func_ip info::func_ip;
     174 get_attach_cookie info::attach_cookie;
     177 trace_vprintk text::trace_vprintk;

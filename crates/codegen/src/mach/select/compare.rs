@@ -54,6 +54,11 @@ impl Selector<'_> {
     /// Ends a block by a branch on `cond`.
     pub(super) fn branch(&mut self, cond: Value) -> Result<(), CodegenError> {
         let v = self.flow.resolve(cond);
+        if matches!(self.f.def_op(v), Some(Op::MayGoto)) {
+            self.emit(MOp::MayGoto, &[]);
+            self.out.may_goto = true;
+            return Ok(());
+        }
         let (cond, ops) = match self.f.def_op(v) {
             Some(Op::Cmp(cc, width, a, b)) if self.flow.fused[v.index()] => self.compare(*cc, *width, *a, *b)?,
             Some(Op::InBounds { ptr, len, end }) if self.flow.fused[v.index()] => self.in_bounds(*ptr, *len, *end)?,

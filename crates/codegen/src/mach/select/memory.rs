@@ -12,6 +12,8 @@ use crate::mach::inst::{Field, MOp, VReg, preg};
 
 /// The first kernel that takes a store of an immediate into the context.
 const CTX_STORE_IMM: KernelVersion = KernelVersion::new(6, 4);
+/// The first kernel with loads and stores that order others.
+const LOAD_ACQUIRE: KernelVersion = KernelVersion::new(6, 15);
 const FRAME: u8 = 10;
 
 /// A base register and an offset that fits its field.
@@ -145,6 +147,11 @@ impl Selector<'_> {
         value: Value,
         wanted: Option<VReg>,
     ) -> Result<(), CodegenError> {
+        match atomic {
+            AtomicOp::LoadAcquire => return self.load_acquire(size, (base, off), wanted),
+            AtomicOp::StoreRelease => return self.store_release(size, (base, off), value),
+            AtomicOp::Add | AtomicOp::And | AtomicOp::Or | AtomicOp::Xor | AtomicOp::Xchg => {}
+        }
         if !matches!(size, Size::B4 | Size::B8) {
             return Err(self.invalid("an atomic operation on less than 4 bytes".into()));
         }
@@ -160,6 +167,8 @@ impl Selector<'_> {
             AtomicOp::Or => i32::from(op::OR),
             AtomicOp::Xor => i32::from(op::XOR),
             AtomicOp::Xchg => op::XCHG,
+            AtomicOp::LoadAcquire => op::LOAD_ACQ,
+            AtomicOp::StoreRelease => op::STORE_REL,
         } | if fetch { op::FETCH } else { 0 };
         let at = self.address(base, off)?;
         let mut ops: SmallVec<[Operand; 3]> = SmallVec::new();
@@ -174,6 +183,40 @@ impl Selector<'_> {
         }
         let insn = Insn::new(op::STX | op::ATOMIC | size_bits(size), FRAME, 0, at.off, imm);
         self.slot(insn, dst, src, &ops);
+        Ok(())
+    }
+
+    fn ordered(&self, what: &str) -> Result<(), CodegenError> {
+        if self.v4() && self.target.has(LOAD_ACQUIRE) {
+            return Ok(());
+        }
+        Err(self.needs(what, "kernel 6.15 and instruction set v4"))
+    }
+
+    fn load_acquire(
+        &mut self,
+        size: Size,
+        (base, off): (Value, i32),
+        wanted: Option<VReg>,
+    ) -> Result<(), CodegenError> {
+        self.ordered("a load with acquire ordering")?;
+        let at = self.address(base, off)?;
+        let dst = wanted.unwrap_or_else(|| self.fresh());
+        let mut ops: SmallVec<[Operand; 2]> = SmallVec::from_slice(&[Operand::reg_def(dst)]);
+        let src = self.base_operand(at, &mut ops);
+        let insn = Insn::new(op::STX | op::ATOMIC | size_bits(size), 0, FRAME, at.off, op::LOAD_ACQ);
+        self.slot(insn, Field::Operand(0), src, &ops);
+        Ok(())
+    }
+
+    fn store_release(&mut self, size: Size, (base, off): (Value, i32), value: Value) -> Result<(), CodegenError> {
+        self.ordered("a store with release ordering")?;
+        let at = self.address(base, off)?;
+        let value = self.reg(value)?;
+        let mut ops: SmallVec<[Operand; 2]> = SmallVec::from_slice(&[Operand::reg_use(value)]);
+        let dst = self.base_operand(at, &mut ops);
+        let insn = Insn::new(op::STX | op::ATOMIC | size_bits(size), FRAME, 0, at.off, op::STORE_REL);
+        self.slot(insn, dst, Field::Operand(0), &ops);
         Ok(())
     }
 

@@ -443,6 +443,9 @@ impl Selector<'_> {
             }
             _ => {}
         }
+        if let (Op::MayGoto, Some(_)) = (op, wanted) {
+            return Err(self.invalid("a `maygoto` that is no branch".into()));
+        }
         let Some(dst) = wanted else { return Ok(()) };
         match op {
             Op::Const(n) => self.number_to(dst, *n),
@@ -461,6 +464,7 @@ impl Selector<'_> {
             Op::Store { .. }
             | Op::CoreStore { .. }
             | Op::Atomic { .. }
+            | Op::MayGoto
             | Op::CmpXchg { .. }
             | Op::MapLookup { .. }
             | Op::Call { .. } => {}

@@ -94,7 +94,7 @@ fn long(steps: usize) -> FunctionBuilder {
 #[test]
 fn far_jumps_are_of_level_4() {
     assert!(matches!(compile(long(40_000), &TARGETS[2]), Err(CodegenError::TooLarge { .. })));
-    let code = compile(long(40_000), &Target { kernel: KernelVersion::new(6, 12), isa: IsaLevel::V4 }).unwrap();
+    let code = compile(long(40_000), &Target::new(KernelVersion::new(6, 12), IsaLevel::V4)).unwrap();
     let mut helper = helper;
     let mut vm = Vm { regions: Vec::new(), helper: &mut helper, steps: 0, watch: None };
     assert_eq!(vm.run(&code[0].insns, 0, &[5, 77]), Ok(77 + 15));

@@ -122,7 +122,8 @@ impl Eval<'_> {
                     AtomicOp::And => old & v,
                     AtomicOp::Or => old | v,
                     AtomicOp::Xor => old ^ v,
-                    AtomicOp::Xchg => v,
+                    AtomicOp::Xchg | AtomicOp::StoreRelease => v,
+                    AtomicOp::LoadAcquire => old,
                 };
                 self.store(at, *size, new)?;
                 old

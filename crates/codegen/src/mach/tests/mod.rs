@@ -20,11 +20,11 @@ use vm::Vm;
 
 /// Every level, with the kernel it comes with here; v4 with and without the safe division.
 pub(crate) const TARGETS: [Target; 5] = [
-    Target { kernel: KernelVersion::new(5, 4), isa: IsaLevel::V1 },
-    Target { kernel: KernelVersion::new(5, 4), isa: IsaLevel::V2 },
-    Target { kernel: KernelVersion::new(6, 1), isa: IsaLevel::V3 },
-    Target { kernel: KernelVersion::new(6, 6), isa: IsaLevel::V4 },
-    Target { kernel: KernelVersion::new(6, 12), isa: IsaLevel::V4 },
+    Target::new(KernelVersion::new(5, 4), IsaLevel::V1),
+    Target::new(KernelVersion::new(5, 4), IsaLevel::V2),
+    Target::new(KernelVersion::new(6, 1), IsaLevel::V3),
+    Target::new(KernelVersion::new(6, 6), IsaLevel::V4),
+    Target::new(KernelVersion::new(6, 12), IsaLevel::V4),
 ];
 
 /// The functions in one piece, the last one first, its calls resolved. The others only when the

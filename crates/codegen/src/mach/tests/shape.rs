@@ -11,7 +11,7 @@ use crate::ir::{
 };
 use crate::mach::{Allocator, Times, generate};
 
-const V3: Target = Target { kernel: KernelVersion::new(6, 1), isa: whistler_isa::IsaLevel::V3 };
+const V3: Target = Target::new(KernelVersion::new(6, 1), whistler_isa::IsaLevel::V3);
 
 fn module() -> (Module, Sym, Sym) {
     let mut m = Module::default();

@@ -1,0 +1,36 @@
+;;; Timers in map values: one fires twice and starts itself anew, one is cancelled, one goes with its entry.
+;;; packet: 00
+;;; wait: 300
+;;; out: 0 0 0 1 2 11 0 0 1
+(defstruct cell (n u64) (limit u64) (timer bpf-timer))
+(defmap cells :type :array :key u32 :value cell :max-entries 2)
+(defmap hashed :type :hash :key u32 :value cell :max-entries 4)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defsubprog fired ((k (ptr u32)) (c (ptr cell))) void
+  (setf (getmap out 7) 99))
+(defprog main (:type :xdp)
+  (when-let ((c (map-lookup cells 0)))
+    (setf (cell-limit c) 2)
+    (setf (getmap out 0) (timer-init (cell-timer-ptr c) cells)
+          (getmap out 1) (timer-set-callback (cell-timer-ptr c) cells
+                           (lambda (key value)
+                             (incf (cell-n value))
+                             (setf (getmap out 4) (cell-n value))
+                             (setf (getmap out 5) (+ 11 (deref key)))
+                             (when (< (cell-n value) (cell-limit value))
+                               (timer-start (cell-timer-ptr value) 1000000))))
+          (getmap out 2) (timer-start (cell-timer-ptr c) 1000000)))
+  (when-let ((c (map-lookup cells 1)))
+    (timer-init (cell-timer-ptr c) cells)
+    (timer-set-callback (cell-timer-ptr c) cells (lambda (k v) (setf (getmap out 6) 99)))
+    (timer-start (cell-timer-ptr c) 200000000)
+    (setf (getmap out 3) (timer-cancel (cell-timer-ptr c))))
+  (let ((fresh (make-cell)))
+    (map-update hashed 5 fresh 0))
+  (when-let ((c (map-lookup hashed 5)))
+    (timer-init (cell-timer-ptr c) hashed)
+    (timer-set-callback (cell-timer-ptr c) hashed #'fired)
+    (timer-start (cell-timer-ptr c) 200000000))
+  (map-delete hashed 5)
+  (setf (getmap out 8) 1)
+  XDP_PASS)

@@ -1,0 +1,11 @@
+;; class: call-depth
+(defsubprog f6 ((x u64)) u64 :global t x)
+(defsubprog f5 ((x u64)) u64 :global t (f6 (+ x 5)))
+(defsubprog f4 ((x u64)) u64 :global t (f5 (+ x 4)))
+(defsubprog f3 ((x u64)) u64 :global t (f4 (+ x 3)))
+(defsubprog f2 ((x u64)) u64 :global t (f3 (+ x 2)))
+(defsubprog f1 ((x u64)) u64 :global t (f2 (+ x 1)))
+(defprog p (:type :xdp)
+  (let ((s 0))
+    (bpf-loop 10 (lambda (i) (bpf-loop 10 (lambda (j) (incf s (f1 j)) 0)) 0))
+    (if (> s 9) XDP_DROP XDP_PASS)))

@@ -1,0 +1,11 @@
+;; class: call-depth
+(defsubprog f8 ((x u64)) u64 :global t x)
+(defsubprog f7 ((x u64)) u64 :global t (f8 (+ x 7)))
+(defsubprog f6 ((x u64)) u64 :global t (f7 (+ x 6)))
+(defsubprog f5 ((x u64)) u64 :global t (f6 (+ x 5)))
+(defsubprog f4 ((x u64)) u64 :global t (f5 (+ x 4)))
+(defsubprog f3 ((x u64)) u64 :global t (f4 (+ x 3)))
+(defsubprog f2 ((x u64)) u64 :global t (f3 (+ x 2)))
+(defsubprog f1 ((x u64)) u64 :global t (f2 (+ x 1)))
+(defprog fine (:type :xdp) (if (> (f3 1) 9) XDP_DROP XDP_PASS))
+(defprog deep (:type :xdp) (if (> (f1 1) 9) XDP_DROP XDP_PASS))

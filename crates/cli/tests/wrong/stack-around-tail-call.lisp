@@ -1,0 +1,11 @@
+;; class: stack-size
+(defstruct big (byte (array u8 250)))
+(defmap m :type :hash :key u32 :value big :max-entries 2)
+(defmap jumps :type :prog-array :key-size 4 :value-size 4 :max-entries 4)
+(defsubprog go ((i u64)) u64 (tail-call jumps i) 0)
+(defprog p (:type :xdp)
+  (let ((b (make-big)))
+    (map-update m 1 b 0)
+    (go 1)
+    (map-update m 2 b 0)
+    XDP_PASS))
