@@ -98,7 +98,7 @@ impl Field {
         match self.pieces {
             Pieces::Whole => whole,
             Pieces::Parts => whole || part,
-            Pieces::Head => whole || (part && at % elem == 0),
+            Pieces::Head => whole || (part && at.is_multiple_of(elem)),
             Pieces::Halves => whole || (part && size >= 2),
             Pieces::Pairs => whole || part || size == 2 * elem,
             Pieces::Any => true,
@@ -123,7 +123,7 @@ impl Field {
     }
 
     fn lies_in(&self, size: u32, at: u32) -> bool {
-        size > 0 && at % size == 0 && at + size <= self.size
+        size > 0 && at.is_multiple_of(size) && at + size <= self.size
     }
 
     const fn parts(mut self) -> Field {

@@ -37,8 +37,8 @@ fn share(f: &mut Function, may: impl Fn(Slot, Slot) -> bool) -> bool {
             None => shared.push((s, vec![s])),
         }
     }
-    for n in 0..f.slots.len() {
-        let first = to[n].index();
+    for (n, first) in to.iter().enumerate() {
+        let first = first.index();
         if first != n {
             let gone = std::mem::take(&mut f.slots[n].size);
             f.slots[first].size = f.slots[first].size.max(gone);

@@ -242,8 +242,8 @@ impl Lower<'_> {
 
     /// Destroys the iterators that are open beyond the first `keep`.
     pub(super) fn destroy_down_to(&mut self, keep: usize) {
-        for slot in self.iterators[keep..].to_vec().into_iter().rev() {
-            self.destroy(slot);
+        for n in (keep..self.iterators.len()).rev() {
+            self.destroy(self.iterators[n]);
         }
     }
 
