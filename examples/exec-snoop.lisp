@@ -24,3 +24,14 @@
 
 (attach on-exec)
 (follow events :as exec-event)
+
+(deftest an-exec-is-told
+  (run-prog on-exec nil
+            :ctx (context :tracepoint "sched/sched_process_exec" :filename "/usr/bin/true")
+            :pid 41233 :ppid 17 :comm "true")
+  (let ((told (ring-records events :as exec-event)))
+    (is (= (length told) 1))
+    (is (= (exec-event-pid (first told)) 41233))
+    (is (= (exec-event-ppid (first told)) 17))
+    (is (equal (exec-event-comm (first told)) "true"))
+    (is (equal (exec-event-file (first told)) "/usr/bin/true"))))

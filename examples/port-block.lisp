@@ -18,3 +18,15 @@
   (attach drop-port interface)
   (format t "dropping TCP packets to port ~d on ~a~%" +blocked-port+ interface)
   (watch drop-count))
+
+(deftest drops-the-blocked-port
+  (is (= (run-prog drop-port (packet (eth) (ipv4) (tcp :dst-port +blocked-port+ :syn t))) XDP_DROP))
+  (is (= (map-ref drop-count 0) 1)))
+
+(deftest lets-everything-else-pass
+  (dolist (pkt (list (packet (eth) (ipv4) (tcp :dst-port 80 :src-port +blocked-port+))
+                     (packet (eth) (ipv4) (udp :dst-port +blocked-port+) (payload 20))
+                     (packet (eth) (ipv6) (tcp :dst-port +blocked-port+))
+                     (packet (eth) (arp))))
+    (is (= (run-prog drop-port pkt) XDP_PASS)))
+  (is (= (map-ref drop-count 0) 0)))

@@ -46,3 +46,24 @@
   (attach syn-limit interface)
   (format t "limiting new connections on ~a to ~d a second and address~%" interface +syn-limit+)
   (watch stats))
+
+(defun syn-from (address) (packet (eth) (ipv4 :src address) (tcp :syn t)))
+
+(deftest as-many-as-the-limit-pass
+  (dotimes (i +syn-limit+)
+    (is (= (run-prog syn-limit (syn-from "10.0.0.1")) XDP_PASS)))
+  (dotimes (i 3)
+    (is (= (run-prog syn-limit (syn-from "10.0.0.1")) XDP_DROP)))
+  (is (= (run-prog syn-limit (syn-from "10.0.0.2")) XDP_PASS) "every address has its own count")
+  (is (= (source-dropped (map-ref sources (ip4 "10.0.0.1"))) 3))
+  (is (= (reduce #'+ (map-ref stats 1)) 3)))
+
+(deftest what-is-no-new-connection-passes
+  (dotimes (i 50)
+    (is (= (run-prog syn-limit (packet (eth) (ipv4) (tcp :syn t :ack t))) XDP_PASS)))
+  (is (= (map-count sources) 0)))
+
+(deftest a-new-window-begins-anew
+  (dotimes (i 30)
+    (run-prog syn-limit (syn-from "10.0.0.1") :clock 5000000000))
+  (is (= (run-prog syn-limit (syn-from "10.0.0.1") :clock 6000000000) XDP_PASS)))

@@ -23,3 +23,13 @@
   (attach on-exit)
   (sleep (parse-integer seconds))
   (hist latency :unit "µs"))
+
+(deftest a-call-is-counted-by-its-time
+  (run-prog on-enter nil :ctx (context :raw-tracepoint 0 0) :clock 1000000 :pid 9)
+  (run-prog on-exit nil :ctx (context :raw-tracepoint 0 0) :clock 1100000 :pid 9)
+  (is (= (reduce #'+ (map-ref latency 6)) 1) "100 µs lie between 64 and 127")
+  (is (= (map-count started) 0)))
+
+(deftest an-exit-without-its-entry-counts-nothing
+  (run-prog on-exit nil :ctx (context :raw-tracepoint 0 0))
+  (is (every (lambda (e) (every #'zerop (cdr e))) (map-entries latency))))

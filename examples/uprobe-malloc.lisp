@@ -12,3 +12,9 @@
   (attach on-malloc :uprobe "libc.so.6" "malloc" :pid (parse-integer pid))
   (sleep (parse-integer seconds))
   (hist sizes :unit "bytes"))
+
+(deftest counts-by-powers-of-two
+  (dolist (bytes '(0 1 24 31 32 100000))
+    (run-prog on-malloc nil :ctx (context :kprobe :parm1 bytes)))
+  (flet ((slot (n) (reduce #'+ (map-ref sizes n))))
+    (is (equal (list (slot 0) (slot 4) (slot 5) (slot 16)) '(2 2 1 1)))))

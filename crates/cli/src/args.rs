@@ -51,6 +51,10 @@ pub enum Command {
     },
     /// What this machine lets us do, and the command that mends each missing thing
     Doctor,
+    /// Run the tests of files (deftest), in the virtual machine; exits with 1 when one fails
+    Test(TestArgs),
+    /// Send a capture's packets through a program
+    Replay(ReplayArgs),
     /// Run a program once, on a packet or context given
     TestRun(TestRunArgs),
     /// Run raw instructions: hex on standard input, optional memory in hex; prints r0 in hex
@@ -104,7 +108,7 @@ pub struct RunArgs {
 /// What code is made for, and how well.
 #[derive(clap::Args, Debug, Clone)]
 pub struct TargetArgs {
-    /// Oldest kernel and instruction set the code must run on: 6.1, v3, 6.12/v4 …
+    /// Oldest kernel and instruction set the code must run on: 6.1, v3, 6.12/v4 …, for another machine 6.1/v3/arm64
     #[arg(long, default_value = "6.1/v3", value_parser = |s: &str| s.parse::<Target>())]
     pub target: Target,
     /// Do not optimise
@@ -166,6 +170,41 @@ pub struct DisasmArgs {
     /// With the source lines
     #[arg(long)]
     pub source: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct TestArgs {
+    /// The source files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Run them in the kernel, too (without attaching anything); a test fails where the two disagree
+    #[arg(long)]
+    pub kernel: bool,
+    /// Only tests with this in their names
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "OUT")]
+    pub junit: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct ReplayArgs {
+    /// A source file or an object
+    pub file: PathBuf,
+    /// The program's name
+    pub program: String,
+    /// The capture: pcap or pcapng
+    #[arg(long, value_name = "IN")]
+    pub pcap: PathBuf,
+    /// Where to write the packets that go on, as the program left them
+    #[arg(long, value_name = "OUT")]
+    pub out: Option<PathBuf>,
+    /// In the kernel, without attaching anything; otherwise in the virtual machine
+    #[arg(long)]
+    pub kernel: bool,
     #[command(flatten)]
     pub target: TargetArgs,
 }

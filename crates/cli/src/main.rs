@@ -49,6 +49,8 @@ fn run(args: Args) -> ExitCode {
         Some(Command::Disasm(a)) => commands::disasm::run(&a),
         Some(Command::Btf { command }) => commands::btf::run(&command, &args.image),
         Some(Command::Doctor) => commands::doctor::run(),
+        Some(Command::Test(a)) => commands::test::run(&a, &args.image),
+        Some(Command::Replay(a)) => commands::replay::run(&a),
         Some(Command::TestRun(a)) => commands::test_run::run(&a),
         Some(Command::VmRun(a)) => commands::vm_run::run(&a),
         Some(Command::Explain { code }) => commands::explain::run(code.as_deref()),

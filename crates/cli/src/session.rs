@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use whistler_diag::SourceMap;
-use whistler_image::{Image, Mode, Options};
+use whistler_image::{Image, Mode, Options, Purpose};
 use whistler_kernel::Kernel;
 
 use crate::args::ImageArgs;
@@ -21,6 +21,8 @@ pub enum Way {
     Interactive,
     /// A file or `-e`.
     Batch,
+    /// A file whose tests are run.
+    Tests,
 }
 
 /// When following ends by itself.
@@ -50,6 +52,7 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
         None => Kernel::running(),
     };
     let options = Options {
+        purpose: if way == Way::Tests { Purpose::Tests } else { Purpose::Live },
         mode: if args.vm { Mode::Vm } else { Mode::Kernel },
         kernel: Rc::new(kernel),
         sources: sources.clone(),
@@ -66,6 +69,11 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
 }
 
 impl Session {
+    /// The texts read so far.
+    pub fn sources(&self) -> &Rc<RefCell<SourceMap>> {
+        &self.sources
+    }
+
     /// Evaluates a text form by form, showing values and reports; whether all went well.
     pub fn eval(&mut self, name: &str, text: &str) -> bool {
         let mut fine = true;

@@ -56,6 +56,14 @@ impl HostIo for Terminal {
         Some(std::fs::read_to_string(path))
     }
 
+    fn read_bytes(&self, path: &str) -> Option<io::Result<Vec<u8>>> {
+        Some(std::fs::read(path))
+    }
+
+    fn write_bytes(&mut self, path: &str, bytes: &[u8]) -> Option<io::Result<()>> {
+        Some(std::fs::write(path, bytes))
+    }
+
     fn file_exists(&self, path: &str) -> Option<bool> {
         Some(std::path::Path::new(path).exists())
     }

@@ -226,3 +226,23 @@ fn a_closed_pipe_is_no_reason_to_panic() {
     let ran = run(Command::new("sh").args(["-c", &line]));
     assert!(!ran.err.contains("panicked"), "{}", ran.err);
 }
+
+#[test]
+fn registers_of_probes_are_those_of_the_target() {
+    let scratch = Scratch::new();
+    let source = "(defprog p (:type :kprobe :section \"kprobe/f\") (+ (pt-regs-parm2) (pt-regs-parm7)))\n\
+                  (defprog r (:type :kprobe :section \"kretprobe/f\") (pt-regs-ret))\n";
+    let file = scratch.file("probe.lisp", source);
+    let loads = |target: &str| {
+        let ran = run(whistler(["disasm", "--target", target]).arg(&file));
+        assert!(ran.status.success(), "{}", ran.all());
+        let offset = |l: &str| l.split("*(u64 *)(r1 +").nth(1)?.split(')').next()?.trim().parse::<u32>().ok();
+        ran.out.lines().filter_map(offset).collect::<Vec<u32>>()
+    };
+    assert!(loads("6.1/v3/x86-64").contains(&104));
+    assert!(loads("6.1/v3/x86-64").contains(&80));
+    assert_eq!(loads("6.1/v3/arm64"), [8, 48, 0]);
+    let named = scratch.file("named.lisp", "(defprog p (:type :kprobe :section \"kprobe/f\") (ctx di))\n");
+    let ran = run(whistler(["disasm", "--target", "6.1/v3/arm64"]).arg(named));
+    assert!(ran.err.contains("`di` is a register of x86-64, and this is compiled for arm64"), "{}", ran.all());
+}

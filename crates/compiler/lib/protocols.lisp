@@ -1,22 +1,62 @@
-;;; Network protocols: headers in the packet, and forms that parse them within its bounds.
-;;; Works for XDP and tc alike; a packet that is too short ends the program with its own pass value.
+;;; Network protocols: their numbers, and their headers as fields at offsets of the packet. Fields that hold numbers
+;;; come in the host's byte order; addresses and checksums as they are on the wire.
 
 (defconstant +ethertype-ipv4+ #x0800)
 (defconstant +ethertype-ipv6+ #x86dd)
 (defconstant +ethertype-arp+ #x0806)
 (defconstant +ethertype-vlan+ #x8100)
+(defconstant +ethertype-qinq+ #x88a8)
+(defconstant +ethertype-teb+ #x6558)
 
 (defconstant +eth-hdr-len+ 14)
+(defconstant +vlan-hdr-len+ 4)
+(defconstant +arp-hdr-len+ 28)
 (defconstant +ipv4-hdr-len+ 20)
 (defconstant +ipv6-hdr-len+ 40)
 (defconstant +tcp-hdr-len+ 20)
 (defconstant +udp-hdr-len+ 8)
 (defconstant +icmp-hdr-len+ 8)
+(defconstant +icmpv6-hdr-len+ 8)
+(defconstant +dns-hdr-len+ 12)
+(defconstant +gre-hdr-len+ 4)
+(defconstant +vxlan-hdr-len+ 8)
+(defconstant +geneve-hdr-len+ 8)
 
+(defconstant +ip-proto-hop-by-hop+ 0)
 (defconstant +ip-proto-icmp+ 1)
+(defconstant +ip-proto-ipip+ 4)
 (defconstant +ip-proto-tcp+ 6)
 (defconstant +ip-proto-udp+ 17)
+(defconstant +ip-proto-ipv6+ 41)
+(defconstant +ip-proto-routing+ 43)
+(defconstant +ip-proto-fragment+ 44)
+(defconstant +ip-proto-gre+ 47)
+(defconstant +ip-proto-esp+ 50)
+(defconstant +ip-proto-ah+ 51)
 (defconstant +ip-proto-ipv6-icmp+ 58)
+(defconstant +ip-proto-no-next+ 59)
+(defconstant +ip-proto-dest-opts+ 60)
+(defconstant +ip-proto-sctp+ 132)
+
+(defconstant +port-dns+ 53)
+(defconstant +port-vxlan+ 4789)
+(defconstant +port-geneve+ 6081)
+
+(defconstant +arp-request+ 1)
+(defconstant +arp-reply+ 2)
+
+(defconstant +icmp-echo-reply+ 0)
+(defconstant +icmp-unreachable+ 3)
+(defconstant +icmp-echo+ 8)
+(defconstant +icmp-time-exceeded+ 11)
+(defconstant +icmpv6-unreachable+ 1)
+(defconstant +icmpv6-packet-too-big+ 2)
+(defconstant +icmpv6-echo+ 128)
+(defconstant +icmpv6-echo-reply+ 129)
+(defconstant +icmpv6-router-solicit+ 133)
+(defconstant +icmpv6-router-advert+ 134)
+(defconstant +icmpv6-neighbour-solicit+ 135)
+(defconstant +icmpv6-neighbour-advert+ 136)
 
 (defconstant +tcp-fin+ #x01)
 (defconstant +tcp-syn+ #x02)
@@ -24,41 +64,91 @@
 (defconstant +tcp-psh+ #x08)
 (defconstant +tcp-ack+ #x10)
 (defconstant +tcp-urg+ #x20)
+(defconstant +tcp-ece+ #x40)
+(defconstant +tcp-cwr+ #x80)
 
 (defheader eth
   (dst-mac-hi :offset 0  :type u32)
   (dst-mac-lo :offset 4  :type u16)
+  (dst-mac    :offset 0  :type (array u8 6))
   (src-mac-hi :offset 6  :type u32)
   (src-mac-lo :offset 10 :type u16)
+  (src-mac    :offset 6  :type (array u8 6))
   (type       :offset 12 :type u16 :net-order t))
 
+(defheader vlan
+  (tci  :offset 0 :type u16 :net-order t)
+  (pcp  :offset 0 :type u16 :net-order t :bits (3 13))
+  (dei  :offset 0 :type u16 :net-order t :bits (1 12))
+  (id   :offset 0 :type u16 :net-order t :bits (12 0))
+  (type :offset 2 :type u16 :net-order t))
+
+(defheader arp
+  (hardware      :offset 0  :type u16 :net-order t)
+  (protocol      :offset 2  :type u16 :net-order t)
+  (hardware-len  :offset 4  :type u8)
+  (protocol-len  :offset 5  :type u8)
+  (operation     :offset 6  :type u16 :net-order t)
+  (sender-mac    :offset 8  :type (array u8 6))
+  (sender-mac-hi :offset 8  :type u32)
+  (sender-mac-lo :offset 12 :type u16)
+  (sender-addr   :offset 14 :type u32)
+  (target-mac    :offset 18 :type (array u8 6))
+  (target-mac-hi :offset 18 :type u32)
+  (target-mac-lo :offset 22 :type u16)
+  (target-addr   :offset 24 :type u32))
+
 (defheader ipv4
-  (ver-ihl   :offset 0  :type u8)
-  (tos       :offset 1  :type u8)
-  (total-len :offset 2  :type u16 :net-order t)
-  (id        :offset 4  :type u16 :net-order t)
-  (frag-off  :offset 6  :type u16 :net-order t)
-  (ttl       :offset 8  :type u8)
-  (protocol  :offset 9  :type u8)
-  (checksum  :offset 10 :type u16)
-  (src-addr  :offset 12 :type u32)
-  (dst-addr  :offset 16 :type u32))
+  (ver-ihl       :offset 0  :type u8)
+  (version       :offset 0  :type u8 :bits (4 4))
+  (ihl           :offset 0  :type u8 :bits (4 0))
+  (tos           :offset 1  :type u8)
+  (dscp          :offset 1  :type u8 :bits (6 2))
+  (ecn           :offset 1  :type u8 :bits (2 0))
+  (total-len     :offset 2  :type u16 :net-order t)
+  (id            :offset 4  :type u16 :net-order t)
+  (frag-off      :offset 6  :type u16 :net-order t)
+  (dont-fragment :offset 6  :type u16 :net-order t :bits (1 14))
+  (more-fragments :offset 6 :type u16 :net-order t :bits (1 13))
+  (fragment-offset :offset 6 :type u16 :net-order t :bits (13 0))
+  (ttl           :offset 8  :type u8)
+  (protocol      :offset 9  :type u8)
+  (checksum      :offset 10 :type u16)
+  (src-addr      :offset 12 :type u32)
+  (dst-addr      :offset 16 :type u32))
 
 (defheader ipv6
-  (ver-tc-flow :offset 0  :type u32 :net-order t)
-  (payload-len :offset 4  :type u16 :net-order t)
-  (nexthdr     :offset 6  :type u8)
-  (hop-limit   :offset 7  :type u8)
-  (src-addr-hi :offset 8  :type u64)
-  (src-addr-lo :offset 16 :type u64)
-  (dst-addr-hi :offset 24 :type u64)
-  (dst-addr-lo :offset 32 :type u64))
+  (ver-tc-flow   :offset 0  :type u32 :net-order t)
+  (version       :offset 0  :type u32 :net-order t :bits (4 28))
+  (traffic-class :offset 0  :type u32 :net-order t :bits (8 20))
+  (flow-label    :offset 0  :type u32 :net-order t :bits (20 0))
+  (payload-len   :offset 4  :type u16 :net-order t)
+  (nexthdr       :offset 6  :type u8)
+  (hop-limit     :offset 7  :type u8)
+  (src-addr      :offset 8  :type (array u8 16))
+  (src-addr-hi   :offset 8  :type u64)
+  (src-addr-lo   :offset 16 :type u64)
+  (dst-addr      :offset 24 :type (array u8 16))
+  (dst-addr-hi   :offset 24 :type u64)
+  (dst-addr-lo   :offset 32 :type u64))
 
 (defheader icmp
   (type     :offset 0 :type u8)
   (code     :offset 1 :type u8)
   (checksum :offset 2 :type u16)
-  (rest     :offset 4 :type u32))
+  (rest     :offset 4 :type u32)
+  (id       :offset 4 :type u16 :net-order t)
+  (sequence :offset 6 :type u16 :net-order t)
+  (mtu      :offset 6 :type u16 :net-order t))
+
+(defheader icmpv6
+  (type     :offset 0 :type u8)
+  (code     :offset 1 :type u8)
+  (checksum :offset 2 :type u16)
+  (rest     :offset 4 :type u32)
+  (id       :offset 4 :type u16 :net-order t)
+  (sequence :offset 6 :type u16 :net-order t)
+  (mtu      :offset 4 :type u32 :net-order t))
 
 (defheader tcp
   (src-port :offset 0  :type u16 :net-order t)
@@ -66,7 +156,16 @@
   (seq      :offset 4  :type u32 :net-order t)
   (ack-seq  :offset 8  :type u32 :net-order t)
   (data-off :offset 12 :type u8)
+  (doff     :offset 12 :type u8 :bits (4 4))
   (flags    :offset 13 :type u8)
+  (fin      :offset 13 :type u8 :bits (1 0))
+  (syn      :offset 13 :type u8 :bits (1 1))
+  (rst      :offset 13 :type u8 :bits (1 2))
+  (psh      :offset 13 :type u8 :bits (1 3))
+  (ack      :offset 13 :type u8 :bits (1 4))
+  (urg      :offset 13 :type u8 :bits (1 5))
+  (ece      :offset 13 :type u8 :bits (1 6))
+  (cwr      :offset 13 :type u8 :bits (1 7))
   (window   :offset 14 :type u16 :net-order t)
   (checksum :offset 16 :type u16)
   (urgent   :offset 18 :type u16 :net-order t))
@@ -77,99 +176,38 @@
   (length   :offset 4 :type u16 :net-order t)
   (checksum :offset 6 :type u16))
 
-(defmacro with-packet ((data data-end &key (min-len 0)) &body body)
-  "BODY with DATA and DATA-END bound to the packet's ends; a packet shorter than MIN-LEN passes."
-  `(let ((,data (packet-data))
-         (,data-end (packet-data-end)))
-     (declare (ignorable ,data ,data-end))
-     (unless (in-bounds ,data ,min-len ,data-end)
-       (return (packet-pass)))
-     ,@body))
+(defheader dns
+  (id                  :offset 0  :type u16 :net-order t)
+  (flags               :offset 2  :type u16 :net-order t)
+  (response            :offset 2  :type u16 :net-order t :bits (1 15))
+  (opcode              :offset 2  :type u16 :net-order t :bits (4 11))
+  (authoritative       :offset 2  :type u16 :net-order t :bits (1 10))
+  (truncated           :offset 2  :type u16 :net-order t :bits (1 9))
+  (recursion-desired   :offset 2  :type u16 :net-order t :bits (1 8))
+  (recursion-available :offset 2  :type u16 :net-order t :bits (1 7))
+  (rcode               :offset 2  :type u16 :net-order t :bits (4 0))
+  (questions           :offset 4  :type u16 :net-order t)
+  (answers             :offset 6  :type u16 :net-order t)
+  (authorities         :offset 8  :type u16 :net-order t)
+  (additionals         :offset 10 :type u16 :net-order t))
 
-(defmacro with-eth ((data data-end) &body body)
-  "BODY when the packet has an Ethernet header, which is at DATA."
-  `(with-packet (,data ,data-end :min-len +eth-hdr-len+) ,@body))
+(defheader gre
+  (flags            :offset 0 :type u16 :net-order t)
+  (checksum-present :offset 0 :type u16 :net-order t :bits (1 15))
+  (key-present      :offset 0 :type u16 :net-order t :bits (1 13))
+  (sequence-present :offset 0 :type u16 :net-order t :bits (1 12))
+  (version          :offset 0 :type u16 :net-order t :bits (3 0))
+  (protocol         :offset 2 :type u16 :net-order t))
 
-(defmacro with-ipv4 ((data data-end ip) &body body)
-  "BODY when the packet is IPv4, with IP bound to its header."
-  `(with-packet (,data ,data-end :min-len (+ +eth-hdr-len+ +ipv4-hdr-len+))
-     (when (= (eth-type ,data) +ethertype-ipv4+)
-       (let ((,ip (+ ,data +eth-hdr-len+)))
-         (declare (ignorable ,ip))
-         ,@body))))
+(defheader vxlan
+  (flags :offset 0 :type u8)
+  (vni   :offset 4 :type u32 :net-order t :bits (24 8)))
 
-(defmacro with-ipv4-payload ((data data-end payload protocol length) &body body)
-  "BODY when the packet is IPv4 of that protocol, with PAYLOAD bound to LENGTH bytes behind a header of 20."
-  `(with-packet (,data ,data-end :min-len (+ +eth-hdr-len+ +ipv4-hdr-len+ ,length))
-     (when (and (= (eth-type ,data) +ethertype-ipv4+)
-                (= (ipv4-protocol (+ ,data +eth-hdr-len+)) ,protocol))
-       (let ((,payload (+ ,data (+ +eth-hdr-len+ +ipv4-hdr-len+))))
-         (declare (ignorable ,payload))
-         ,@body))))
-
-(defmacro with-tcp ((data data-end tcp) &body body)
-  "BODY when the packet is TCP over IPv4, with TCP bound to its header."
-  `(with-ipv4-payload (,data ,data-end ,tcp +ip-proto-tcp+ +tcp-hdr-len+) ,@body))
-
-(defmacro with-udp ((data data-end udp) &body body)
-  "BODY when the packet is UDP over IPv4, with UDP bound to its header."
-  `(with-ipv4-payload (,data ,data-end ,udp +ip-proto-udp+ +udp-hdr-len+) ,@body))
-
-(defmacro with-icmp ((data data-end icmp) &body body)
-  "BODY when the packet is ICMP over IPv4, with ICMP bound to its header."
-  `(with-ipv4-payload (,data ,data-end ,icmp +ip-proto-icmp+ +icmp-hdr-len+) ,@body))
-
-(defmacro with-ipv6 ((data data-end ip) &body body)
-  "BODY when the packet is IPv6, with IP bound to its header."
-  `(with-packet (,data ,data-end :min-len (+ +eth-hdr-len+ +ipv6-hdr-len+))
-     (when (= (eth-type ,data) +ethertype-ipv6+)
-       (let ((,ip (+ ,data +eth-hdr-len+)))
-         (declare (ignorable ,ip))
-         ,@body))))
-
-(defmacro with-tc-packet (arguments &body body)
-  `(with-packet ,arguments ,@body))
-
-(defmacro with-tc-eth (arguments &body body)
-  `(with-eth ,arguments ,@body))
-
-(defmacro with-tc-ipv4 (arguments &body body)
-  `(with-ipv4 ,arguments ,@body))
-
-(defmacro with-tc-tcp (arguments &body body)
-  `(with-tcp ,arguments ,@body))
-
-(defmacro with-tc-udp (arguments &body body)
-  `(with-udp ,arguments ,@body))
-
-(defmacro parse-eth (data data-end)
-  "The Ethernet header at DATA, or 0 when it is not all there."
-  (let ((d (gensym "DATA")))
-    `(let ((,d ,data))
-       (if (in-bounds ,d +eth-hdr-len+ ,data-end) ,d 0))))
-
-(defmacro parse-ipv4 (data data-end)
-  "The IPv4 header of the packet at DATA, or 0."
-  (let ((d (gensym "DATA")))
-    `(let ((,d ,data))
-       (if (and (in-bounds ,d (+ +eth-hdr-len+ +ipv4-hdr-len+) ,data-end)
-                (= (eth-type ,d) +ethertype-ipv4+))
-           (+ ,d +eth-hdr-len+)
-           0))))
-
-(defmacro parse-ipv4-payload (data data-end protocol length)
-  (let ((d (gensym "DATA")))
-    `(let ((,d ,data))
-       (if (and (in-bounds ,d (+ +eth-hdr-len+ +ipv4-hdr-len+ ,length) ,data-end)
-                (= (eth-type ,d) +ethertype-ipv4+)
-                (= (ipv4-protocol (+ ,d +eth-hdr-len+)) ,protocol))
-           (+ ,d (+ +eth-hdr-len+ +ipv4-hdr-len+))
-           0))))
-
-(defmacro parse-tcp (data data-end)
-  "The TCP header of the packet at DATA, or 0."
-  `(parse-ipv4-payload ,data ,data-end +ip-proto-tcp+ +tcp-hdr-len+))
-
-(defmacro parse-udp (data data-end)
-  "The UDP header of the packet at DATA, or 0."
-  `(parse-ipv4-payload ,data ,data-end +ip-proto-udp+ +udp-hdr-len+))
+(defheader geneve
+  (version  :offset 0 :type u8 :bits (2 6))
+  (opt-len  :offset 0 :type u8 :bits (6 0))
+  (flags    :offset 1 :type u8)
+  (oam      :offset 1 :type u8 :bits (1 7))
+  (critical :offset 1 :type u8 :bits (1 6))
+  (protocol :offset 2 :type u16 :net-order t)
+  (vni      :offset 4 :type u32 :net-order t :bits (24 8)))

@@ -8,7 +8,7 @@ use whistler_diag::Span;
 use whistler_isa::{AttachType, ProgType};
 use whistler_lisp::{Form, Symbol};
 
-use crate::hir::{EnumDef, GlobalDef, MapDef, StructDef, Ty};
+use crate::hir::{BitPlace, EnumDef, GlobalDef, MapDef, StructDef, Ty};
 use crate::names::{Names, norm};
 
 /// What kind of thing a name is declared as.
@@ -115,6 +115,8 @@ pub struct RawField {
     pub ty: Ty,
     /// Whether memory holds it big-endian.
     pub big_endian: bool,
+    /// Which bits of it, if not all.
+    pub bits: Option<BitPlace>,
 }
 
 /// What an accessor's name does.

@@ -9,6 +9,11 @@ use crate::host::Interp;
 /// The texts, by the names errors mention.
 pub static TEXTS: &[(&str, &str)] = &[
     ("lib/protocols.lisp", include_str!("../lib/protocols.lisp")),
+    ("lib/packets.lisp", include_str!("../lib/packets.lisp")),
+    ("lib/addresses.lisp", include_str!("../lib/addresses.lisp")),
+    ("lib/checksums.lisp", include_str!("../lib/checksums.lisp")),
+    ("lib/aggregations.lisp", include_str!("../lib/aggregations.lisp")),
+    ("lib/packet-builders.lisp", include_str!("../lib/packet-builders.lisp")),
     ("lib/tracing.lisp", include_str!("../lib/tracing.lisp")),
 ];
 

@@ -67,8 +67,12 @@ const LIVE_FORMS: &[&str] = &[
     "disasm",
     "stats",
     "verifier-log",
-    "deftest",
     "run-prog",
+    "ring-records",
+    "emitted-lines",
+    "context",
+    "read-pcap",
+    "write-pcap",
     "asdf:load-system",
     "load-system",
 ];
@@ -265,6 +269,10 @@ impl Session {
             return;
         }
         let items = form.as_list().unwrap_or(&[]);
+        if self.looking && head.is("deftest") {
+            // Only a test run has a use for it.
+            return;
+        }
         let nested = if head.is("progn") {
             Some(1)
         } else if head.is("eval-when") {

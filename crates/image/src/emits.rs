@@ -34,6 +34,11 @@ impl Emits {
         }
     }
 
+    /// The ring that lines come through was made anew.
+    pub fn forget_ring(&mut self) {
+        self.consumer = None;
+    }
+
     /// Whether any program emits.
     pub fn known(&self) -> bool {
         !self.sites.is_empty()
@@ -46,12 +51,12 @@ fn shown(line: &str) -> String {
 }
 
 impl Shared {
-    /// Prints the lines that are there, waiting up to `wait` for one; how many.
-    pub fn print_emitted(&self, interp: &mut Interp, wait: Duration) -> Result<usize, LispError> {
+    /// Takes out the lines that are there, waiting up to `wait` for one.
+    pub fn take_emitted(&self, wait: Duration) -> Result<Vec<String>, LispError> {
         // While a form changes what is live there is nothing to look at.
-        let Ok(mut live) = self.live.try_borrow_mut() else { return Ok(0) };
+        let Ok(mut live) = self.live.try_borrow_mut() else { return Ok(Vec::new()) };
         if !live.emits.known() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let failed = |e: &dyn std::fmt::Display| LispError::simple(format!("lines that programs emit: {e}"));
         let mut records = Vec::new();
@@ -60,7 +65,7 @@ impl Shared {
                 records = vm.machine.drain_ring(emit::RING).map_err(|e| failed(&e))?;
             }
         } else {
-            let Some(map) = live.maps.get(emit::RING).cloned() else { return Ok(0) };
+            let Some(map) = live.maps.get(emit::RING).cloned() else { return Ok(Vec::new()) };
             if live.emits.consumer.is_none() {
                 let mut consumer = RingConsumer::new().map_err(|e| failed(&e))?;
                 consumer.add(map, None).map_err(|e| failed(&e))?;
@@ -74,8 +79,12 @@ impl Shared {
                 taken.map_err(|e| failed(&e))?;
             }
         }
-        let lines: Vec<String> = records.iter().map(|r| emit::render(&live.emits.sites, r)).collect();
-        drop(live);
+        Ok(records.iter().map(|r| emit::render(&live.emits.sites, r)).collect())
+    }
+
+    /// Prints the lines that are there, waiting up to `wait` for one; how many.
+    pub fn print_emitted(&self, interp: &mut Interp, wait: Duration) -> Result<usize, LispError> {
+        let lines = self.take_emitted(wait)?;
         for line in &lines {
             interp.io.write_out(&format!("{}\n", shown(line)));
         }

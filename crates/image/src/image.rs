@@ -24,10 +24,22 @@ pub enum Mode {
     Vm,
 }
 
+/// What an image is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Purpose {
+    /// Work with the machine: attach, follow, wait.
+    #[default]
+    Live,
+    /// The tests of a file: its forms that act outside of it are passed over.
+    Tests,
+}
+
 /// How an image is set up.
 pub struct Options {
     /// Where programs run.
     pub mode: Mode,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Whose types and tracepoints programs see.
     pub kernel: Rc<Kernel>,
     /// Where the texts are kept that spans point into.
@@ -58,8 +70,8 @@ pub struct Step {
 
 /// A live session.
 pub struct Image {
-    interp: Interp,
-    shared: Rc<Shared>,
+    pub(crate) interp: Interp,
+    pub(crate) shared: Rc<Shared>,
 }
 
 impl Image {
@@ -67,6 +79,7 @@ impl Image {
     pub fn new(options: Options, io: Box<dyn HostIo>) -> Image {
         let mut interp = Interp::new(io);
         interp.set_interrupt_flag(options.interrupt.clone());
+        interp.set_outer_constants(Rc::new(whistler_isa::constants::by_name));
         // What runs here is compiled for here.
         let target = match (options.mode, options.kernel.version()) {
             (Mode::Kernel, Some(version)) => Target::for_kernel(version),

@@ -17,8 +17,12 @@ mod missing;
 mod print;
 mod recorded;
 mod reload;
+mod replay;
 mod swap;
+mod tests;
 
 pub use codec::Codec;
-pub use image::{Image, Mode, Options, Step};
+pub use image::{Image, Mode, Options, Purpose, Step};
 pub use missing::missing_for_live;
+pub use replay::{Replayed, replay};
+pub use tests::{CHECK_FAILED, DISAGREE, Run, TestReport, Verdict, disagreements};

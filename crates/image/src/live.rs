@@ -15,6 +15,7 @@ use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Leftover, Link, Ma
 
 use crate::image::Options;
 use crate::recorded::VmState;
+use crate::tests::{Running, TestDef};
 
 /// What the image and all its forms share.
 pub(crate) struct Shared {
@@ -37,6 +38,10 @@ pub(crate) struct Live {
     pub leftovers: Vec<Leftover>,
     pub vm: Option<VmState>,
     pub emits: crate::emits::Emits,
+    /// The tests that were defined, in order.
+    pub tests: Vec<TestDef>,
+    /// What the test that runs has come to.
+    pub running: Option<Running>,
     /// Reports of the form that is running, beyond the error it may end in.
     pub reports: Vec<Diagnostic>,
     /// What to show instead of the form's value.

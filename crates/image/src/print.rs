@@ -45,15 +45,48 @@ impl Table {
 /// Width of the longest bar.
 const BAR: usize = 40;
 
-/// Counts per power of two as text bars. Slot `n` counts values from 2ⁿ to 2ⁿ⁺¹ − 1; slot 0 also counts 0.
-pub(crate) fn histogram(slots: &[u64], unit: &str) -> String {
+/// What the slots of a histogram count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scale {
+    /// Slot `n` values from 2ⁿ to 2ⁿ⁺¹ − 1; slot 0 also 0.
+    PowersOfTwo,
+    /// Steps of a size; the first slot what is below, the last what is not below `high`.
+    Steps {
+        /// Where the second slot begins.
+        low: i128,
+        /// Where the last one begins.
+        high: i128,
+        /// How much each holds.
+        step: i128,
+    },
+}
+
+impl Scale {
+    /// The least and greatest value of a slot, as text.
+    fn range(self, n: usize, last: usize) -> (String, String) {
+        match self {
+            Scale::PowersOfTwo => {
+                let from = if n == 0 { 0 } else { 1u128 << n.min(100) };
+                (from.to_string(), ((1u128 << (n + 1).min(100)) - 1).to_string())
+            }
+            Scale::Steps { low, .. } if n == 0 => (String::new(), (low - 1).to_string()),
+            Scale::Steps { high, .. } if n == last => (high.to_string(), String::new()),
+            Scale::Steps { low, high, step } => {
+                let from = low + (n as i128 - 1) * step;
+                (from.to_string(), (from + step - 1).min(high - 1).to_string())
+            }
+        }
+    }
+}
+
+/// Counts as text bars.
+pub(crate) fn histogram(slots: &[u64], scale: Scale, unit: &str) -> String {
     let Some(last) = slots.iter().rposition(|n| *n > 0) else { return format!("no values ({unit})\n") };
     let first = slots.iter().position(|n| *n > 0).unwrap_or(0);
     let most = slots.iter().copied().max().unwrap_or(1).max(1);
     let mut out = format!("{:>25}  {:>10}\n", unit, "count");
     for (n, count) in slots.iter().enumerate().take(last + 1).skip(first) {
-        let from = if n == 0 { 0 } else { 1u128 << n };
-        let to = (1u128 << (n + 1)) - 1;
+        let (from, to) = scale.range(n, slots.len() - 1);
         let len = (u128::from(*count) * BAR as u128 / u128::from(most)) as usize;
         let bar = "█".repeat(len);
         out.push_str(&format!("{from:>11} … {to:<11}  {count:>10}  {bar}\n"));
@@ -74,11 +107,18 @@ mod tests {
     }
 
     #[test]
+    fn steps_have_ends() {
+        let text = histogram(&[1, 0, 1, 1], Scale::Steps { low: 10, high: 25, step: 10 }, "ms");
+        let ranges: Vec<&str> = text.lines().skip(1).map(|l| l[..26].trim()).collect();
+        assert_eq!(ranges, ["… 9", "10 … 19", "20 … 24", "25 …"]);
+    }
+
+    #[test]
     fn bars_are_as_long_as_counts() {
-        let text = histogram(&[0, 1, 2, 0, 0], "µs");
+        let text = histogram(&[0, 1, 2, 0, 0], Scale::PowersOfTwo, "µs");
         let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
         let (half, whole) = ("█".repeat(BAR / 2), "█".repeat(BAR));
         assert_eq!(lines, [vec!["µs", "count"], vec!["2", "…", "3", "1", &half], vec!["4", "…", "7", "2", &whole]]);
-        assert_eq!(histogram(&[0, 0], "ns"), "no values (ns)\n");
+        assert_eq!(histogram(&[0, 0], Scale::PowersOfTwo, "ns"), "no values (ns)\n");
     }
 }

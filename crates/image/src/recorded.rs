@@ -1,14 +1,19 @@
 //! The virtual machine as a place where programs run: on recorded events, without the kernel.
 
+use std::rc::Rc;
+
+use whistler_compiler::Compiled;
 use whistler_lisp::{Interp, LispError};
 use whistler_vm::replay::Replay;
 use whistler_vm::{Machine, MachineOptions};
 
+use crate::image::Mode;
 use crate::live::Shared;
 
 /// The machine and how far the recording was played.
 pub(crate) struct VmState {
     pub machine: Machine,
+    compiled: Rc<Compiled>,
     replay: Replay,
     next: usize,
 }
@@ -40,13 +45,24 @@ impl Shared {
             return Err(LispError::from_diagnostic(d));
         }
         let compiled = compiled.ok_or_else(|| LispError::simple("there is no program to run"))?;
-        let machine = Machine::new(&compiled.object, MachineOptions::default())
-            .map_err(|e| LispError::simple(format!("the virtual machine: {e}")))?;
+        let machine = machine(&compiled)?;
         let replay = match &self.options.recorded {
             None => Replay::default(),
             Some((name, text)) => Replay::parse(text).map_err(|e| LispError::simple(format!("{name}: {e}")))?,
         };
-        Ok(VmState { machine, replay, next: 0 })
+        Ok(VmState { machine, compiled: Rc::new(compiled), replay, next: 0 })
+    }
+
+    /// Gives everything its first state: maps without entries, globals with their first values.
+    pub fn renew(&self) -> Result<(), LispError> {
+        if self.options.mode == Mode::Kernel {
+            return self.renew_in_kernel();
+        }
+        if let Some(vm) = &mut self.live()?.vm {
+            vm.machine = machine(&vm.compiled)?;
+            vm.next = 0;
+        }
+        Ok(())
     }
 
     /// Plays the next recorded event to every attached program that it is for. `false` when there is none left.
@@ -75,4 +91,9 @@ impl Shared {
     pub fn interrupted(&self) -> bool {
         self.options.interrupt.swap(false, std::sync::atomic::Ordering::Relaxed)
     }
+}
+
+fn machine(compiled: &Compiled) -> Result<Machine, LispError> {
+    Machine::new(&compiled.object, MachineOptions::default())
+        .map_err(|e| LispError::simple(format!("the virtual machine: {e}")))
 }

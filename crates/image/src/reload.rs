@@ -2,15 +2,18 @@
 //!
 //! Invariant: what is attached goes on running until its successor is accepted.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use whistler_compiler::Compiled;
 use whistler_diag::Diagnostic;
+use whistler_isa::MapType;
 use whistler_lisp::{Interp, LispError, Symbol};
-use whistler_loader::{LoadError, LoadOptions, Loader};
+use whistler_loader::{LoadError, LoadOptions, Loader, Map, Put, RingConsumer};
 use whistler_object::{Function, Object};
+use whistler_sys::SysError;
 
 use crate::image::Mode;
 use crate::live::{LiveProgram, Shared, symbol_name};
@@ -129,6 +132,50 @@ impl Shared {
         loaded.programs.get(name).cloned().ok_or_else(|| LispError::simple(format!("`{name}` was not loaded")))
     }
 
+    /// Gives all maps and globals in the kernel their first contents: emptied where that can be, else made anew with
+    /// every program that uses them. What is attached stays as it is.
+    pub fn renew_in_kernel(&self) -> Result<(), LispError> {
+        let maps: Vec<Arc<Map>> = self.live()?.maps.values().cloned().collect();
+        for map in &maps {
+            // Those that hold globals are written below.
+            if self.map_def(map.name())?.is_none() {
+                continue;
+            }
+            let emptied = empty(map).map_err(|e| LispError::simple(format!("map `{}`: {e}", map.name())))?;
+            if emptied == Emptied::No {
+                return self.load_all_again();
+            }
+        }
+        self.take_emitted(Duration::ZERO)?;
+        let globals: Vec<String> = self.live()?.globals.keys().cloned().collect();
+        for symbol in globals {
+            let Some(def) = self.global_def(&symbol)? else { return self.load_all_again() };
+            let written = match self.live()?.globals.get(&symbol) {
+                Some(g) => g.write(&def.init),
+                None => Ok(()),
+            };
+            written.map_err(|e| LispError::simple(format!("global `{symbol}`: {e}")))?;
+        }
+        Ok(())
+    }
+
+    fn load_all_again(&self) -> Result<(), LispError> {
+        let programs: Vec<(String, Rc<Compiled>)> = {
+            let mut live = self.live()?;
+            live.maps.clear();
+            live.globals.clear();
+            live.emits.forget_ring();
+            live.programs.iter().map(|(n, p)| (n.clone(), p.compiled.clone())).collect()
+        };
+        for (name, compiled) in programs {
+            let program = self.load(&compiled.object, &name)?;
+            if let Some(p) = self.live()?.programs.get_mut(&name) {
+                p.program = Some(program);
+            }
+        }
+        Ok(())
+    }
+
     /// The map in the kernel, made now if no program needed it yet.
     pub fn live_map(&self, name: &str) -> Result<Arc<whistler_loader::Map>, LispError> {
         let symbol = symbol_name(name);
@@ -159,6 +206,42 @@ impl Shared {
         self.live()?.maps.insert(symbol, map.clone());
         Ok(map)
     }
+}
+
+/// Whether a map could be emptied.
+#[derive(PartialEq, Eq)]
+enum Emptied {
+    Yes,
+    No,
+}
+
+/// Removes what a map holds; programs and maps in it stay, they are no contents.
+fn empty(map: &Arc<Map>) -> Result<Emptied, SysError> {
+    use MapType::*;
+    match map.map_type() {
+        Some(Hash | LruHash | PercpuHash | LruPercpuHash | LpmTrie) => {
+            let keys: Vec<Vec<u8>> = map.keys().collect::<Result<_, _>>()?;
+            for key in keys {
+                map.delete(&key)?;
+            }
+        }
+        Some(Array | PercpuArray) => {
+            for entry in map.entries() {
+                let (key, values) = entry?;
+                if values.iter().flatten().any(|b| *b != 0) {
+                    map.update(&key, &vec![0; map.shape().value_size as usize], Put::Any)?;
+                }
+            }
+        }
+        Some(Ringbuf) => {
+            let mut ring = RingConsumer::new()?;
+            ring.add(map.clone(), None)?;
+            ring.consume(|_, _| ControlFlow::Continue(()))?;
+        }
+        Some(ProgArray | ArrayOfMaps | HashOfMaps) => {}
+        _ => return Ok(Emptied::No),
+    }
+    Ok(Emptied::Yes)
 }
 
 /// Whether two objects of a program do the same with the same things.

@@ -111,6 +111,7 @@ fn ready() -> bool {
 
 fn image(sources: &Rc<RefCell<SourceMap>>) -> Image {
     let options = Options {
+        purpose: Default::default(),
         mode: Mode::Kernel,
         kernel: Rc::new(Kernel::running()),
         sources: sources.clone(),

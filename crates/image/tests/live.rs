@@ -49,6 +49,7 @@ impl Prompt {
         let printed = Recorder::default();
         let interrupt = Arc::new(AtomicBool::new(false));
         let options = Options {
+            purpose: Default::default(),
             mode,
             kernel: Rc::new(Kernel::running()),
             sources: sources.clone(),

@@ -31,6 +31,7 @@ impl HostIo for Recorder {
 fn run(program: &str, mode: Mode, wanted: u32) -> Result<String, String> {
     let options = Options {
         mode,
+        purpose: Default::default(),
         kernel: Rc::new(Kernel::running()),
         sources: Rc::default(),
         interrupt: Default::default(),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::regs::Arch;
+
 /// A kernel release, `major.minor` (stable releases do not add features).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct KernelVersion {
@@ -115,12 +117,14 @@ pub struct Target {
     pub isa: IsaLevel,
     /// How loops are made; a way that the kernel lacks, or that a loop can't be made in, is not taken.
     pub loops: LoopWay,
+    /// The machine that the kernel runs on; only registers of probes depend on it.
+    pub arch: Arch,
 }
 
 impl Target {
-    /// A kernel and a level, loops as is best.
+    /// A kernel and a level, loops as is best, for the machine that this runs on.
     pub const fn new(kernel: KernelVersion, isa: IsaLevel) -> Target {
-        Target { kernel, isa, loops: LoopWay::Auto }
+        Target { kernel, isa, loops: LoopWay::Auto, arch: Arch::HERE }
     }
 
     /// The best instruction set that every kernel from `kernel` on runs.
@@ -150,7 +154,7 @@ impl FromStr for Target {
 
     /// Takes a kernel version (`6.1`: with its best level), a level (`v3`: with kernel 6.1 or the
     /// level's first, whichever is later), or both as `6.12/v3`; behind any of these the way loops are
-    /// made, as `6.12/loops=bpf_loop`.
+    /// made, as `6.12/loops=bpf_loop`, or another machine, as `6.12/v3/arm64`.
     fn from_str(s: &str) -> Result<Target, String> {
         let level = |s: &str| match s {
             "v1" => Ok(IsaLevel::V1),
@@ -165,6 +169,10 @@ impl FromStr for Target {
             let names = || LoopWay::NAMES.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
             let loops = known.ok_or_else(|| format!("`{loops}` is no way to loop; there are {}", names()))?;
             return Ok(Target { loops, ..target });
+        }
+        if let Some((rest, Ok(arch))) = s.rsplit_once('/').map(|(rest, last)| (rest, last.parse())) {
+            let target: Target = rest.parse()?;
+            return Ok(Target { arch, ..target });
         }
         if let Some((kernel, isa)) = s.split_once('/') {
             return Ok(Target::new(kernel.parse()?, level(isa)?));

@@ -29,6 +29,9 @@ use crate::{Form, Symbol, Value};
 /// How many Lisp calls may be active at once.
 pub const CALL_DEPTH_LIMIT: usize = 40_000;
 
+/// Numbers that names stand for outside of the language.
+pub type OuterConstants = Rc<dyn Fn(&str) -> Option<i64>>;
+
 /// How many values the stack may hold.
 pub const STACK_LIMIT: usize = 4_000_000;
 
@@ -140,6 +143,7 @@ pub struct Interp {
     pub(crate) user_macros: FxHashMap<Symbol, Rc<Macro>>,
     pub(crate) setf_functions: FxHashMap<Symbol, Symbol>,
     pub(crate) setf_expanders: FxHashMap<Symbol, (Symbol, bool)>,
+    pub(crate) outer_constants: Option<OuterConstants>,
     pub(crate) library: FxHashMap<Symbol, LibraryItem>,
     pub(crate) library_texts: Vec<(whistler_diag::FileId, Arc<str>)>,
     pub(crate) layouts: FxHashMap<Symbol, Rc<RecordLayout>>,
@@ -186,6 +190,7 @@ impl Interp {
             user_macros: FxHashMap::default(),
             setf_functions: FxHashMap::default(),
             setf_expanders: FxHashMap::default(),
+            outer_constants: None,
             library: FxHashMap::default(),
             library_texts: Vec::new(),
             layouts: FxHashMap::default(),

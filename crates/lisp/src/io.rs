@@ -28,6 +28,16 @@ pub trait HostIo {
         let _ = path;
         None
     }
+    /// A file's bytes; `None` where there are no files.
+    fn read_bytes(&self, path: &str) -> Option<io::Result<Vec<u8>>> {
+        let _ = path;
+        None
+    }
+    /// Makes a file of bytes; `None` where there are no files.
+    fn write_bytes(&mut self, path: &str, bytes: &[u8]) -> Option<io::Result<()>> {
+        let _ = (path, bytes);
+        None
+    }
     /// Whether a file exists; `None` where there are no files.
     fn file_exists(&self, path: &str) -> Option<bool> {
         let _ = path;

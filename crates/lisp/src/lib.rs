@@ -34,7 +34,9 @@ pub use error::{LispError, LispResult};
 pub use form::{Expansion, Form, FormKind, NESTING_LIMIT};
 pub use hash::HashTable;
 pub use heap::{CellSpans, Foreign, Heap, Object, Record, RecordLayout, Root, Stream};
-pub use interp::{CALL_DEPTH_LIMIT, DocKind, HostMacroFn, Interp, LibraryItem, Macro, NativeClosure, SpecialFn};
+pub use interp::{
+    CALL_DEPTH_LIMIT, DocKind, HostMacroFn, Interp, LibraryItem, Macro, NativeClosure, OuterConstants, SpecialFn,
+};
 pub use io::{CapturedIo, HostIo, NoIo};
 pub use nearest::nearest;
 pub use printer::pretty;

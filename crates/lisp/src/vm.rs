@@ -608,7 +608,10 @@ impl Interp {
         }
         self.load_library_item(plain);
         match self.global(plain).value {
-            Value::Unbound => Err(self.unbound_variable(s)),
+            Value::Unbound => match self.outer_constants.as_ref().and_then(|c| c(plain.name())) {
+                Some(n) => Ok(Value::Int(n)),
+                None => Err(self.unbound_variable(s)),
+            },
             v => Ok(v),
         }
     }

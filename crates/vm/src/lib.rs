@@ -11,6 +11,7 @@
 //!
 //! - [`Machine`] runs an object; [`raw::run`] runs bare instruction bytes.
 //! - [`World`] is what helpers see: clock, current process, randomness.
+//! - [`pcap`] reads and writes captured packets.
 //! - [`replay`] reads recorded events and feeds them to programs.
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ mod kfuncs;
 mod machine;
 mod maps;
 mod memory;
+pub mod pcap;
 pub mod raw;
 pub mod replay;
 mod task;

@@ -8,7 +8,9 @@ pub mod doctor;
 pub mod eval;
 pub mod explain;
 pub mod repl;
+pub mod replay;
 pub mod run;
+pub mod test;
 pub mod test_run;
 pub mod vm_run;
 

@@ -35,8 +35,26 @@ fn as_field(x: Expr, ty: &Ty, bits: BitPlace, here: &At) -> Val {
     Val::of(down).within(-(1i128 << (width - 1)), (1i128 << (width - 1)) - 1)
 }
 
+/// Bytes of a word in network order that a bit-field is part of: its bits are counted in the word as it is read, so the
+/// word is accessed as a whole.
+fn word_in_network_order(m: &MemPlace) -> Option<u8> {
+    let size = m.ty.size() as u8;
+    (m.big_endian && size > 1).then_some(size)
+}
+
+/// A word in network order, read.
+fn load_word(ptr: Expr, off: i32, size: u8, here: &At) -> Expr {
+    let load = Expr::new(ExprKind::Load { ptr: Box::new(ptr), off }, unsigned(size), here.clone());
+    Expr::new(ExprKind::Bswap(size, Box::new(load)), unsigned(size), here.clone())
+}
+
 /// Reads a bit-field.
 pub(super) fn read(c: &mut Checker<'_>, m: MemPlace, bits: BitPlace, here: At) -> Val {
+    if let Some(size) = word_in_network_order(&m) {
+        let word = load_word(m.ptr, m.off, size, &here);
+        let v = as_field(shifted(word, -i32::from(bits.pos), &here), &m.ty, bits, &here);
+        return c.seq(m.before, v);
+    }
     let mut parts = m.before;
     let load = |ptr: &Expr, off: i32, size: u8| {
         Expr::new(ExprKind::Load { ptr: Box::new(ptr.clone()), off }, unsigned(size), here.clone())
@@ -64,6 +82,7 @@ pub(super) fn read(c: &mut Checker<'_>, m: MemPlace, bits: BitPlace, here: At) -
 
 /// Writes a bit-field; its neighbours in the same bytes keep what they hold.
 pub(super) fn write(c: &mut Checker<'_>, m: MemPlace, v: Val, bits: BitPlace, here: At) -> Val {
+    let word = word_in_network_order(&m);
     let mut parts = m.before;
     let (setup, ptr) = c.once(Val::of(m.ptr));
     parts.extend(setup);
@@ -71,6 +90,17 @@ pub(super) fn write(c: &mut Checker<'_>, m: MemPlace, v: Val, bits: BitPlace, he
     let low = if bits.width >= 64 { number } else { bin(BinOp::And, number, bits.mask() as i64, &here) };
     let (setup, low) = c.once(Val::of(low));
     parts.extend(setup);
+    if let Some(size) = word {
+        let old = load_word(ptr.e.clone(), m.off, size, &here);
+        let kept = bin(BinOp::And, old, !(bits.mask() << bits.pos) as i64, &here);
+        let placed = shifted(low.e.clone(), bits.pos.into(), &here);
+        let both = Expr::new(ExprKind::Bin(BinOp::Or, Box::new(kept), Box::new(placed)), Ty::U64, here.clone());
+        let value = Expr::new(ExprKind::Bswap(size, Box::new(both)), unsigned(size), here.clone());
+        let store = ExprKind::Store { mem: unsigned(size), ptr: Box::new(ptr.e), off: m.off, value: Box::new(value) };
+        parts.push(Expr::new(store, unsigned(size), here.clone()));
+        let held = as_field(low.e, &m.ty, bits, &here);
+        return c.seq(parts, held);
+    }
     for (at, size) in bits.pieces() {
         let ones = if size == 8 { u64::MAX } else { (1 << (8 * size)) - 1 };
         let taken = ((u128::from(bits.mask()) << bits.pos) >> (8 * at)) as u64 & ones;

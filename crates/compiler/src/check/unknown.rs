@@ -62,10 +62,12 @@ impl Checker<'_> {
         let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("there is no variable or constant `{s}`"))
             .about(s.name())
             .label("not found");
+        // What the user has named is likelier meant than a macro of the library that happens to have the name.
+        let of_library = near.is_some() && crate::library::names().any(|n| n == s.name());
         if self.around.iter().any(|a| a.same_folded(s)) {
             d = d.note("the function runs later, when the variables around it are gone");
             d = d.help("keep what it needs in the map's value, or in a global");
-        } else if self.operator_exists(s) {
+        } else if !of_library && self.operator_exists(s) {
             d = d.help(format!("`{s}` is an operator: call it as ({s} …)"));
         } else if let Some(near) = near {
             d = d.help(format!("did you mean `{near}`?"));

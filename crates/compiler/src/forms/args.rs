@@ -51,7 +51,7 @@ fn arg(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     match hook.way {
         Way::Typed | Way::Words | Way::Members => word(c, call, found.ty, found.slot, &hook),
         Way::Registers => {
-            let Some(position) = super::ctx::PARAMETERS.get(found.slot as usize) else {
+            let Some(position) = c.target.arch.registers().parameters.get(found.slot as usize) else {
                 let text = format!("`{name}` of {} does not come in a register", hook.name);
                 return c.fail(diag::error(&diag::NOT_HERE, &call.at(), text).help("read the stack: (pt-regs-sp)"));
             };
@@ -118,7 +118,7 @@ fn typed(c: &mut Checker<'_>, v: Val, ty: whistler_btf::TypeId, space: Space, nu
 fn retval(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let user = c.f.program.as_ref().is_some_and(|p| p.section.starts_with("uretprobe"));
     if user {
-        return super::ctx::register(c, call, super::ctx::RESULT);
+        return super::ctx::register(c, call, c.target.arch.registers().result);
     }
     let Some(hook) = hook(c, &call.at()) else { return Val::error(call.at()) };
     let returned = hook.way == Way::Gone;
@@ -133,7 +133,7 @@ fn retval(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         return c.fail(diag::error(&diag::ARGUMENT_TYPE, &call.at(), text));
     };
     if returned {
-        let v = super::ctx::register(c, call, super::ctx::RESULT);
+        let v = super::ctx::register(c, call, c.target.arch.registers().result);
         return typed(c, v, ret, Space::Kernel, false, call.at());
     }
     word(c, call, ret, hook.slots, &hook)

@@ -2,7 +2,7 @@
 
 use whistler_btf::TracepointFieldKind as Kind;
 use whistler_isa::ctx::{self as table, Field, FieldKind};
-use whistler_isa::{ContextKind, ProgType};
+use whistler_isa::{Arch, ContextKind, ProgType};
 use whistler_lisp::{Form, Symbol};
 
 use super::{FormDef, form, place};
@@ -23,71 +23,49 @@ pub(super) static FORMS: &[FormDef] = &[
     form("packet-data-end", (0, 0), |c, k| packet(c, k, "data_end"), "(packet-data-end)", "The packet's end."),
     form("packet-pass", (0, 0), pass, "(packet-pass)", "What lets a packet pass in this type of program."),
     form(
+        "packet-link-length",
+        (0, 0),
+        |c, k| Val::literal(if super::statics::sees_packets_from_ip(c.prog_type()) { 0 } else { 14 }, k.at()),
+        "(packet-link-length)",
+        "Bytes of the link header at the packet's start: 14, or 0 where programs see packets from the network header on.",
+    ),
+    form(
         "in-bounds",
         (3, 3),
         in_bounds,
         "(in-bounds pointer n end)",
         "1 if n bytes at a packet pointer lie before the end.",
     ),
-    form(
-        "pt-regs-parm1",
-        (0, 0),
-        |c, k| register(c, k, PARAMETERS[0]),
-        "(pt-regs-parm1)",
-        "The function's first argument.",
-    ),
-    form(
-        "pt-regs-parm2",
-        (0, 0),
-        |c, k| register(c, k, PARAMETERS[1]),
-        "(pt-regs-parm2)",
-        "The function's second argument.",
-    ),
-    form(
-        "pt-regs-parm3",
-        (0, 0),
-        |c, k| register(c, k, PARAMETERS[2]),
-        "(pt-regs-parm3)",
-        "The function's third argument.",
-    ),
-    form(
-        "pt-regs-parm4",
-        (0, 0),
-        |c, k| register(c, k, PARAMETERS[3]),
-        "(pt-regs-parm4)",
-        "The function's fourth argument.",
-    ),
-    form(
-        "pt-regs-parm5",
-        (0, 0),
-        |c, k| register(c, k, PARAMETERS[4]),
-        "(pt-regs-parm5)",
-        "The function's fifth argument.",
-    ),
-    form(
-        "pt-regs-parm6",
-        (0, 0),
-        |c, k| register(c, k, PARAMETERS[5]),
-        "(pt-regs-parm6)",
-        "The function's sixth argument.",
-    ),
-    form("pt-regs-parm7", (0, 0), |c, k| on_stack(c, k, 8), "(pt-regs-parm7)", "The function's seventh argument."),
-    form("pt-regs-parm8", (0, 0), |c, k| on_stack(c, k, 16), "(pt-regs-parm8)", "The function's eighth argument."),
+    form("pt-regs-parm1", (0, 0), |c, k| parameter(c, k, 0), "(pt-regs-parm1)", "The function's first argument."),
+    form("pt-regs-parm2", (0, 0), |c, k| parameter(c, k, 1), "(pt-regs-parm2)", "The function's second argument."),
+    form("pt-regs-parm3", (0, 0), |c, k| parameter(c, k, 2), "(pt-regs-parm3)", "The function's third argument."),
+    form("pt-regs-parm4", (0, 0), |c, k| parameter(c, k, 3), "(pt-regs-parm4)", "The function's fourth argument."),
+    form("pt-regs-parm5", (0, 0), |c, k| parameter(c, k, 4), "(pt-regs-parm5)", "The function's fifth argument."),
+    form("pt-regs-parm6", (0, 0), |c, k| parameter(c, k, 5), "(pt-regs-parm6)", "The function's sixth argument."),
+    form("pt-regs-parm7", (0, 0), |c, k| parameter(c, k, 6), "(pt-regs-parm7)", "The function's seventh argument."),
+    form("pt-regs-parm8", (0, 0), |c, k| parameter(c, k, 7), "(pt-regs-parm8)", "The function's eighth argument."),
     form(
         "pt-regs-ret",
         (0, 0),
-        |c, k| register(c, k, RESULT),
+        |c, k| register(c, k, c.target.arch.registers().result),
         "(pt-regs-ret)",
         "The function's result, in a return probe.",
     ),
-    form("pt-regs-ip", (0, 0), |c, k| register(c, k, 128), "(pt-regs-ip)", "The instruction pointer."),
-    form("pt-regs-sp", (0, 0), |c, k| register(c, k, 152), "(pt-regs-sp)", "The stack pointer."),
+    form(
+        "pt-regs-ip",
+        (0, 0),
+        |c, k| register(c, k, c.target.arch.registers().ip),
+        "(pt-regs-ip)",
+        "The instruction pointer.",
+    ),
+    form(
+        "pt-regs-sp",
+        (0, 0),
+        |c, k| register(c, k, c.target.arch.registers().sp),
+        "(pt-regs-sp)",
+        "The stack pointer.",
+    ),
 ];
-
-/// Where a function's first six arguments lie in `struct pt_regs` of x86-64 (arch/x86/include/asm/ptrace.h).
-pub(super) const PARAMETERS: [i32; 6] = [112, 104, 96, 88, 72, 64];
-/// Where its result does.
-pub(super) const RESULT: i32 = 80;
 
 /// The context as an expression.
 pub(super) fn ctx(c: &mut Checker<'_>, here: At) -> Expr {
@@ -145,6 +123,12 @@ fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
         let text = format!("`{}` of {} can't be read by programs attached in this way", f.name, known_as(prog));
         let d = diag::error(&diag::CONTEXT_FIELD, &at(&call.args[0]), text);
         c.report(d.note(format!("those that can: {}", kinds.join(" "))));
+        return None;
+    }
+    if matches!(prog, ProgType::Kprobe) && c.target.arch != Arch::X86_64 {
+        let text = format!("`{}` is a register of x86-64, and this is compiled for {}", f.name, c.target.arch);
+        let d = diag::error(&diag::CONTEXT_FIELD, &at(&call.args[0]), text);
+        c.report(d.help("(pt-regs-parm1), (pt-regs-ret) and so on are right everywhere"));
         return None;
     }
     if !c.target.has(f.since) {
@@ -316,11 +300,17 @@ pub(super) fn register(c: &mut Checker<'_>, call: &Call<'_>, off: i32) -> Val {
     Val::new(ExprKind::Load { ptr: Box::new(ptr), off }, Ty::U64, call.at())
 }
 
-fn on_stack(c: &mut Checker<'_>, call: &Call<'_>, off: i64) -> Val {
-    let sp = register(c, call, 152);
+/// A function's argument by its number from 0: in a register, or on the stack at the function's entry.
+fn parameter(c: &mut Checker<'_>, call: &Call<'_>, number: usize) -> Val {
+    let registers = c.target.arch.registers();
+    if let Some(off) = registers.parameters.get(number) {
+        return register(c, call, *off);
+    }
+    let sp = register(c, call, registers.sp);
     if sp.never() {
         return sp;
     }
+    let off = registers.stack_parameters + 8 * (number - registers.parameters.len()) as i64;
     let address = Val::of(crate::check::bin(BinOp::Add, sp.e, off, &call.at()));
     super::memory::probe_read(c, "probe_read_kernel", Ty::U64, address, call.at())
 }

@@ -23,6 +23,7 @@ pub mod maps;
 pub mod memory;
 pub mod refs;
 pub mod ring;
+pub mod statics;
 pub mod structs;
 pub mod text;
 mod timer;
@@ -110,6 +111,7 @@ static ROOMS: &[&[FormDef]] = &[
     asm::FORMS,
     timer::FORMS,
     bytes::FORMS,
+    statics::FORMS,
     text::FORMS,
     chain::FORMS,
     args::FORMS,

@@ -221,7 +221,7 @@ fn header(c: &mut Checker<'_>, call: &Call<'_>, f: &RawField) -> Option<MemPlace
         off: f.offset,
         ty: f.ty.clone(),
         big_endian: f.big_endian,
-        bits: None,
+        bits: f.bits,
         read_only,
         core: None,
         before: Vec::new(),

@@ -10,15 +10,15 @@ use super::maps::Typed;
 use crate::args::Args;
 use crate::handles::program_name;
 use crate::live::Shared;
-use crate::print::histogram;
+use crate::print::{Scale, histogram};
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(
         interp,
         shared,
         "hist",
-        "map &key unit",
-        "Prints an array map whose entry n counts values of 2^n and more as a histogram (per-CPU counts are added up).",
+        "map &key unit low high step",
+        "Prints what `hist!` counted: a map that is a histogram, or one histogram per key (per-CPU counts are added up). With LOW, HIGH and STEP what `lhist!` counted with them.",
         hist,
     );
     define(
@@ -41,20 +41,59 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
 }
 
 fn hist(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
-    let args = Args::new("hist", values, &["unit"])?;
+    let args = Args::new("hist", values, &["unit", "low", "high", "step"])?;
     let [map] = args.exactly()?;
     let unit = args.text(interp, "unit")?.unwrap_or_else(|| "value".to_string());
+    let integer = |key: &str| args.get(key).map(|v| interp.heap.as_i128(v).unwrap_or(0));
+    let scale = match (integer("low"), integer("high"), integer("step")) {
+        (Some(low), Some(high), Some(step)) if step > 0 && high > low => Scale::Steps { low, high, step },
+        (None, None, None) => Scale::PowersOfTwo,
+        _ => {
+            return Err(LispError::simple(
+                "`hist` takes :low, :high and :step together, as they were given to `lhist!`",
+            ));
+        }
+    };
     let typed = Typed::new(shared, interp, map)?;
-    if !typed.is_array() || typed.value.size() > 8 {
-        return Err(LispError::simple(format!("`{}` is no array map of counts", typed.name)));
+    let size = typed.value.size();
+    if size == 0 || !size.is_multiple_of(8) || (size == 8 && !typed.is_array()) {
+        return Err(LispError::simple(format!(
+            "`{}` holds no counts: it is a map for `hist!` if its values are (array u64 n), or an array of u64",
+            typed.name
+        )));
     }
-    let mut slots = vec![0u64; 64.min(typed.def.max_entries as usize)];
-    for (n, slot) in slots.iter_mut().enumerate() {
-        let values = typed.read(shared, interp, &(n as u32).to_le_bytes())?.unwrap_or_default();
-        *slot = values.iter().map(|v| v.iter().rev().fold(0u64, |n, b| (n << 8) | u64::from(*b))).sum();
+    let counts = |values: Vec<Vec<u8>>| {
+        let mut slots = vec![0u64; size / 8];
+        for v in &values {
+            for (slot, b) in slots.iter_mut().zip(v.as_chunks::<8>().0) {
+                *slot = slot.wrapping_add(u64::from_le_bytes(*b));
+            }
+        }
+        slots
+    };
+    let mut text = String::new();
+    let keys = typed.keys(shared, interp)?;
+    if size == 8 {
+        let mut slots = Vec::new();
+        for key in keys {
+            slots.extend(counts(typed.read(shared, interp, &key)?.unwrap_or_default()));
+        }
+        text = histogram(&slots, scale, &unit);
+    } else {
+        for key in keys {
+            let Some(values) = typed.read(shared, interp, &key)? else { continue };
+            let slots = counts(values);
+            if slots.iter().all(|n| *n == 0) {
+                continue;
+            }
+            let k = typed.key.decode(&key, &mut interp.heap);
+            text.push_str(&format!("[{}]\n{}", interp.show(k), histogram(&slots, scale, &unit)));
+        }
+        if text.is_empty() {
+            text = histogram(&[], scale, &unit);
+        }
     }
-    let text = histogram(&slots, &unit);
-    interp.io.write_out(&text);
+    interp.print(&text)?;
     Ok(Value::NIL)
 }
 

@@ -2,6 +2,7 @@
 
 mod attach;
 mod compile;
+mod context;
 mod describe;
 mod globals;
 pub(crate) mod leftovers;
@@ -9,6 +10,8 @@ mod look;
 mod maps;
 mod rings;
 mod test_run;
+
+pub(crate) use test_run::{no_test_run, with_link};
 
 use std::rc::Rc;
 
@@ -24,6 +27,7 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     }
     attach::install(interp, shared);
     compile::install(interp, shared);
+    context::install(interp, shared);
     describe::install(interp, shared);
     globals::install(interp, shared);
     leftovers::install(interp, shared);
@@ -31,6 +35,10 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     maps::install(interp, shared);
     rings::install(interp, shared);
     test_run::install(interp, shared);
+    crate::tests::install(interp, shared);
+    if shared.options.purpose == crate::image::Purpose::Tests {
+        crate::tests::pass_over(interp);
+    }
 }
 
 /// Defines one host function that sees the live state.

@@ -266,6 +266,49 @@ fn cell(interp: &Interp, v: Value) -> String {
     }
 }
 
+/// `(ring-records ring :as S)`: what the ring holds now.
+pub(super) fn records(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let args = Args::new("ring-records", values, &["as"])?;
+    let [map] = args.exactly()?;
+    let typed = ring(shared, interp, map)?;
+    let codec = record_codec(shared, interp, &args)?;
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    match (shared.options.mode, typed.def.map_type) {
+        (Mode::Kernel, MapType::PerfEventArray) => {
+            return Err(shared.skip(format!(
+                "`{}`: the kernel hands records of a perf event array only to who has opened it before",
+                typed.name
+            )));
+        }
+        (Mode::Vm, map_type) => {
+            let symbol = symbol_name(&typed.name);
+            records = shared.with_vm(interp, |vm| {
+                let drained = match map_type {
+                    MapType::PerfEventArray => {
+                        vm.machine.drain_perf(&symbol).map(|all| all.into_iter().map(|r| r.bytes).collect())
+                    }
+                    _ => vm.machine.drain_ring(&symbol),
+                };
+                drained.map_err(|e| LispError::simple(format!("ring buffer `{}`: {e}", typed.name)))
+            })?;
+        }
+        (Mode::Kernel, _) => {
+            source(shared, &typed)?.take(shared, interp, &typed.name, Duration::ZERO, &mut |_, record| {
+                records.push(record.to_vec());
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+    }
+    let values: Vec<Value> = records
+        .into_iter()
+        .map(|r| match &codec {
+            Some(codec) => codec.decode(&r, &mut interp.heap),
+            None => interp.heap.bytes(r),
+        })
+        .collect();
+    Ok(interp.heap.list(&values))
+}
+
 fn open(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     let args = Args::new("open-ring-consumer", values, &["as"])?;
     let [map, function] = args.exactly()?;

@@ -1,55 +1,283 @@
-//! `run-prog`: a program once, on a packet or context given.
+//! `run-prog`: a program once, on a packet or context given. Invariant: what can't be done where programs run is an
+//! error that a test runner takes as a reason to skip the test, never a guess.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use whistler_isa::ProgType;
 use whistler_lisp::{Interp, LispError, LispResult, Value};
-use whistler_loader::TestRun;
-use whistler_vm::RunInput;
+use whistler_loader::{Program, TestRun};
+use whistler_sys::Errno;
+use whistler_vm::{RunInput, Task};
 
 use super::define;
 use crate::args::Args;
 use crate::handles::program_name;
 use crate::image::Mode;
 use crate::live::Shared;
+use crate::tests::Run;
+
+/// What only the virtual machine can pretend.
+const WORLD: &[&str] = &["pid", "tgid", "uid", "gid", "comm", "ppid", "clock", "cpu", "user"];
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(
         interp,
         shared,
         "run-prog",
-        "program &optional packet &key ctx",
-        "Runs a program once on PACKET or CTX (vectors or lists of bytes) and returns what it returns.",
+        "program &optional packet &key ctx pid tgid uid gid comm ppid clock cpu user",
+        "Runs a program once on PACKET or CTX (vectors or lists of bytes). Values: what it returns, the packet and the context afterwards. The rest is the process it runs in, in the virtual machine.",
         run_prog,
+    );
+    define(
+        interp,
+        shared,
+        "ring-records",
+        "ring &key as",
+        "The records that a ring buffer holds, taken out: as structs of the type AS, else as vectors of bytes.",
+        super::rings::records,
+    );
+    define(
+        interp,
+        shared,
+        "emitted-lines",
+        "",
+        "The lines that programs have emitted since the last look, as a list of strings.",
+        emitted_lines,
+    );
+    define(
+        interp,
+        shared,
+        "read-pcap",
+        "file",
+        "The packets of a capture (pcap, pcapng), as vectors of bytes.",
+        read_pcap,
+    );
+    define(
+        interp,
+        shared,
+        "write-pcap",
+        "file packets",
+        "Writes packets (vectors or lists of bytes) as a capture; how many.",
+        write_pcap,
     );
 }
 
+/// What a run came to.
+struct Ran {
+    ret: u32,
+    packet: Option<Vec<u8>>,
+    ctx: Option<Vec<u8>>,
+}
+
 fn run_prog(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
-    let args = Args::new("run-prog", values, &["ctx"])?;
+    let known: Vec<&'static str> = std::iter::once("ctx").chain(WORLD.iter().copied()).collect();
+    let args = Args::new("run-prog", values, &known)?;
     let [program, rest @ ..] = args.plain.as_slice() else {
         return Err(LispError::simple("`run-prog` takes a program and a packet"));
     };
     let name = program_name(interp, *program)?;
-    let packet = rest.first().map(|v| bytes(interp, *v)).transpose()?;
+    let packet = rest.first().filter(|v| v.is_true()).map(|v| bytes(interp, *v)).transpose()?;
     let ctx = args.get("ctx").map(|v| bytes(interp, v)).transpose()?;
-    let ret = match shared.options.mode {
-        Mode::Vm => shared.with_vm(interp, |vm| {
-            let input = RunInput { packet, ctx, ..RunInput::default() };
-            let out = vm.machine.run(&name, input);
-            out.map(|o| i64::from(o.ret as u32)).map_err(|e| LispError::simple(format!("`{name}`: {e}")))
-        })?,
+    let ran = match shared.options.mode {
+        Mode::Vm => in_vm(shared, interp, &args, &name, packet, ctx)?,
         Mode::Kernel => {
+            if let Some(key) = WORLD.iter().find(|k| args.get(k).is_some()) {
+                return Err(shared.skip(format!("a test run in the kernel can't pretend another :{key}")));
+            }
             let found = shared.live()?.programs.get(&name).and_then(|p| p.program.clone());
             let found = found.ok_or_else(|| LispError::simple(format!("there is no program `{name}`")))?;
-            let run = TestRun {
-                data_in: packet.as_deref().unwrap_or(&[]),
-                ctx_in: ctx.as_deref().unwrap_or(&[]),
-                ..TestRun::default()
-            };
-            let out = found.test_run(&run).map_err(|e| LispError::simple(format!("`{name}` can't be run so: {e}")))?;
-            i64::from(out.retval)
+            in_kernel(shared, &found, &name, packet, ctx)?
         }
     };
-    Ok(Value::Int(ret))
+    shared.note_run(Run { program: name, result: ran.ret, packet: ran.packet.clone() })?;
+    let first = Value::Int(i64::from(ran.ret));
+    let mut all = vec![first];
+    for part in [ran.packet, ran.ctx] {
+        all.push(part.map_or(Value::NIL, |b| interp.heap.bytes(b)));
+    }
+    interp.set_values(&all);
+    Ok(first)
+}
+
+fn in_vm(
+    shared: &Shared,
+    interp: &mut Interp,
+    args: &Args<'_>,
+    name: &str,
+    packet: Option<Vec<u8>>,
+    ctx: Option<Vec<u8>>,
+) -> Result<Ran, LispError> {
+    let number = |key: &str| args.number(interp, key);
+    let small = |key: &str| -> Result<Option<u32>, LispError> {
+        let n = number(key)?;
+        n.map(|n| u32::try_from(n).map_err(|_| LispError::simple(format!(":{key} {n} is too large")))).transpose()
+    };
+    let (pid, tgid, uid, gid, ppid, cpu) =
+        (small("pid")?, small("tgid")?, small("uid")?, small("gid")?, small("ppid")?, small("cpu")?);
+    let clock = number("clock")?;
+    let comm = args.text(interp, "comm")?;
+    let user = args.get("user").map(|v| user_memory(interp, v)).transpose()?;
+    shared.with_vm(interp, |vm| {
+        let world = vm.machine.world_mut();
+        let old = world.task.clone();
+        let task = &mut world.task;
+        *task = Task {
+            pid: pid.or(tgid).unwrap_or(old.pid),
+            tgid: tgid.or(pid).unwrap_or(old.tgid),
+            uid: uid.unwrap_or(old.uid),
+            gid: gid.unwrap_or(old.gid),
+            ppid: ppid.unwrap_or(old.ppid),
+            comm: comm.unwrap_or(old.comm.clone()),
+            ..old.clone()
+        };
+        if let Some(now) = clock {
+            world.clock.monotonic_ns = now;
+        }
+        if let Some(cpu) = cpu {
+            world.cpu = cpu;
+        }
+        if let Some(user) = user {
+            vm.machine.set_user_memory(&user);
+        }
+        let given = packet.is_some();
+        let input = RunInput { packet, ctx: ctx.clone(), ..RunInput::default() };
+        let out = vm.machine.run(name, input);
+        vm.machine.world_mut().task = old;
+        let out = out.map_err(|e| LispError::simple(format!("`{name}`: {e}")))?;
+        Ok(Ran { ret: out.ret as u32, packet: given.then_some(out.packet), ctx: ctx.map(|_| out.ctx) })
+    })
+}
+
+/// `((address . bytes-or-string) …)`
+fn user_memory(interp: &Interp, v: Value) -> Result<Vec<(u64, Vec<u8>)>, LispError> {
+    let wrong = || LispError::wrong_type(&interp.show(v), "memory as ((address . bytes) …)");
+    let items = interp.heap.list_items(v).ok_or_else(wrong)?;
+    items
+        .into_iter()
+        .map(|item| {
+            let (address, content) = interp.heap.cons_parts(item).ok_or_else(wrong)?;
+            let address = interp.heap.as_i128(address).and_then(|n| u64::try_from(n).ok()).ok_or_else(wrong)?;
+            let content = match interp.heap.str(content) {
+                Some(text) => text.bytes().chain([0]).collect(),
+                None => bytes(interp, content)?,
+            };
+            Ok((address, content))
+        })
+        .collect()
+}
+
+/// Why the kernel's test run can't take a type of program; `None` when it can.
+pub(crate) fn no_test_run(prog: ProgType) -> Option<&'static str> {
+    use ProgType::*;
+    match prog {
+        Xdp
+        | SchedCls
+        | SchedAct
+        | SocketFilter
+        | CgroupSkb
+        | LwtIn
+        | LwtOut
+        | LwtXmit
+        | LwtSeg6local
+        | SkSkb
+        | RawTracepoint
+        | RawTracepointWritable
+        | SkLookup
+        | FlowDissector
+        | Syscall
+        | Netfilter => None,
+        Tracing => Some("the kernel's test run of tracing programs calls functions of its own, not this program alone"),
+        _ => Some("the kernel has no test run for programs of this type"),
+    }
+}
+
+/// What a test run gave back, with the link header that it was given.
+pub(crate) fn with_link(prog: ProgType, before: &[u8], mut after: Vec<u8>) -> Vec<u8> {
+    if without_link(prog)
+        && let (Some(to), Some(from)) = (after.get_mut(..14), before.get(..14))
+    {
+        to.copy_from_slice(from);
+    }
+    after
+}
+
+/// Whether a type of program sees packets from the network header on; a test run then makes the link header anew.
+fn without_link(prog: ProgType) -> bool {
+    use ProgType::*;
+    matches!(prog, SocketFilter | CgroupSkb | LwtIn | LwtOut | LwtXmit | LwtSeg6local | SkSkb | Netfilter)
+}
+
+fn in_kernel(
+    shared: &Shared,
+    program: &Program,
+    name: &str,
+    packet: Option<Vec<u8>>,
+    ctx: Option<Vec<u8>>,
+) -> Result<Ran, LispError> {
+    let prog = program.prog_type();
+    if let Some(why) = no_test_run(prog) {
+        return Err(shared.skip(format!("`{name}` (:{}): {why}", prog.keyword())));
+    }
+    let mut ctx = ctx;
+    if let (ProgType::Xdp, Some(c), Some(p)) = (prog, &mut ctx, &packet) {
+        // The kernel wants to hear the packet's length once more.
+        if let Some(end) = c.get_mut(4..8).filter(|end| end.iter().all(|b| *b == 0)) {
+            end.copy_from_slice(&(p.len() as u32).to_le_bytes());
+        }
+    }
+    let run = TestRun {
+        data_in: packet.as_deref().unwrap_or(&[]),
+        ctx_in: ctx.as_deref().unwrap_or(&[]),
+        ..TestRun::default()
+    };
+    let out = program.test_run(&run).map_err(|e| {
+        let refused = matches!(e.errno, Errno::EINVAL | Errno::ENODEV | Errno::EOPNOTSUPP | Errno(524));
+        let text = format!("`{name}` can't be run so: {e}");
+        match (refused, &ctx) {
+            // A context that the kernel will not pretend, as an interface that is not there.
+            (true, Some(_)) => shared.skip(format!("the kernel's test run does not take this context: {text}")),
+            _ => LispError::simple(text),
+        }
+    })?;
+    let packet = packet.map(|before| with_link(prog, &before, out.data_out));
+    Ok(Ran { ret: out.retval, packet, ctx: ctx.map(|given| if out.ctx_out.is_empty() { given } else { out.ctx_out }) })
+}
+
+fn emitted_lines(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    Args::new("emitted-lines", values, &[])?.exactly::<0>()?;
+    let lines = shared.take_emitted(Duration::ZERO)?;
+    let lines: Vec<Value> = lines.into_iter().map(|l| interp.heap.string(l)).collect();
+    Ok(interp.heap.list(&lines))
+}
+
+fn read_pcap(_: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let [file] = Args::new("read-pcap", values, &[])?.exactly()?;
+    let name = crate::args::text(interp, file, "read-pcap")?;
+    let read = interp.io.read_bytes(&name).ok_or_else(|| LispError::needs_host("read-pcap"))?;
+    let read = read.map_err(|e| LispError::simple(format!("{name}: {e}")))?;
+    let capture = whistler_vm::pcap::read(&read).map_err(|e| LispError::simple(format!("{name}: {e}")))?;
+    let packets: Vec<Value> = capture.packets.into_iter().map(|p| interp.heap.bytes(p.bytes)).collect();
+    Ok(interp.heap.list(&packets))
+}
+
+fn write_pcap(_: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    use whistler_vm::pcap::{Capture, Captured, LINK_ETHERNET, Unit};
+    let [file, packets] = Args::new("write-pcap", values, &[])?.exactly()?;
+    let name = crate::args::text(interp, file, "write-pcap")?;
+    let items = interp
+        .heap
+        .list_items(packets)
+        .ok_or_else(|| LispError::wrong_type(&interp.show(packets), "a list of packets"))?;
+    let packets = items
+        .into_iter()
+        .map(|p| bytes(interp, p).map(|bytes| Captured { time_ns: 0, wire_len: bytes.len() as u32, bytes }))
+        .collect::<Result<Vec<_>, _>>()?;
+    let count = packets.len() as i64;
+    let all = whistler_vm::pcap::write(&Capture { link: LINK_ETHERNET, unit: Unit::Micro, packets });
+    let written = interp.io.write_bytes(&name, &all).ok_or_else(|| LispError::needs_host("write-pcap"))?;
+    written.map_err(|e| LispError::simple(format!("{name}: {e}")))?;
+    Ok(Value::Int(count))
 }
 
 fn bytes(interp: &Interp, v: Value) -> Result<Vec<u8>, LispError> {

@@ -7,7 +7,9 @@ use whistler_diag::{FileId, Span};
 use crate::compile::LambdaList;
 use crate::error::{LispError, LispResult, MALFORMED, UNBOUND_VARIABLE};
 use crate::heap::{RecordLayout, Root};
-use crate::interp::{Environment, Global, HostMacroFn, Interp, NativeClosure, NativeDef, Operator, SpecialFn, VarKind};
+use crate::interp::{
+    Environment, Global, HostMacroFn, Interp, NativeClosure, NativeDef, Operator, OuterConstants, SpecialFn, VarKind,
+};
 use crate::natives::NativeFn;
 use crate::{Form, Package, Symbol, Value};
 
@@ -161,6 +163,18 @@ impl Interp {
     /// Defines or sets a special variable.
     pub fn define_variable(&mut self, name: &str, v: Value) {
         self.set_global(Symbol::parse(name), Global { value: v, kind: VarKind::Special });
+    }
+
+    /// Names that mean numbers where nothing else has given them a value (a kernel's constants, say).
+    pub fn set_outer_constants(&mut self, constants: OuterConstants) {
+        self.outer_constants = Some(constants);
+    }
+
+    /// Whether a name is that of a function, and of no macro or special form.
+    pub fn is_plain_function(&mut self, name: Symbol) -> bool {
+        self.find_operator(name).is_none()
+            && self.host_visible_macro(name).is_none()
+            && self.find_function(name).is_some()
     }
 
     /// The value of a constant or global variable.

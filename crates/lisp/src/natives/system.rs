@@ -46,6 +46,11 @@ impl Interp {
         Ok(())
     }
 
+    /// Writes to what `*standard-output*` is now.
+    pub fn print(&mut self, text: &str) -> Result<(), LispError> {
+        self.write(Value::T, text)
+    }
+
     /// Whether a stream is at the start of a line.
     pub(crate) fn at_line_start(&self, stream: Value) -> bool {
         let stream = match stream {

@@ -1,0 +1,145 @@
+//! `whistler test` and `whistler replay` as a user meets them: what they print, how they end, what they write.
+
+mod support;
+
+use support::{Scratch, kernel_missing, run, whistler};
+use whistler_vm::pcap::{self, Capture, Captured, LINK_ETHERNET, Unit};
+
+const SOURCE: &str = r#"
+(defmap drops :type :array :key u32 :value u64 :max-entries 1)
+(defglobal seen u64 0)
+(defprog no-telnet (:type :xdp)
+  (setf seen (+ seen 1))
+  (with-tcp (data end tcp)
+    (when (= (tcp-dst-port tcp) 23)
+      (incf (getmap drops 0))
+      (return XDP_DROP)))
+  XDP_PASS)
+(defprog on-switch (:type :tracepoint :section "tracepoint/sched/sched_switch") 0)
+(attach no-telnet "no-such-interface")
+(defun telnet () (packet (eth) (ipv4) (tcp :dst-port 23)))
+(deftest drops-telnet
+  (is (= (run-prog no-telnet (telnet)) XDP_DROP))
+  (is (= (map-ref drops 0) 1)))
+(deftest fresh-maps
+  (is (= (map-ref drops 0) 0))
+  (is (= (global-ref seen) 0)))
+(deftest wrong-on-purpose
+  (is (= (run-prog no-telnet (telnet)) XDP_PASS) "telnet is let through")
+  (is (= (map-ref drops 0) 1))
+  (is (zerop (map-ref drops 0))))
+(deftest ends-in-an-error
+  (car 5))
+(deftest a-tracepoint
+  (is (= (run-prog on-switch nil :ctx (context :tracepoint "sched/sched_switch")) 0)))
+"#;
+
+#[test]
+fn failures_show_the_form_and_its_values() {
+    let scratch = Scratch::new();
+    let file = scratch.file("telnet.lisp", SOURCE);
+    let ran = run(whistler(["test"]).arg(&file));
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.all());
+    for expected in [
+        "ok    drops-telnet (2 checks)",
+        "ok    fresh-maps (2 checks)",
+        "FAIL  wrong-on-purpose",
+        "this does not hold: (= (run-prog no-telnet (telnet)) XDP_PASS)",
+        "note: (run-prog no-telnet (telnet)) is 1",
+        "note: XDP_PASS is 2",
+        "note: telnet is let through",
+        "telnet.lisp:23:7",
+        "note: (map-ref drops 0) is 1",
+        "FAIL  ends-in-an-error",
+        "5 is not a list",
+        "3 passed, 2 failed\n",
+    ] {
+        assert!(ran.out.contains(expected), "no `{expected}` in\n{}", ran.all());
+    }
+}
+
+#[test]
+fn a_filter_chooses_and_passing_is_status_0() {
+    let scratch = Scratch::new();
+    let file = scratch.file("telnet.lisp", SOURCE);
+    let ran = run(whistler(["test", "--filter", "fresh"]).arg(&file));
+    assert!(ran.status.success(), "{}", ran.all());
+    assert!(ran.out.ends_with("1 passed, 0 failed\n"), "{}", ran.all());
+    let ran = run(whistler(["test", "--filter", "nothing-like-it"]).arg(&file));
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(ran.err.contains("no test's name has `nothing-like-it` in it"), "{}", ran.all());
+}
+
+#[test]
+fn the_kernel_agrees_and_what_it_can_not_run_is_counted() {
+    if kernel_missing().is_some() && std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_none() {
+        eprintln!("skipped: needs the kernel");
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.file("telnet.lisp", SOURCE);
+    let ran = run(whistler(["test", "--kernel"]).arg(&file));
+    for expected in ["ok    drops-telnet", "ok    fresh-maps", "skip  a-tracepoint", "2 passed, 2 failed, 1 skipped"] {
+        assert!(ran.out.contains(expected), "no `{expected}` in\n{}", ran.all());
+    }
+    // Random numbers differ: that is a disagreement.
+    let source =
+        "(defprog dice (:type :xdp) (get-prandom-u32))\n(deftest roll (run-prog dice (packet (eth) (payload 50))))\n";
+    let ran = run(whistler(["test", "--kernel"]).arg(scratch.file("dice.lisp", source)));
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.all());
+    assert!(ran.out.contains("the kernel runs `dice` differently (run 1 of this test)"), "{}", ran.all());
+}
+
+#[test]
+fn junit_is_xml_that_other_tools_read() {
+    let scratch = Scratch::new();
+    let file = scratch.file("telnet.lisp", SOURCE);
+    let out = scratch.path().join("out.xml");
+    run(whistler(["test", "--junit"]).arg(&out).arg(&file));
+    let text = std::fs::read_to_string(&out).expect("the file is written");
+    assert!(text.contains("tests=\"5\" failures=\"2\" errors=\"0\" skipped=\"0\""), "{text}");
+    // Python's parser judges whether it is XML.
+    let script = "import sys, xml.etree.ElementTree as E; r = E.parse(sys.argv[1]).getroot(); \
+                  print(r.tag, len(r.findall('testsuite/testcase')), len(r.findall('.//failure')))";
+    match std::process::Command::new("python3").args(["-c", script]).arg(&out).output() {
+        Ok(o) => assert_eq!(String::from_utf8_lossy(&o.stdout).trim(), "testsuites 5 2"),
+        Err(e) => eprintln!("skipped: python3: {e}"),
+    }
+}
+
+fn tcp(port: u8) -> Vec<u8> {
+    let mut p = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1];
+    p.extend([10, 0, 0, 2, 0x9c, 0x40, 0, port, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0]);
+    p
+}
+
+#[test]
+fn a_capture_goes_through_a_program() {
+    let scratch = Scratch::new();
+    let file = scratch.file("telnet.lisp", SOURCE);
+    let packet = |n: u64, bytes: Vec<u8>| Captured { time_ns: n * 1_000, wire_len: bytes.len() as u32, bytes };
+    let packets = vec![packet(1, tcp(80)), packet(2, tcp(23)), packet(3, tcp(22)), packet(4, tcp(23))];
+    let capture = Capture { link: LINK_ETHERNET, unit: Unit::Micro, packets };
+    let (input, output) = (scratch.path().join("in.pcap"), scratch.path().join("out.pcap"));
+    std::fs::write(&input, pcap::write(&capture)).expect("writable");
+    let kernel = kernel_missing().is_none() || std::env::var_os("WHISTLER_REQUIRE_KERNEL").is_some();
+    for flags in [&[][..], &["--kernel"][..]].iter().take(if kernel { 2 } else { 1 }) {
+        let _ = std::fs::remove_file(&output);
+        let mut command = whistler(["replay"]);
+        command.arg(&file).arg("no-telnet").arg("--pcap").arg(&input).arg("--out").arg(&output).args(*flags);
+        let ran = run(&mut command);
+        assert!(ran.status.success(), "{}", ran.all());
+        assert!(
+            ran.out.contains("XDP_DROP           2\nXDP_PASS           2\n4 packets, 2 went on, 0 of them changed"),
+            "{}",
+            ran.all()
+        );
+        let passed = pcap::read(&std::fs::read(&output).expect("written")).expect("a capture");
+        assert_eq!(passed.packets, [capture.packets[0].clone(), capture.packets[2].clone()]);
+    }
+    let broken = scratch.file("broken.pcap", "no capture");
+    let ran = run(whistler(["replay"]).arg(&file).arg("no-telnet").arg("--pcap").arg(broken));
+    assert!(ran.err.contains("this is no packet capture"), "{}", ran.all());
+    let ran = run(whistler(["replay"]).arg(&file).arg("on-switch").arg("--pcap").arg(input));
+    assert!(ran.err.contains("sees no packets"), "{}", ran.all());
+}

@@ -1,0 +1,318 @@
+//! Tests in the language: `deftest`, `is`, and the runner. Invariant: every test starts with fresh maps and globals, and
+//! a check that fails does not end its test.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use whistler_diag::{Code, Diagnostic, FileId, Span};
+use whistler_lisp::{Form, Interp, LispError, LispResult, Root, Symbol, Value};
+
+use crate::image::{Image, Mode};
+use crate::live::Shared;
+
+/// A check that did not hold.
+pub const CHECK_FAILED: Code = Code("E0910");
+/// The virtual machine and the kernel came to different results.
+pub const DISAGREE: Code = Code("E0911");
+
+/// A test as it was defined.
+pub(crate) struct TestDef {
+    name: String,
+    span: Span,
+    body: Root,
+}
+
+/// One run of a program within a test.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// The program.
+    pub program: String,
+    /// What it returned.
+    pub result: u32,
+    /// The packet afterwards.
+    pub packet: Option<Vec<u8>>,
+}
+
+/// What the test that runs has come to so far.
+#[derive(Default)]
+pub(crate) struct Running {
+    checks: Vec<(Span, bool)>,
+    failures: Vec<Diagnostic>,
+    runs: Vec<Run>,
+    skipped: Option<String>,
+}
+
+/// How a test ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// All checks held.
+    Passed,
+    /// Some did not, or it ended in an error; the reports say which.
+    Failed,
+    /// It could not be tried here, and why.
+    Skipped(String),
+}
+
+/// A test that was run.
+#[derive(Clone, Debug)]
+pub struct TestReport {
+    /// Its name.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Its checks in order: where they stand, and whether they held.
+    pub checks: Vec<(Span, bool)>,
+    /// Its runs of programs, in order.
+    pub runs: Vec<Run>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// Forms of scripts that a test run passes over: what they do outlives the test, or waits.
+const PASSED_OVER: &[&str] = &["attach", "detach", "follow", "watch", "sleep"];
+
+/// Installs `deftest` and `is`.
+pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
+    interp.define_host_macro("deftest", Rc::new(|_, form| deftest(form)));
+    interp.define_host_macro("is", Rc::new(is));
+    let s = shared.clone();
+    interp.define_native("%deftest", "name body file lo hi", "", Rc::new(move |i, args| s.add_test(i, args)));
+    let s = shared.clone();
+    interp.define_native("%is", "holds form values text file lo hi", "", Rc::new(move |i, args| s.check(i, args)));
+}
+
+/// The host forms of a file under test that would act outside of it do nothing.
+pub(crate) fn pass_over(interp: &mut Interp) {
+    for name in PASSED_OVER {
+        interp.define_native(name, "&rest arguments", "", Rc::new(|_, _| Ok(Value::NIL)));
+    }
+}
+
+fn place(span: Span) -> [Form; 3] {
+    [i64::from(span.file.0), i64::from(span.lo), i64::from(span.hi)].map(|n| Form::int(n, span))
+}
+
+fn span_of(values: &[Value]) -> Span {
+    let n = |i: usize| values.get(i).and_then(|v| v.as_i64()).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    Span { file: FileId(n(0)), lo: n(1), hi: n(2) }
+}
+
+fn call(name: &str, arguments: Vec<Form>, span: Span) -> Form {
+    let mut items = vec![Form::symbol(Symbol::intern(name), span)];
+    items.extend(arguments);
+    Form::list(items, span)
+}
+
+/// A call of an operator of the language, whatever the user's file calls so.
+fn host(name: &'static str, arguments: Vec<Form>, span: Span) -> Form {
+    let mut items = vec![Form::symbol(Symbol::cl(name), span)];
+    items.extend(arguments);
+    Form::list(items, span)
+}
+
+/// `(deftest name form…)`
+fn deftest(form: &Form) -> Result<Form, LispError> {
+    let Some([_, name, body @ ..]) = form.as_list() else {
+        return Err(LispError::malformed(form.span, "it is written (deftest name form…)"));
+    };
+    let Some(symbol) = name.as_symbol() else {
+        return Err(LispError::malformed(name.span, "a test is named by a symbol"));
+    };
+    let mut lambda = vec![Form::nil(form.span)];
+    lambda.extend_from_slice(body);
+    let [file, lo, hi] = place(name.span);
+    let name = Form::str(symbol.name(), name.span);
+    Ok(call("%deftest", vec![name, host("lambda", lambda, form.span), file, lo, hi], form.span))
+}
+
+/// `(is form [text])`: of a call of a function the arguments are kept, to be shown.
+fn is(interp: &mut Interp, form: &Form) -> Result<Form, LispError> {
+    let (test, text) = match form.as_list() {
+        Some([_, test]) => (test, Form::nil(form.span)),
+        Some([_, test, text]) => (test, text.clone()),
+        _ => return Err(LispError::malformed(form.span, "it is written (is form [\"text\"])")),
+    };
+    let quoted = host("quote", vec![test.clone()], test.span);
+    let [file, lo, hi] = place(test.span);
+    let function = test.head().filter(|h| interp.is_plain_function(*h));
+    let (Some(head), Some([_, arguments @ ..])) = (function, test.as_list()) else {
+        let nothing = Form::nil(test.span);
+        return Ok(call("%is", vec![test.clone(), quoted, nothing, text, file, lo, hi], form.span));
+    };
+    let values = Form::symbol(Symbol::gensym("values"), test.span);
+    let all = host("list", arguments.to_vec(), test.span);
+    let function = host("function", vec![Form::symbol(head, test.span)], test.span);
+    let applied = host("apply", vec![function, values.clone()], test.span);
+    let checked = call("%is", vec![applied, quoted, values.clone(), text, file, lo, hi], form.span);
+    let bindings = Form::list(vec![Form::list(vec![values, all], test.span)], test.span);
+    Ok(host("let", vec![bindings, checked], form.span))
+}
+
+impl Shared {
+    fn add_test(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
+        let [name, body, place @ ..] = args else { return Ok(Value::NIL) };
+        let name = interp.heap.str(*name).unwrap_or_default().to_string();
+        let test = TestDef { name: name.clone(), span: span_of(place), body: interp.heap.root(*body) };
+        let tests = &mut self.live()?.tests;
+        // Defined again, it takes the old one's place.
+        match tests.iter_mut().find(|t| t.name == test.name) {
+            Some(old) => *old = test,
+            None => tests.push(test),
+        }
+        Ok(interp.heap.symbol(&name))
+    }
+
+    fn check(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
+        let [holds, form, values, text, place @ ..] = args else { return Ok(Value::NIL) };
+        let span = span_of(place);
+        let holds = holds.is_true();
+        let failure = if holds { None } else { Some(failed_check(interp, *form, *values, *text, span)?) };
+        match &mut self.live()?.running {
+            Some(running) => {
+                running.checks.push((span, holds));
+                running.failures.extend(failure);
+            }
+            // At the prompt, or in a script, a check that fails is an error.
+            None => {
+                if let Some(d) = failure {
+                    return Err(LispError::from_diagnostic(d));
+                }
+            }
+        }
+        Ok(Value::from(holds))
+    }
+
+    /// Notes a run of a program in the test that runs, if one does.
+    pub fn note_run(&self, run: Run) -> Result<(), LispError> {
+        if let Some(running) = &mut self.live()?.running {
+            running.runs.push(run);
+        }
+        Ok(())
+    }
+
+    /// An error that ends the test as one that can't be tried here.
+    pub fn skip(&self, why: String) -> LispError {
+        if let Ok(mut live) = self.live()
+            && let Some(running) = &mut live.running
+        {
+            running.skipped.get_or_insert(why.clone());
+        }
+        LispError::simple(why)
+    }
+}
+
+fn failed_check(
+    interp: &mut Interp,
+    form: Value,
+    values: Value,
+    text: Value,
+    span: Span,
+) -> Result<Diagnostic, LispError> {
+    let shown = interp.prin1(form)?;
+    let mut d = Diagnostic::error(CHECK_FAILED, span, format!("this does not hold: {shown}")).label("is false");
+    let forms = interp.heap.list_items(form).unwrap_or_default();
+    let values = interp.heap.list_items(values).unwrap_or_default();
+    for (f, v) in forms.iter().skip(1).zip(values) {
+        let (source, value) = (interp.prin1(*f)?, interp.prin1(v)?);
+        if source != value {
+            d = d.note(format!("{source} is {value}"));
+        }
+    }
+    if let Some(text) = interp.heap.str(text) {
+        d = d.note(text.to_string());
+    }
+    Ok(d)
+}
+
+impl Image {
+    /// The names of the tests that were defined, in order.
+    pub fn test_names(&self) -> Vec<String> {
+        self.shared.live().map(|l| l.tests.iter().map(|t| t.name.clone()).collect()).unwrap_or_default()
+    }
+
+    /// Runs one test, on fresh maps and globals.
+    pub fn run_test(&mut self, name: &str) -> Option<TestReport> {
+        let start = Instant::now();
+        let (span, body) = {
+            let live = self.shared.live().ok()?;
+            let test = live.tests.iter().find(|t| t.name == name)?;
+            (test.span, test.body.get())
+        };
+        let shared = self.shared.clone();
+        let result = match shared.renew() {
+            Ok(()) => {
+                if let Ok(mut live) = shared.live() {
+                    live.running = Some(Running::default());
+                }
+                self.interp.call(body, &[])
+            }
+            Err(e) => Err(e),
+        };
+        let running = shared.live().ok().and_then(|mut l| l.running.take()).unwrap_or_default();
+        let mut diagnostics = running.failures;
+        let verdict = match (result, running.skipped) {
+            (_, Some(why)) => Verdict::Skipped(why),
+            (Err(e), None) => {
+                diagnostics.push(e.to_diagnostic());
+                Verdict::Failed
+            }
+            (Ok(_), None) if !diagnostics.is_empty() => Verdict::Failed,
+            (Ok(_), None) => Verdict::Passed,
+        };
+        let name = name.to_string();
+        Some(TestReport {
+            name,
+            span,
+            verdict,
+            diagnostics,
+            checks: running.checks,
+            runs: running.runs,
+            time: start.elapsed(),
+        })
+    }
+
+    /// Where programs run.
+    pub fn mode(&self) -> Mode {
+        self.shared.options.mode
+    }
+}
+
+/// What differs between a test in the virtual machine and in the kernel: runs and checks one by one.
+pub fn disagreements(vm: &TestReport, kernel: &TestReport) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for (i, (a, b)) in vm.runs.iter().zip(&kernel.runs).enumerate() {
+        if a == b {
+            continue;
+        }
+        let text = format!("the kernel runs `{}` differently (run {} of this test)", b.program, i + 1);
+        let mut d = Diagnostic::error(DISAGREE, vm.span, text);
+        if a.result != b.result {
+            d = d.note(format!("the virtual machine returns {}, the kernel {}", a.result as i32, b.result as i32));
+        }
+        if a.packet != b.packet {
+            let hex = |p: &Option<Vec<u8>>| match p {
+                Some(p) => p.iter().map(|b| format!("{b:02x}")).collect(),
+                None => "none".to_string(),
+            };
+            d = d.note(format!("packet in the virtual machine: {}", hex(&a.packet)));
+            d = d.note(format!("packet in the kernel:          {}", hex(&b.packet)));
+        }
+        out.push(d);
+    }
+    if vm.runs.len() != kernel.runs.len() {
+        let text = format!("{} runs in the virtual machine, {} in the kernel", vm.runs.len(), kernel.runs.len());
+        out.push(Diagnostic::error(DISAGREE, vm.span, text));
+    }
+    for ((span, a), (_, b)) in vm.checks.iter().zip(&kernel.checks) {
+        if a != b {
+            let word = |holds: &bool| if *holds { "holds" } else { "does not hold" };
+            let text = format!("this {} in the virtual machine and {} in the kernel", word(a), word(b));
+            out.push(Diagnostic::error(DISAGREE, *span, text));
+        }
+    }
+    out
+}
