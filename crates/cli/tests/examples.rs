@@ -249,6 +249,23 @@ fn bpftool_loads_what_is_compiled_and_shows_typed_maps() {
 }
 
 #[test]
+fn bpftool_loads_calls_of_kernel_functions_and_emitted_lines() {
+    if !can_use_kernel(&["bpftool"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let fs = BpfFs::new(&scratch);
+    for case in ["kfunc-task", "kfunc-strings", "dynptr-packet", "kernel-iterators", "emit", "spin-lock"] {
+        let source = support::root().join(format!("crates/cli/tests/cases/{case}.lisp"));
+        let object = scratch.path().join(format!("{case}.bpf.o"));
+        run(whistler(["compile", "--target", "6.18"]).arg(source).arg("-o").arg(&object)).ok();
+        let pins = fs.0.join(case.replace('-', "_"));
+        tool(&format!("bpftool prog loadall {} {}", object.display(), pins.display()));
+        assert!(pins.join("main").exists(), "{case}");
+    }
+}
+
+#[test]
 fn syn_limit_limits() {
     if !can_use_kernel(&["ip"]) {
         return;

@@ -220,7 +220,7 @@ pub fn pieces(format: &str) -> Result<Vec<Piece>, String> {
         } else {
             Some(take(&|c| c.is_ascii_digit()).parse().unwrap_or(0))
         };
-        take(&|c| "hlz".contains(c));
+        take(&|c| c == 'l');
         match chars.next() {
             Some(kind) if "diuxXocsp".contains(kind) => {
                 if !text.is_empty() {

@@ -70,6 +70,8 @@ struct Walk<'c, 'a> {
     reported: bool,
     /// How many resilient locks are taken where no test follows at once: those are not followed.
     loose: u32,
+    /// The form whose call was reported last.
+    called: Option<whistler_diag::Span>,
 }
 
 /// Reports what is wrong with locks and regions in a function's body, and references that nothing keeps.
@@ -86,7 +88,7 @@ pub(super) fn check(c: &mut Checker<'_>, body: &Expr) {
     if !seen.regions {
         return;
     }
-    let mut walk = Walk { c, labels: FxHashMap::default(), reported: false, loose: 0 };
+    let mut walk = Walk { c, labels: FxHashMap::default(), reported: false, loose: 0, called: None };
     let mut state = State::default();
     walk.expr(body, &mut state);
     walk.end(&state, &body.at);
@@ -189,7 +191,6 @@ impl Walk<'_, '_> {
                 old => format!("{} has begun already", old.shown()),
             };
             misuse(self.c, text, here, Some(&at), "end the first one before");
-            return;
         }
         state.held.push((what, here.clone()));
     }
@@ -206,8 +207,8 @@ impl Walk<'_, '_> {
         if self.loose > 0 && matches!(what, What::ResLock(_)) {
             return;
         }
-        let other = state.holds(|w| std::mem::discriminant(w) == std::mem::discriminant(what)).cloned();
-        match other {
+        let other = state.held.iter().rposition(|(w, _)| std::mem::discriminant(w) == std::mem::discriminant(what));
+        match other.map(|i| state.held.remove(i)) {
             Some((_, at)) => {
                 misuse(
                     self.c,
@@ -217,13 +218,13 @@ impl Walk<'_, '_> {
                     "give back the one that was taken",
                 );
             }
-            None => misuse(
-                self.c,
-                format!("{} is not held here", what.shown()),
-                here,
-                None,
-                "take it first, or leave this out",
-            ),
+            None => {
+                let (open, mend) = match what {
+                    What::Lock(_) | What::ResLock(_) => ("held", "take it first, or leave this out"),
+                    What::Rcu | What::Preempt | What::Irq => ("open", "begin it first, or leave this out"),
+                };
+                misuse(self.c, format!("{} is not {open} here", what.shown()), here, None, mend);
+            }
         }
     }
 
@@ -263,6 +264,10 @@ impl Walk<'_, '_> {
         if let Some((_, at)) = state.holds(|w| matches!(w, What::Lock(_))).cloned()
             && !under_lock
         {
+            // A form may be made of several calls.
+            if self.called.replace(here.span) == Some(here.span) {
+                return;
+            }
             let text = format!("{shown} can't be called while a lock is held");
             misuse(self.c, text, here, Some(&at), "call it before the lock is taken, or after it is given back");
             return;

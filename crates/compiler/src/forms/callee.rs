@@ -150,12 +150,12 @@ pub(super) fn argument(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -
             }
             Some(v.e)
         }
+        ArgKind::Stack if v.is_zero() => {
+            Some(Expr::new(ExprKind::Const(0), Ty::nullable_ptr(Space::Unknown, None), here))
+        }
         ArgKind::PercpuBtf | ArgKind::Func | ArgKind::Stack | ArgKind::KptrDest | ArgKind::Owned => {
-            if !matches!(v.ty(), Ty::Ptr(_)) && !(spec.kind == ArgKind::Stack && v.is_zero()) {
+            if !matches!(v.ty(), Ty::Ptr(_)) {
                 return wrong(c, &here, format!("{what} is a pointer, and this is a number"), None);
-            }
-            if spec.kind == ArgKind::Stack && v.is_zero() {
-                return Some(Expr::new(ExprKind::Const(0), Ty::nullable_ptr(Space::Unknown, None), here));
             }
             not_null(c, v, spec).map(|v| v.e)
         }
@@ -211,7 +211,7 @@ fn size(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -> Option<Expr> 
         c.report(diag::error(&diag::OBJECT_BOUNDS, &here, text));
         return None;
     }
-    if v.lo != v.hi && unbounded(c, &v.e) && (v.hi > MAX_SIZE || v.lo < 0) {
+    if v.lo != v.hi && unbounded(&v.e) && (v.hi > MAX_SIZE || v.lo < 0) {
         let text = format!("`{name}` of `{}` may be any {}", callee.shown, v.ty());
         let d = diag::error(&diag::OBJECT_BOUNDS, &here, text);
         c.report(d.help("bound it before: (min n LIMIT), or (logand n MASK)"));
@@ -221,10 +221,10 @@ fn size(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -> Option<Expr> 
 }
 
 /// Whether a number certainly is not bounded on any path: it is read or computed right here.
-fn unbounded(c: &Checker<'_>, e: &Expr) -> bool {
+fn unbounded(e: &Expr) -> bool {
     match &e.kind {
         ExprKind::Load { .. } | ExprKind::CoreLoad { .. } | ExprKind::Helper { .. } => true,
-        ExprKind::Cast(e) => unbounded(c, e),
+        ExprKind::Cast(e) => unbounded(e),
         _ => false,
     }
 }

@@ -53,9 +53,7 @@ pub(super) fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
     if !may_be_called(c, &shown, h.progs, h.since, here) {
         return false;
     }
-    if h.gpl_only() && !gpl_compatible(&c.f.license) {
-        let text = format!("`{shown}` is only for GPL programs, and this one is under \"{}\"", c.f.license);
-        c.report(diag::error(&diag::HELPER_LICENSE, here, text));
+    if h.gpl_only() && !under_gpl(c, &shown, here) {
         return false;
     }
     may_sleep_here(c, &shown, h.may_sleep(), here)
@@ -79,6 +77,17 @@ pub(super) fn may_be_called(c: &mut Checker<'_>, shown: &str, progs: ProgSet, si
         return false;
     }
     true
+}
+
+/// Whether the program's licence lets it call what is only for GPL programs, as all kernel functions are; reports
+/// otherwise.
+pub(super) fn under_gpl(c: &mut Checker<'_>, shown: &str, here: &At) -> bool {
+    if gpl_compatible(&c.f.license) {
+        return true;
+    }
+    let text = format!("`{shown}` is only for GPL programs, and this one is under \"{}\"", c.f.license);
+    c.report(diag::error(&diag::HELPER_LICENSE, here, text));
+    false
 }
 
 /// Whether the program may sleep where what is called does; reports otherwise.

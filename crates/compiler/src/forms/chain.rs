@@ -126,6 +126,9 @@ fn value_place(c: &mut Checker<'_>, v: Val, at: At) -> MemPlace {
 }
 
 fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Option<(Step, usize)> {
+    if super::refs::gone(c, &p.e, &call.at()) {
+        return None;
+    }
     let first = &fields[0];
     let Some(PtrTy { pointee: Some(t), space, nullable }) = p.ty().as_ptr().cloned() else {
         let name = first.to_string();

@@ -35,6 +35,7 @@ pub(super) static FORMS: &[FormDef] = &[
 fn allowed(c: &mut Checker<'_>, k: &Kfunc, here: &At) -> bool {
     let shown = k.spelled();
     super::calls::may_be_called(c, &shown, k.progs, k.since, here)
+        && super::calls::under_gpl(c, &shown, here)
         && super::calls::may_sleep_here(c, &shown, k.may_sleep(), here)
 }
 

@@ -3,9 +3,9 @@
 //! the whole function, by `check::regions`. Invariant: a form that begins a region ends it.
 
 use super::{FormDef, MANY, form, kfuncs, refs};
-use crate::check::{Call, Checker, Val, cmp};
+use crate::check::{Call, Checker, Val, at, cmp};
 use crate::diagnostics as diag;
-use crate::hir::{CmpOp, Expr, ExprKind, LocalKind, Space, Ty};
+use crate::hir::{At, CmpOp, Expr, ExprKind, LocalKind, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
     form(
@@ -58,9 +58,14 @@ fn lock(c: &mut Checker<'_>, call: &Call<'_>) -> Option<(Option<Expr>, Val)> {
     Some(c.once(p))
 }
 
+/// Where the operator of a form stands.
+fn operator(call: &Call<'_>) -> At {
+    call.form.as_list().and_then(|l| l.first()).map_or_else(|| call.at(), at)
+}
+
 fn with_spin_lock(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let Some((set, p)) = lock(c, call) else { return Val::error(call.at()) };
-    let begin = super::calls::checked_helper(c, "spin_lock", vec![p.clone()], call.at());
+    let begin = super::calls::checked_helper(c, "spin_lock", vec![p.clone()], at(&call.args[0]));
     if begin.never() {
         return begin;
     }
@@ -76,7 +81,7 @@ fn with_res_spin_lock(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     else {
         return Val::error(call.at());
     };
-    let got = kfuncs::checked(c, take, vec![p.clone()], call.at());
+    let got = kfuncs::checked(c, take, vec![p.clone()], at(&call.args[0]));
     if got.never() {
         return got;
     }
@@ -96,7 +101,7 @@ fn with_res_spin_lock(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 }
 
 fn with_functions(c: &mut Checker<'_>, call: &Call<'_>, begin: &str, end: &str) -> Val {
-    let begin = kfuncs::call_named(c, begin, Vec::new(), Ty::Void, call.at());
+    let begin = kfuncs::call_named(c, begin, Vec::new(), Ty::Void, operator(call));
     let Some(begin) = begin else { return Val::error(call.at()) };
     let Some(end) = kfuncs::call_named(c, end, Vec::new(), Ty::Void, call.at()) else { return Val::error(call.at()) };
     refs::region(c, call, begin, end, 0, call.want)
@@ -105,7 +110,7 @@ fn with_functions(c: &mut Checker<'_>, call: &Call<'_>, begin: &str, end: &str) 
 fn with_irqs_disabled(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let state = c.temp(Ty::U64, LocalKind::Memory);
     let address = Expr::new(ExprKind::AddrOf(state), Ty::ptr(Space::Stack, Some(Ty::U64)), call.at());
-    let begin = kfuncs::call_named(c, "bpf_local_irq_save", vec![address.clone()], Ty::Void, call.at());
+    let begin = kfuncs::call_named(c, "bpf_local_irq_save", vec![address.clone()], Ty::Void, operator(call));
     let Some(begin) = begin else { return Val::error(call.at()) };
     let end = kfuncs::call_named(c, "bpf_local_irq_restore", vec![address], Ty::Void, call.at());
     match end {
@@ -115,13 +120,7 @@ fn with_irqs_disabled(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 }
 
 /// What is wrong with a lock or region, as `check::regions` finds it.
-pub(crate) fn misuse(
-    c: &mut Checker<'_>,
-    text: String,
-    here: &crate::hir::At,
-    also: Option<&crate::hir::At>,
-    help: &str,
-) {
+pub(crate) fn misuse(c: &mut Checker<'_>, text: String, here: &At, also: Option<&At>, help: &str) {
     let mut d = diag::error(&diag::REGION, here, text);
     if let Some(at) = also {
         d = d.also(at.span, "it began here");

@@ -72,6 +72,15 @@ pub(super) fn released(c: &mut Checker<'_>, e: &Expr) {
     }
 }
 
+/// Reports the use of an object that has been released.
+pub(super) fn gone(c: &mut Checker<'_>, e: &Expr, here: &At) -> bool {
+    let Some(l) = c.root_of(e).filter(|l| c.f.flow.released.contains(l)) else { return false };
+    let local = &c.f.locals[l.0 as usize];
+    let text = format!("`{}` has been {}", local.name, how_released(&local.ty));
+    c.report(diag::error(&diag::RELEASED_TWICE, here, text));
+    true
+}
+
 /// What was done with an object of this type, in a word.
 pub(crate) fn how_released(ty: &Ty) -> &'static str {
     match ty {

@@ -63,6 +63,10 @@ fn format<'f>(c: &mut Checker<'_>, form: &'f Form, values: usize, known: &str) -
         c.report(unknown(form, &format!("%{}", odd.kind), known));
         return None;
     }
+    if known == KERNEL && conversions.iter().any(|c| c.precision.is_some()) {
+        c.report(unknown(form, "precision", known));
+        return None;
+    }
     if conversions.len() != values {
         let text = format!("the format has {} conversions, and {values} values are given", conversions.len());
         c.report(diag::error(&diag::ARGUMENT_COUNT, &at(form), text));

@@ -237,8 +237,8 @@
 (defprog c (:type :xdp) (printk "%d %lu %pI4" 1 2 3) 2)
 ;> error E0004 1:33 "\"%f\"": a format has no `%f` here
 ;>   help: there are %d %i %u %x %X %c %s %p and %%
-;> error E0003 2:57 "2": %s takes a pointer to text, and this is a u64
-;>   help: a number is printed by %d, %u or %x
+;> error E0004 2:33 "\"100%% %-5llx %s %hd\"": a format has no `%h` here
+;>   help: there are %d %i %u %x %X %c %s %p and %%
 
 ;; # a pointer to the stack is no value of a map
 (defstruct s (a u64))

@@ -65,7 +65,7 @@ pub static KFUNCS: &[Kfunc] = &[
     row("bbr_undo_cwnd", &[arg("sk", "struct sock *", Btf("sock"))], Ret::Int, "u32", NONE, (5, 13), 0x18000000),
     row("bpf_arena_alloc_pages", &[arg("p", "void *", ConstMap), arg("addr", "void *", Ignored), arg("page_cnt", "u32", Anything), arg("node_id", "int", Anything), arg("flags", "u64", Anything)], Ret::Mem, "void *", flags(&[MAY_SLEEP, TRUSTED]), (6, 9), 0x1ffeffffe),
     row("bpf_arena_free_pages", &[arg("p", "void *", ConstMap), arg("ptr", "void *", Ignored), arg("page_cnt", "u32", Anything)], Ret::Void, "void", flags(&[MAY_SLEEP, TRUSTED]), (6, 9), 0x1ffeffffe),
-    row("bpf_arena_reserve_pages", &[arg("p", "void *", ConstMap), arg("ptr", "void *", Ignored), arg("page_cnt", "u32", Anything)], Ret::Int, "int", TRUSTED, (6, 17), 0x1ffeffffe),
+    row("bpf_arena_reserve_pages", &[arg("p", "void *", ConstMap), arg("ptr", "void *", Ignored), arg("page_cnt", "u32", Anything)], Ret::Int, "int", flags(&[MAY_SLEEP, TRUSTED]), (6, 17), 0x1ffeffffe),
     row("bpf_cast_to_kern_ctx", &[arg("obj", "void *", Ctx)], Ret::Btf(""), "void *", NONE, (6, 2), 0x1ffeffffe),
     row("bpf_cgroup_acquire", &[arg("cgrp", "struct cgroup *", Btf("cgroup"))], Ret::TrustedBtf("cgroup"), "struct cgroup *", flags(&[ACQUIRES, MAY_RETURN_NULL, RCU]), (6, 2), 0xbe84a3e8),
     row("bpf_cgroup_ancestor", &[arg("cgrp", "struct cgroup *", Btf("cgroup")), arg("level", "int", Anything)], Ret::TrustedBtf("cgroup"), "struct cgroup *", flags(&[ACQUIRES, MAY_RETURN_NULL, RCU]), (6, 2), 0xbe84a3e8),

@@ -3,6 +3,7 @@
 //! One binary without need of anything outside it, so that it can be linked statically and run as the
 //! only program of a virtual machine. Each test says what it requires.
 
+mod calls;
 mod child;
 mod core;
 mod dispatch;
