@@ -21,7 +21,13 @@ fn too_much_stack_names_the_biggest_users() {
         let at = b.stack_addr(s, 0);
         b.store(Size::B8, at, 0, v);
     }
-    b.ret(v);
+    // Both are wanted at once: they can't share memory.
+    let sum = [small, big].map(|s| {
+        let at = b.stack_addr(s, 0);
+        b.load(Size::B8, false, at, 0)
+    });
+    let sum = b.bin(BinOp::Add, Width::W64, sum[0], sum[1]);
+    b.ret(sum);
     match compile(b, &TARGETS[2]) {
         Err(CodegenError::StackOverflow { function, needed: 520, limit: 512, users }) => {
             assert_eq!(function, "big");
