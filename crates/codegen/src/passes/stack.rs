@@ -55,18 +55,26 @@ impl Slots {
     }
 }
 
-/// Helpers that write all bytes of their first argument, as many as the second says: what they can't read they
-/// write zeros for (`bpf_probe_read_kernel_common` and its like in kernel/trace/bpf_trace.c, `bpf_get_current_comm`).
-/// `probe_read`, `get_current_comm`, `probe_read_user`, `probe_read_kernel`.
-const FILLING: [u32; 4] = [4, 16, 112, 113];
+/// Helpers that write all bytes of an argument, as many as another one says, with the places of both: what they can't
+/// read they write zeros for (`bpf_probe_read_kernel_common` and its like in kernel/trace/bpf_trace.c,
+/// `bpf_get_current_comm`, `bpf_skb_load_bytes` and its like in net/core/filter.c).
+const FILLING: [(u32, usize, usize); 6] = [
+    (4, 0, 1),   // probe_read
+    (16, 0, 1),  // get_current_comm
+    (26, 2, 3),  // skb_load_bytes
+    (68, 2, 3),  // skb_load_bytes_relative
+    (112, 0, 1), // probe_read_user
+    (113, 0, 1), // probe_read_kernel
+];
 
 /// The bytes such a helper writes, when they are plain.
-fn filled(f: &Function, slots: &Slots, args: &[Value]) -> Option<Bytes> {
-    let (slot, off) = slot_of(f, *args.first()?)?;
+fn filled(f: &Function, slots: &Slots, helper: u32, args: &[Value]) -> Option<(usize, Bytes)> {
+    let (_, buffer, len) = FILLING.iter().find(|(id, ..)| *id == helper)?;
+    let (slot, off) = slot_of(f, *args.get(*buffer)?)?;
     let (start, size) = slots.range(slot)?;
-    let len = usize::try_from(f.as_const(*args.get(1)?)?).ok()?;
+    let len = usize::try_from(f.as_const(*args.get(*len)?)?).ok()?;
     let off = usize::try_from(off).ok().filter(|o| o.checked_add(len).is_some_and(|end| end <= size))?;
-    Some(bytes(start + off, len))
+    Some((*buffer, bytes(start + off, len)))
 }
 
 /// A range as a set.
@@ -147,11 +155,14 @@ pub(super) fn step(f: &Function, slots: &Slots, op: &Op, live: &mut Bytes) -> bo
             }
             true
         }
-        Op::Call { callee: Callee::Helper(id), args } if FILLING.contains(id) && filled(f, slots, args).is_some() => {
-            for (l, m) in live.iter_mut().zip(&filled(f, slots, args).unwrap_or_default()) {
+        Op::Call { callee: Callee::Helper(id), args }
+            if let Some((buffer, filled)) = filled(f, slots, *id, args) =>
+        {
+            for (l, m) in live.iter_mut().zip(&filled) {
                 *l &= !m;
             }
-            for all in args.iter().skip(1).filter_map(|a| slots.whole(f, *a)) {
+            let others = args.iter().enumerate().filter(|(n, _)| *n != buffer);
+            for all in others.filter_map(|(_, a)| slots.whole(f, *a)) {
                 add(live, &all);
             }
             true
