@@ -155,9 +155,7 @@ pub(super) fn step(f: &Function, slots: &Slots, op: &Op, live: &mut Bytes) -> bo
             }
             true
         }
-        Op::Call { callee: Callee::Helper(id), args }
-            if let Some((buffer, filled)) = filled(f, slots, *id, args) =>
-        {
+        Op::Call { callee: Callee::Helper(id), args } if let Some((buffer, filled)) = filled(f, slots, *id, args) => {
             for (l, m) in live.iter_mut().zip(&filled) {
                 *l &= !m;
             }
