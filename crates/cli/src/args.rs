@@ -135,16 +135,30 @@ pub enum Emit {
     Ir,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Bindings {
+    C,
+    Go,
+    Rust,
+    Python,
+    Lisp,
+    /// Every language
+    All,
+}
+
 #[derive(clap::Args, Debug)]
 pub struct CompileArgs {
     /// The source file
     pub file: PathBuf,
-    /// Where to write; the source's name with `.bpf.o` unless given, `-` for standard output
+    /// Where to write, `-` for standard output; else where the source's `compile-to-elf` says, or its name with `.bpf.o`
     #[arg(short)]
     pub output: Option<PathBuf>,
     /// What to write
     #[arg(long, value_enum, default_value = "object")]
     pub emit: Emit,
+    /// Also write structs, constants and map names for other languages, beside the object: NAME_bpf.h, .go, .rs …
+    #[arg(long = "gen", value_enum, value_name = "LANGUAGE", num_args = 1..)]
+    pub bindings: Vec<Bindings>,
     /// Say how long each stage took
     #[arg(long)]
     pub timings: bool,

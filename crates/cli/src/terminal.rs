@@ -93,6 +93,14 @@ impl HostIo for Terminal {
         }
     }
 
+    fn write_file(&mut self, path: &str, text: &str, append: bool) -> Option<std::io::Result<()>> {
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).write(true).append(append).truncate(!append);
+        Some(options.open(path).and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes())))
+    }
+    fn pid(&self) -> Option<u32> {
+        Some(std::process::id())
+    }
     fn getenv(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

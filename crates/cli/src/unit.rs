@@ -37,6 +37,9 @@ impl HostIo for Quiet {
     fn write_err(&mut self, text: &str) {
         eprint!("{text}");
     }
+    fn pid(&self) -> Option<u32> {
+        Some(std::process::id())
+    }
     fn read_file(&self, path: &str) -> Option<std::io::Result<String>> {
         Some(std::fs::read_to_string(path))
     }

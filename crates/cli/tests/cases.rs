@@ -1,4 +1,4 @@
-//! Whole programs as data: every file of `cases/` is run by the binary in the virtual machine and in the
+//! Whole programs as data: every file of `cases/` and `compat/kernel/` is run by the binary in the virtual machine and in the
 //! kernel, optimised and not, for two targets; all must agree with what the file's head says.
 //!
 //! The head's lines are `;;; key: value`:
@@ -64,9 +64,10 @@ struct Case {
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut files: Vec<_> = std::fs::read_dir(&dir)
-        .expect("tests/cases is there")
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files: Vec<_> = ["cases", "compat/kernel"]
+        .into_iter()
+        .flat_map(|dir| std::fs::read_dir(tests.join(dir)).expect("the directory is there"))
         .filter_map(|e| e.ok().map(|e| e.path()))
         .filter(|p| p.extension().is_some_and(|e| e == "lisp"))
         .collect();

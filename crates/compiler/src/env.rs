@@ -159,7 +159,7 @@ pub struct TracepointDecl {
 pub type NameTest = Rc<dyn Fn(&str) -> bool>;
 
 /// All declarations of a session.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Env {
     /// Every declaration in order: name, kind, position.
     pub order: Vec<(Symbol, DeclKind, Span)>,

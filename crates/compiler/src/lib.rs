@@ -29,4 +29,4 @@ mod unused;
 mod views;
 
 pub use decl::{Declared, Mode};
-pub use session::{Compiled, Session};
+pub use session::{BpfSession, Compiled, Session};

@@ -1,6 +1,8 @@
 //! A session: declarations, and the unit that is checked and compiled from them. Invariant: declaring
 //! has no effect outside of the session, and checking none at all.
 
+mod bpf;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,9 +19,11 @@ use crate::decl::{self, Declared, Mode};
 use crate::diagnostics as diag;
 use crate::env::{DeclKind, Env};
 use crate::follow::Refused;
-use crate::hir::{At, Space, Ty, Unit};
+use crate::hir::{At, Exports, Space, Ty, Unit};
 use crate::host::{self, Interp};
 use crate::names::norm;
+
+pub use bpf::BpfSession;
 
 /// Forms that declare something for programs.
 pub const DECLARATIONS: &[&str] = &[
@@ -36,46 +40,114 @@ pub const DECLARATIONS: &[&str] = &[
     "defheader",
 ];
 
-/// Host forms that need a kernel or a loader; without one they are skipped.
-const LIVE_FORMS: &[&str] = &[
+/// Host functions that need a kernel or a loader; without one a form that comes to them is skipped.
+pub const LIVE_FORMS: &[&str] = &[
     "attach",
-    "detach",
-    "follow",
-    "watch",
-    "hist",
-    "links",
-    "compile-to-elf",
-    "load-object",
-    "with-bpf-session",
-    "with-bpf-object",
-    "ring-poll",
-    "ring-consume",
-    "open-ring-consumer",
-    "open-decoding-ring-consumer",
-    "with-decoding-ring-consumer",
+    "attach-cgroup",
+    "attach-fentry",
+    "attach-kprobe",
+    "attach-kprobe-multi",
+    "attach-lsm",
+    "attach-obj-cgroup",
+    "attach-obj-fentry",
+    "attach-obj-kprobe",
+    "attach-obj-kprobe-multi",
+    "attach-obj-lsm",
+    "attach-obj-sk-lookup",
+    "attach-obj-tc",
+    "attach-obj-tracepoint",
+    "attach-obj-uprobe",
+    "attach-obj-xdp",
+    "attach-sk-lookup",
+    "attach-tc",
+    "attach-tracepoint",
+    "attach-uprobe",
+    "attach-xdp",
+    "bpf-object-map",
+    "bpf-object-prog",
+    "bpf-session-map",
+    "bpf-session-maps",
+    "bpf-session-prog",
+    "bpf-session-progs",
+    "close-bpf-object",
     "close-ring-consumer",
-    "do-map-entries",
-    "map-ref",
-    "(setf map-ref)",
-    "map-delete",
-    "map-keys",
-    "map-entries",
-    "map-count",
-    "map-clear",
+    "decode-int-value",
+    "deftest",
+    "detach",
+    "disasm",
+    "encode-int-key",
+    "follow",
     "global-ref",
     "(setf global-ref)",
-    "disasm",
+    "hist",
+    "leftovers",
+    "links",
+    "load-bpf-object",
+    "load-object",
+    "map-clear",
+    "map-count",
+    "map-delete",
+    "map-delete-int",
+    "map-delete-struct",
+    "map-entries",
+    "map-get-next-key",
+    "map-get-next-key-int",
+    "map-get-next-key-struct",
+    "map-info-fd",
+    "map-info-key-size",
+    "map-info-max-entries",
+    "map-info-name",
+    "map-info-type",
+    "map-info-value-size",
+    "map-keys",
+    "map-lookup",
+    "map-lookup-int",
+    "map-lookup-struct",
+    "map-lookup-struct-int",
+    "map-ref",
+    "(setf map-ref)",
+    "map-update",
+    "map-update-int",
+    "map-update-struct",
+    "map-update-struct-int",
+    "open-bpf-object",
+    "open-decoding-ring-consumer",
+    "open-ring-consumer",
+    "prog-info-fd",
+    "prog-info-name",
+    "remove-leftover",
+    "ring-consume",
+    "ring-poll",
+    "run-prog",
+    "sap-ref-16",
+    "sap-ref-32",
+    "sap-ref-64",
+    "sap-ref-8",
     "stats",
     "verifier-log",
-    "run-prog",
     "ring-records",
     "emitted-lines",
     "context",
     "read-pcap",
     "write-pcap",
-    "asdf:load-system",
-    "load-system",
+    "watch",
 ];
+
+/// The same that are macros: what stands in them is no call.
+pub const LIVE_MACROS: &[&str] =
+    &["do-map-entries", "with-bpf-object", "with-bpf-session", "with-decoding-ring-consumer"];
+
+/// The form whose programs are checked even where nothing is live.
+const SESSION_FORM: &str = "with-bpf-session";
+
+/// How much is checked at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All that there will be: what is not there is missing.
+    Whole,
+    /// Some of it.
+    Part,
+}
 
 /// How deep macros may expand into declarations.
 const EXPANSIONS: usize = 100;
@@ -119,6 +191,11 @@ pub struct Session {
     refused: Refused,
     /// What it declared and nothing in it mentions.
     unused: Vec<Diagnostic>,
+    elf: Rc<RefCell<Option<String>>>,
+    /// What the host's `sizeof` and `offsetof` know.
+    host_types: Rc<RefCell<Env>>,
+    /// Names of `defconstant` forms, in order.
+    constants: Vec<Symbol>,
 }
 
 /// Whether a name is that of a declaring form.
@@ -146,6 +223,9 @@ impl Session {
             looking: false,
             refused: Refused::default(),
             unused: Vec::new(),
+            elf: Rc::default(),
+            host_types: Rc::default(),
+            constants: Vec::new(),
         }
     }
 
@@ -161,6 +241,8 @@ impl Session {
             return;
         }
         crate::library::register(&mut self.env, interp);
+        host_sizes(interp, &self.host_types);
+        kernel_constants(interp);
         for name in DECLARATIONS {
             let queue = self.queue.clone();
             interp.define_special(
@@ -186,6 +268,31 @@ impl Session {
         if std::mem::replace(&mut self.looking, true) {
             return;
         }
+        let elf = self.elf.clone();
+        let note = move |interp: &mut Interp, args: &[Value]| match args {
+            [path] if interp.heap.str(*path).is_some() => {
+                *elf.borrow_mut() = interp.heap.str(*path).map(str::to_string);
+                Ok(*path)
+            }
+            _ => Err(LispError::simple("`compile-to-elf` takes the name of a file, as a string")),
+        };
+        interp.define_native("compile-to-elf", "path", "", Rc::new(note));
+        for name in LIVE_MACROS.iter().copied() {
+            let queue = self.queue.clone();
+            let stop = format!("%no-{name}");
+            let call = Symbol::intern(&stop);
+            interp.define_native(&stop, "", "", Rc::new(move |_, _| Err(LispError::needs_host(name))));
+            interp.define_host_macro(
+                name,
+                Rc::new(move |_, form| {
+                    // Checked when the form it stands in is done.
+                    if name == SESSION_FORM {
+                        queue.borrow_mut().push(form.clone());
+                    }
+                    Ok(Form::list(vec![Form::symbol(call, form.span)], form.span))
+                }),
+            );
+        }
         for name in LIVE_FORMS {
             if interp.function(Symbol::intern_static(name)).is_none() {
                 interp.define_native(
@@ -195,6 +302,18 @@ impl Session {
                     Rc::new(move |_, _| Err(LispError::needs_host(name))),
                 );
             }
+        }
+    }
+
+    /// The functions that a running session has for a struct.
+    fn record_stand_ins(&self, interp: &mut Interp, name: Symbol) {
+        let Some(def) = self.env.structs.get(name) else { return };
+        let mut names = vec![format!("make-{name}-record"), format!("encode-{name}"), format!("decode-{name}")];
+        names.extend(def.fields.iter().map(|f| format!("{name}-record-{}", f.name)));
+        for function in names {
+            let what = function.clone();
+            let stop = move |_: &mut Interp, _: &[Value]| Err(LispError::needs_host(&what));
+            interp.define_native(&function, "&rest arguments", "", Rc::new(stop));
         }
     }
 
@@ -208,7 +327,7 @@ impl Session {
         let head = form.head()?;
         let env = &mut self.env;
         let types = &*self.types;
-        match norm(head).name() {
+        let declared = match norm(head).name() {
             "defstruct" => decl::structs::structure(env, interp, diags, form, mode),
             "defunion" => decl::structs::union(env, interp, diags, form, mode),
             "defenum" => decl::structs::enumeration(env, interp, diags, form, mode),
@@ -233,7 +352,39 @@ impl Session {
                 diags.push(diag::error(&diag::MALFORMED, &at(form), format!("`{head}` declares nothing")));
                 None
             }
+        };
+        if let Some(d) = &declared {
+            match d.kind {
+                DeclKind::Struct | DeclKind::Union | DeclKind::Enum => {
+                    let mut known = self.host_types.borrow_mut();
+                    known.structs.clone_from(&self.env.structs);
+                    known.enums.clone_from(&self.env.enums);
+                }
+                DeclKind::Constant => self.constants.push(d.name),
+                _ => {}
+            }
         }
+        declared
+    }
+
+    /// What a whole file declares for user space.
+    fn exports(&mut self, interp: &mut Interp) -> Exports {
+        let mut out = Exports::default();
+        for (name, kind, _) in &self.env.order {
+            match kind {
+                DeclKind::Struct | DeclKind::Union => out.structs.extend(self.env.structs.get(*name).cloned()),
+                DeclKind::Enum => out.enums.extend(self.env.enums.get(*name).cloned()),
+                _ => {}
+            }
+        }
+        for name in &self.constants {
+            let plain = name.name().trim_matches('+').to_string();
+            let known = out.constants.iter().any(|(n, _)| *n == plain);
+            if let (false, Some(value)) = (known, host::constant(interp, *name)) {
+                out.constants.push((plain, value));
+            }
+        }
+        out
     }
 
     /// Takes one top-level form: declares it, or evaluates it in the host.
@@ -260,6 +411,9 @@ impl Session {
                 // In a running session the name would be that of a live thing.
                 if declared.is_none() {
                     self.refused.note(form);
+                }
+                if let Some(d) = declared.as_ref().filter(|d| matches!(d.kind, DeclKind::Struct | DeclKind::Union)) {
+                    self.record_stand_ins(interp, d.name);
                 }
                 let name = declared.map(|d| d.name).or_else(|| form.as_list()?.get(1)?.as_symbol());
                 if let Some(name) = name.filter(|n| interp.constant(*n).is_none()) {
@@ -307,12 +461,22 @@ impl Session {
             diags.push(unknown_operator(interp, head, form));
             return;
         }
+        if head.is("defconstant")
+            && let Some(name) = items.get(1).and_then(Form::as_symbol)
+        {
+            self.constants.push(name);
+        }
         self.evaluate(interp, form, mode, diags);
     }
 
     fn evaluate(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>) {
         let head = form.head();
-        let live = head.is_some_and(|h| LIVE_FORMS.iter().any(|l| h.is(l)));
+        let live = head.is_some_and(|h| LIVE_FORMS.iter().chain(LIVE_MACROS).any(|l| h.is(l)));
+        if head.is_some_and(|h| h.is(SESSION_FORM)) && self.looking {
+            self.look_at_bpf_session(interp, form, diags);
+            skipped(form, diags);
+            return;
+        }
         if live && (self.looking || head.is_some_and(|h| interp.function(h).is_none() && !interp.is_defined(h))) {
             skipped(form, diags);
             return;
@@ -320,7 +484,11 @@ impl Session {
         let result = interp.eval(form).map(|_| ());
         let queued: Vec<Form> = self.queue.borrow_mut().drain(..).collect();
         for f in &queued {
-            self.declare_into(interp, f, mode, diags);
+            if f.head().is_some_and(|h| h.is(SESSION_FORM)) {
+                self.look_at_bpf_session(interp, f, diags);
+            } else {
+                self.declare_into(interp, f, mode, diags);
+            }
         }
         if let Err(e) = result {
             if e.needs_host {
@@ -364,6 +532,18 @@ impl Session {
             Some(_) => Vec::new(),
             None => self.env.order.iter().filter(|d| d.1 == DeclKind::Subprogram).map(|d| d.0).collect(),
         };
+        let extent = if names.is_some() { Extent::Part } else { Extent::Whole };
+        self.check_all(interp, extent, programs, maps, subprograms)
+    }
+
+    fn check_all(
+        &mut self,
+        interp: &mut Interp,
+        extent: Extent,
+        programs: Vec<Symbol>,
+        maps: Vec<Symbol>,
+        subprograms: Vec<Symbol>,
+    ) -> (Unit, Vec<Diagnostic>) {
         let mut c = Checker::new(&mut self.env, interp, self.target, self.types.clone());
         for m in maps {
             // User space may want a map that no program mentions.
@@ -377,7 +557,7 @@ impl Session {
         for name in subprograms {
             c.uncalled(name);
         }
-        if names.is_none() {
+        if extent == Extent::Whole {
             c.contents();
         }
         if self.privilege == Privilege::Unprivileged {
@@ -399,12 +579,27 @@ impl Session {
         opt: OptLevel,
     ) -> (Option<Compiled>, Vec<Diagnostic>) {
         let start = Instant::now();
-        let (unit, mut diags) = self.check(interp, names);
-        let mut times = vec![("checking", start.elapsed())];
+        let (mut unit, mut diags) = self.check(interp, names);
         if diags.iter().any(Diagnostic::is_error) {
             return (None, diags);
         }
-        match crate::assemble::assemble_with_times(&unit, sources, &self.target, opt, &mut times) {
+        // A single program of a session is not made anew because of a type it does not use.
+        if names.is_none() {
+            unit.exports = self.exports(interp);
+        }
+        let (compiled, more) = self.assemble(&unit, sources, opt, vec![("checking", start.elapsed())]);
+        diags.extend(more);
+        (compiled, diags)
+    }
+
+    fn assemble(
+        &self,
+        unit: &Unit,
+        sources: &SourceMap,
+        opt: OptLevel,
+        mut times: Vec<(&'static str, Duration)>,
+    ) -> (Option<Compiled>, Vec<Diagnostic>) {
+        match crate::assemble::assemble_with_times(unit, sources, &self.target, opt, &mut times) {
             Ok(object) => {
                 let functions = object
                     .programs
@@ -413,12 +608,9 @@ impl Session {
                     .chain(&object.subprograms)
                     .map(|f| (f.name.clone(), f.insns.len()))
                     .collect();
-                (Some(Compiled { object, functions, times }), diags)
+                (Some(Compiled { object, functions, times }), Vec::new())
             }
-            Err(more) => {
-                diags.extend(more);
-                (None, diags)
-            }
+            Err(diags) => (None, diags),
         }
     }
 
@@ -467,10 +659,59 @@ impl Session {
         found
     }
 
+    /// The file that the text last read wants its object in: `(compile-to-elf "x.bpf.o")`.
+    pub fn wanted_elf(&self) -> Option<String> {
+        self.elf.borrow().clone()
+    }
+
     /// The kernel's types.
     pub fn types(&self) -> &Rc<dyn TypeSource> {
         &self.types
     }
+}
+
+/// What programs return and what helpers take, for host code by the kernel's own names.
+fn kernel_constants(interp: &mut Interp) {
+    const NAMES: &[&str] = &["XDP_", "TC_ACT_", "SK_", "BPF_ANY", "BPF_NOEXIST", "BPF_EXIST", "BPF_F_"];
+    for (name, number) in whistler_isa::constants::CONSTANTS {
+        if NAMES.iter().any(|n| name.starts_with(n)) {
+            interp.define_constant(name, Value::Int(*number));
+        }
+    }
+}
+
+/// `(sizeof TYPE)` and `(offsetof STRUCT field)` in the host.
+fn host_sizes(interp: &mut Interp, known: &Rc<RefCell<Env>>) {
+    let types = known.clone();
+    interp.define_special(
+        "sizeof",
+        Rc::new(move |interp: &mut Interp, form: &Form| match form.as_list() {
+            Some([_, ty]) => {
+                let mut env = types.borrow().clone();
+                let ty = crate::types::parse(&mut env, interp, ty).map_err(|d| LispError::from_diagnostic(*d))?;
+                Ok(Value::Int(i64::from(ty.size())))
+            }
+            _ => Err(LispError::malformed(form.span, "it is written (sizeof TYPE)")),
+        }),
+    );
+    let types = known.clone();
+    interp.define_special(
+        "offsetof",
+        Rc::new(move |interp: &mut Interp, form: &Form| {
+            let [_, of, field] = form.as_list().unwrap_or(&[]) else {
+                return Err(LispError::malformed(form.span, "it is written (offsetof STRUCT field)"));
+            };
+            let mut env = types.borrow().clone();
+            let ty = crate::types::parse(&mut env, interp, of).map_err(|d| LispError::from_diagnostic(*d))?;
+            let Ty::Struct(def) = &ty else {
+                return Err(LispError::malformed(of.span, format!("`{of}` is no struct")));
+            };
+            match field.as_symbol().and_then(|f| def.field(f.name())) {
+                Some(f) => Ok(Value::Int(i64::from(f.offset))),
+                None => Err(LispError::malformed(field.span, format!("`{of}` has no field `{field}`"))),
+            }
+        }),
+    );
 }
 
 /// In the order of the text, errors and warnings alike.

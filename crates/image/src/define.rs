@@ -11,6 +11,7 @@ use whistler_diag::Diagnostic;
 use whistler_lisp::{Form, FormKind, Interp, LispError, LispResult, Symbol, Value};
 
 use crate::codec::Codec;
+use crate::forms::loader::define_record;
 use crate::handles::{self, GlobalRef, MapHandle, ProgramHandle, TypeHandle};
 use crate::live::{Shared, symbol_name};
 
@@ -133,8 +134,9 @@ impl Shared {
     /// Defines the host's `S-FIELD` functions, which read what was decoded as the struct S.
     fn define_readers(&self, interp: &mut Interp, name: Symbol) {
         let Ok(Some(ty)) = self.ty(name.name()) else { return };
-        if let Some(layout) = Codec::new(&ty, interp).layout().cloned() {
-            interp.define_record(&layout, &format!("{}-", layout.name));
+        let codec = Codec::new(&ty, interp);
+        if let Some(layout) = codec.layout().cloned() {
+            define_record(interp, &codec, &layout);
         }
     }
 

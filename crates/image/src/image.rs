@@ -192,6 +192,18 @@ impl Image {
         }
     }
 
+    /// Tells host code the arguments, as `*posix-argv*`: the program's name first.
+    pub fn set_arguments(&mut self, args: &[String]) {
+        let values: Vec<Value> = args.iter().map(|a| self.interp.heap.string(a.as_str())).collect();
+        let list = self.interp.heap.list(&values);
+        self.interp.define_variable("*posix-argv*", list);
+    }
+
+    /// Whether the function `main` is defined.
+    pub fn has_main(&mut self) -> bool {
+        self.interp.function(Symbol::intern("main")).is_some()
+    }
+
     /// Calls the function `main` with strings, if there is one.
     pub fn call_main(&mut self, args: &[String]) -> Step {
         let Some(main) = self.interp.function(Symbol::intern("main")) else {

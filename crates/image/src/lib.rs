@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod btf_types;
 mod codec;
 mod define;
 mod emits;
+mod failure;
 mod forms;
 mod handles;
 mod image;
@@ -20,6 +22,7 @@ mod reload;
 mod replay;
 mod swap;
 mod tests;
+mod unit;
 
 pub use codec::Codec;
 pub use image::{Image, Mode, Options, Purpose, Step};

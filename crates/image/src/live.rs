@@ -2,7 +2,7 @@
 //! keyed by their symbol names (lower case, `_`), as in the object.
 
 use std::cell::{RefCell, RefMut};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,6 +16,7 @@ use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Leftover, Link, Ma
 use crate::image::Options;
 use crate::recorded::VmState;
 use crate::tests::{Running, TestDef};
+use crate::unit::BpfUnit;
 
 /// What the image and all its forms share.
 pub(crate) struct Shared {
@@ -32,6 +33,9 @@ pub(crate) struct Live {
     pub programs: FxHashMap<String, LiveProgram>,
     pub links: Vec<LiveLink>,
     pub last_link: u32,
+    /// Objects that were opened beside the image's own definitions, as long as something holds them.
+    pub units: Vec<Weak<BpfUnit>>,
+    pub last_unit: u32,
     /// The text of every declaration but programs' (those are kept by the session), by kind and name.
     pub declarations: IndexMap<(&'static str, Symbol), Form>,
     /// Filters of earlier processes, as they were last listed.
@@ -62,6 +66,8 @@ pub(crate) struct LiveLink {
     pub id: u32,
     /// The program's symbol name.
     pub program: String,
+    /// The number of the [`BpfUnit`] whose program it is; `None` for the image's own.
+    pub unit: Option<u32>,
     pub spec: AttachSpec,
     /// Whether the program's section said where to.
     pub by_section: bool,

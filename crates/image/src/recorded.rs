@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use whistler_compiler::Compiled;
 use whistler_lisp::{Interp, LispError};
+use whistler_object::Object;
 use whistler_vm::replay::Replay;
 use whistler_vm::{Machine, MachineOptions};
 
@@ -13,9 +13,26 @@ use crate::live::Shared;
 /// The machine and how far the recording was played.
 pub(crate) struct VmState {
     pub machine: Machine,
-    compiled: Rc<Compiled>,
+    object: Rc<Object>,
     replay: Replay,
     next: usize,
+}
+
+impl VmState {
+    /// Plays the next recorded event to those of these programs (name and section) that it is for. `false` when
+    /// there is none left.
+    pub fn play_next(&mut self, attached: &[(String, String)]) -> Result<bool, LispError> {
+        let Some(event) = self.replay.events.get(self.next).cloned() else { return Ok(false) };
+        self.next += 1;
+        for (program, section) in attached {
+            if event.is_for(section) {
+                self.machine
+                    .play(program, &event)
+                    .map_err(|e| LispError::simple(format!("`{program}` on a recorded event: {e}")))?;
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Shared {
@@ -45,12 +62,17 @@ impl Shared {
             return Err(LispError::from_diagnostic(d));
         }
         let compiled = compiled.ok_or_else(|| LispError::simple("there is no program to run"))?;
-        let machine = machine(&compiled)?;
+        self.vm_of(Rc::new(compiled.object))
+    }
+
+    /// A machine that runs an object's programs, at the start of the recording.
+    pub fn vm_of(&self, object: Rc<Object>) -> Result<VmState, LispError> {
+        let machine = machine(&object)?;
         let replay = match &self.options.recorded {
             None => Replay::default(),
             Some((name, text)) => Replay::parse(text).map_err(|e| LispError::simple(format!("{name}: {e}")))?,
         };
-        Ok(VmState { machine, compiled: Rc::new(compiled), replay, next: 0 })
+        Ok(VmState { machine, object, replay, next: 0 })
     }
 
     /// Gives everything its first state: maps without entries, globals with their first values.
@@ -59,7 +81,7 @@ impl Shared {
             return self.renew_in_kernel();
         }
         if let Some(vm) = &mut self.live()?.vm {
-            vm.machine = machine(&vm.compiled)?;
+            vm.machine = machine(&vm.object)?;
             vm.next = 0;
         }
         Ok(())
@@ -71,20 +93,10 @@ impl Shared {
             let live = self.live()?;
             let section =
                 |name: &str| live.programs.get(name)?.compiled.object.program(name).map(|p| p.section.clone());
-            live.links.iter().filter_map(|l| Some((l.program.clone(), section(&l.program)?))).collect()
+            let own = live.links.iter().filter(|l| l.unit.is_none());
+            own.filter_map(|l| Some((l.program.clone(), section(&l.program)?))).collect()
         };
-        self.with_vm(interp, |vm| {
-            let Some(event) = vm.replay.events.get(vm.next).cloned() else { return Ok(false) };
-            vm.next += 1;
-            for (program, section) in &attached {
-                if event.is_for(section) {
-                    vm.machine
-                        .play(program, &event)
-                        .map_err(|e| LispError::simple(format!("`{program}` on a recorded event: {e}")))?;
-                }
-            }
-            Ok(true)
-        })
+        self.with_vm(interp, |vm| vm.play_next(&attached))
     }
 
     /// Whether Ctrl-C was pressed; asking resets it.
@@ -93,7 +105,6 @@ impl Shared {
     }
 }
 
-fn machine(compiled: &Compiled) -> Result<Machine, LispError> {
-    Machine::new(&compiled.object, MachineOptions::default())
-        .map_err(|e| LispError::simple(format!("the virtual machine: {e}")))
+fn machine(object: &Object) -> Result<Machine, LispError> {
+    Machine::new(object, MachineOptions::default()).map_err(|e| LispError::simple(format!("the virtual machine: {e}")))
 }

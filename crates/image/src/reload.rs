@@ -11,10 +11,11 @@ use whistler_compiler::Compiled;
 use whistler_diag::Diagnostic;
 use whistler_isa::MapType;
 use whistler_lisp::{Interp, LispError, Symbol};
-use whistler_loader::{LoadError, LoadOptions, Loader, Map, Put, RingConsumer};
+use whistler_loader::{LoadOptions, Loader, Map, Put, RingConsumer};
 use whistler_object::{Function, Object};
 use whistler_sys::SysError;
 
+use crate::failure::load_error;
 use crate::image::Mode;
 use crate::live::{LiveProgram, Shared, symbol_name};
 
@@ -268,28 +269,4 @@ fn same_code(a: &Object, b: &Object) -> bool {
             .iter()
             .zip(&b.globals)
             .all(|(a, b)| (&a.name, &a.init, a.mutability, &a.section) == (&b.name, &b.init, b.mutability, &b.section))
-}
-
-/// What the kernel said, at the source line.
-pub(crate) fn load_error(object: &Object, e: &LoadError) -> LispError {
-    use whistler_diag::Code;
-    let LoadError::Verifier(v) = e else {
-        let mut error = LispError::simple(e.to_string());
-        if let LoadError::Denied { mend: Some(mend), .. } = e {
-            error = error.help(mend.clone());
-        }
-        return error;
-    };
-    let mut d = Diagnostic::error(Code("E0801"), v.span, format!("the kernel does not accept `{}`", v.program))
-        .label(v.message.clone());
-    if let Some(program) = object.program(&v.program) {
-        for (span, text) in whistler_loader::explain(object, program, &v.log).into_iter().skip(1) {
-            d = d.also(span, text);
-        }
-    }
-    let tail: Vec<&str> = v.log.lines().rev().filter(|l| !l.trim().is_empty()).take(6).collect();
-    for line in tail.iter().rev() {
-        d = d.note(line.trim());
-    }
-    LispError::from_diagnostic(d)
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use whistler_lisp::LispError;
-use whistler_loader::{DispatchSlot, Program, Swap, swap_of};
+use whistler_loader::{AttachSpec, DispatchSlot, Link, Program, Swap, swap_of};
 
+use crate::failure::as_bpf_error;
 use crate::live::{LiveLink, Shared};
 
 impl Shared {
@@ -13,7 +14,7 @@ impl Shared {
     pub fn exchange(&self, name: &str, program: &Arc<Program>, section: &str) -> Result<Vec<String>, LispError> {
         let mut live = self.live()?;
         let (mut said, mut failures) = (Vec::new(), Vec::new());
-        for link in live.links.iter_mut().filter(|l| l.program == name) {
+        for link in live.links.iter_mut().filter(|l| l.program == name && l.unit.is_none()) {
             match self.exchange_one(link, program, section) {
                 Ok(way) => said.push(format!("live on link {} ({way})", link.id)),
                 Err(e) => failures.push(e),
@@ -72,11 +73,21 @@ impl Shared {
     pub fn make_link(
         &self,
         program: &Arc<Program>,
-        spec: &whistler_loader::AttachSpec,
-    ) -> Result<(whistler_loader::Link, Option<DispatchSlot>), LispError> {
-        let kernel = &self.options.kernel;
-        let failed = |e: whistler_loader::AttachError| {
-            let mut error = LispError::simple(e.to_string());
+        spec: &AttachSpec,
+    ) -> Result<(Link, Option<DispatchSlot>), LispError> {
+        if self.options.exchangeable && swap_of(spec, program.is_sleepable()) == Swap::Dispatch {
+            let slot = DispatchSlot::new(program, None).map_err(|e| LispError::simple(e.to_string()))?;
+            slot.set(program).map_err(|e| LispError::simple(e.to_string()))?;
+            let link = self.plain_link(slot.stub(), spec)?;
+            return Ok((link, Some(slot)));
+        }
+        Ok((self.plain_link(program, spec)?, None))
+    }
+
+    /// A link for a program itself.
+    pub fn plain_link(&self, program: &Arc<Program>, spec: &AttachSpec) -> Result<Link, LispError> {
+        whistler_loader::attach(&self.options.kernel, program, spec).map_err(|e| {
+            let mut error = as_bpf_error(LispError::simple(e.to_string()), e.cause.as_ref());
             if let Some(mend) = &e.mend {
                 error = error.help(mend.clone());
             }
@@ -84,13 +95,6 @@ impl Shared {
                 error = error.help(format!("did you mean `{near}`?"));
             }
             error
-        };
-        if self.options.exchangeable && swap_of(spec, program.is_sleepable()) == Swap::Dispatch {
-            let slot = DispatchSlot::new(program, None).map_err(|e| LispError::simple(e.to_string()))?;
-            slot.set(program).map_err(|e| LispError::simple(e.to_string()))?;
-            let link = whistler_loader::attach(kernel, slot.stub(), spec).map_err(failed)?;
-            return Ok((link, Some(slot)));
-        }
-        Ok((whistler_loader::attach(kernel, program, spec).map_err(failed)?, None))
+        })
     }
 }

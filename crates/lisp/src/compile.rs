@@ -155,7 +155,7 @@ impl Cx<'_> {
         if let Some(m) = found {
             return self.i.expand_macro(&m, form).map(Some);
         }
-        match self.i.find_operator(name.unqualified()) {
+        match self.i.find_operator(name) {
             Some(Operator::Macro(f)) => f(self.i, form, args).map(Some).map_err(|e| e.at_form(form)),
             Some(Operator::HostMacro(f)) => f(self.i, form).map(Some).map_err(|e| e.at_form(form)),
             _ => Ok(None),

@@ -49,6 +49,15 @@ pub(crate) enum Exit {
     Unwind { target: u64, value: Root },
 }
 
+/// A value for a condition's slot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Slot {
+    /// A number.
+    Int(i64),
+    /// A string.
+    Text(String),
+}
+
 /// What an error says.
 #[derive(Debug)]
 pub struct ErrorData {
@@ -72,6 +81,8 @@ pub struct ErrorData {
     pub help: Vec<String>,
     /// The name that means nothing.
     pub about: Option<Symbol>,
+    /// Slots of the condition that will be made of it.
+    pub slots: Vec<(&'static str, Slot)>,
     /// Whether the form failed only because there is no host ([`crate::NoIo`]).
     pub needs_host: bool,
     pub(crate) diagnostic: Option<Box<Diagnostic>>,
@@ -109,6 +120,7 @@ impl LispError {
             backtrace: Vec::new(),
             help: Vec::new(),
             about: None,
+            slots: Vec::new(),
             needs_host: false,
             diagnostic: None,
         }))
@@ -177,6 +189,18 @@ impl LispError {
     /// Adds a mend.
     pub fn help(mut self, text: impl Into<String>) -> LispError {
         self.help.push(text.into());
+        self
+    }
+
+    /// The error as one of another condition type.
+    pub fn of_type(mut self, condition_type: &str) -> LispError {
+        self.condition_type = Symbol::intern(condition_type);
+        self
+    }
+
+    /// Gives its condition's slot a value.
+    pub fn slot(mut self, name: &'static str, value: Slot) -> LispError {
+        self.slots.push((name, value));
         self
     }
 

@@ -122,6 +122,9 @@ pub(crate) struct Environment {
     pub(crate) values: Vec<Root>,
 }
 
+/// The part of the language that is written in itself.
+const COMMON: &str = include_str!("../lib/common.lisp");
+
 /// The host Lisp.
 pub struct Interp {
     /// Its values.
@@ -215,6 +218,8 @@ impl Interp {
             expansions: 0,
         };
         crate::natives::install(&mut interp);
+        // Its spans point to no source of anybody's.
+        interp.define_library_source(whistler_diag::FileId(u32::MAX - 200), COMMON);
         interp
     }
 

@@ -38,6 +38,11 @@ pub trait HostIo {
         let _ = (path, bytes);
         None
     }
+    /// Makes a file of a text, or adds it to the end of one; `None` where files can't be written.
+    fn write_file(&mut self, path: &str, text: &str, append: bool) -> Option<io::Result<()>> {
+        let _ = (path, text, append);
+        None
+    }
     /// Whether a file exists; `None` where there are no files.
     fn file_exists(&self, path: &str) -> Option<bool> {
         let _ = path;
@@ -56,6 +61,10 @@ pub trait HostIo {
     fn add_source(&mut self, name: &str, text: &str) -> whistler_diag::FileId {
         let _ = (name, text);
         whistler_diag::Span::NONE.file
+    }
+    /// The number of this process; `None` where there is none to speak of.
+    fn pid(&self) -> Option<u32> {
+        None
     }
     /// An environment variable.
     fn getenv(&self, name: &str) -> Option<String> {

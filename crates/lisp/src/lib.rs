@@ -30,7 +30,7 @@ mod vm;
 
 pub(crate) use compile::split_body as compile_split;
 pub use equality::Test;
-pub use error::{LispError, LispResult};
+pub use error::{LispError, LispResult, Slot};
 pub use form::{Expansion, Form, FormKind, NESTING_LIMIT};
 pub use hash::HashTable;
 pub use heap::{CellSpans, Foreign, Heap, Object, Record, RecordLayout, Root, Stream};

@@ -127,6 +127,7 @@ pub(crate) fn install(i: &mut Interp) {
         ("*random-state*", Value::NIL),
         ("*load-truename*", Value::NIL),
         ("*load-pathname*", Value::NIL),
+        ("*posix-argv*", Value::NIL),
     ] {
         i.set_global(Symbol::intern_static(name), Global { value: v, kind: VarKind::Special });
     }

@@ -16,5 +16,6 @@ mod model;
 pub use error::ObjectError;
 pub use listing::listing;
 pub use model::{
-    CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
+    CoreRelocation, ExportedType, Exports, Function, Global, Location, Map, Mutability, Object, Place, Program,
+    Relocation, Symbol, VarRange,
 };

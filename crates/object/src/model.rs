@@ -22,6 +22,26 @@ pub struct Object {
     /// The unit's own types as raw `.BTF` bytes; empty when there are none.
     /// All type ids in the object count in it.
     pub btf: Vec<u8>,
+    /// What other languages may be told of it besides its maps.
+    pub exports: Exports,
+}
+
+/// What the source declares for user space. A file keeps only the types that something else in it uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exports {
+    /// Structs, unions and enums, in order.
+    pub types: Vec<ExportedType>,
+    /// Constants (lower case, `_`) with their values, in order.
+    pub constants: Vec<(String, i128)>,
+}
+
+/// A declared type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportedType {
+    /// Its id in the object's BTF.
+    pub id: u32,
+    /// Its alignment, which BTF does not say.
+    pub align: u32,
 }
 
 /// A program: a function with what the kernel must be told to load it.

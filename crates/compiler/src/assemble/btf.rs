@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use whistler_btf::{BtfBuilder, Linkage, MemberDef, TypeId, int_encoding};
 use whistler_isa::{ContextKind, Kfunc};
+use whistler_object::ExportedType;
 
 use crate::hir::{Function, IntTy, MapDef, StructDef, Ty, Unit};
 use crate::lower::{Lowered, symbol_name};
@@ -16,6 +17,7 @@ pub(super) struct TypeIds {
     pub emits: u32,
     /// `FUNC`s.
     pub functions: Vec<u32>,
+    pub exports: Vec<ExportedType>,
 }
 
 /// The types of a map's keys and values.
@@ -35,7 +37,14 @@ pub(super) fn build(unit: &Unit, lowered: &Lowered, emits: usize) -> (TypeIds, V
     let emits = if unit.emits.is_empty() { 0 } else { t.bytes(emits as u32).0 };
     let functions = unit.functions.iter().map(|f| t.function(f).0).collect();
     lowered.kfuncs.iter().for_each(|k| t.kfunc(k));
-    (TypeIds { maps, globals, strings, emits, functions }, t.btf.to_bytes())
+    let mut exports: Vec<ExportedType> = Vec::new();
+    for def in &unit.exports.structs {
+        exports.push(ExportedType { id: t.composite(def).0, align: def.align });
+    }
+    for e in &unit.exports.enums {
+        exports.push(ExportedType { id: t.of(&Ty::Enum(e.clone())).0, align: u32::from(e.int.size) });
+    }
+    (TypeIds { maps, globals, strings, emits, functions, exports }, t.btf.to_bytes())
 }
 
 struct Types {
@@ -113,7 +122,12 @@ impl Types {
             .iter()
             .map(|f| {
                 let (bit, width) = f.bits.unwrap_or((0, 0));
-                (symbol_name(&f.name), self.of(&f.ty), f.offset * 8 + u32::from(bit), width)
+                let mut ty = self.of(&f.ty);
+                if f.big_endian && f.ty.size() > 1 {
+                    // As the kernel's own types say it.
+                    ty = self.btf.typedef(&format!("__be{}", f.ty.size() * 8), ty);
+                }
+                (symbol_name(&f.name), ty, f.offset * 8 + u32::from(bit), width)
             })
             .collect();
         let members: Vec<MemberDef<'_>> = fields

@@ -14,7 +14,8 @@ use whistler_diag::{Diagnostic, SourceMap};
 use whistler_isa::Target;
 use whistler_object::emit;
 use whistler_object::{
-    CoreRelocation, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol, VarRange,
+    CoreRelocation, Exports, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol,
+    VarRange,
 };
 
 use crate::hir::{At, MapDef, Unit};
@@ -44,7 +45,8 @@ pub fn assemble_with_times(
     let start = Instant::now();
     let emits = emit::table(&unit.emits);
     let (types, btf) = btf::build(unit, &lowered, emits.len());
-    let mut object = Object { btf, ..Object::default() };
+    let constants = unit.exports.constants.iter().map(|(n, v)| (symbol_name(n), *v)).collect();
+    let mut object = Object { btf, exports: Exports { types: types.exports.clone(), constants }, ..Object::default() };
     for (m, types) in unit.maps.iter().zip(&types.maps) {
         object.maps.push(map(m, types));
     }

@@ -333,6 +333,10 @@ impl<'a> Checker<'a> {
         if let Some(n) = kernel {
             return Some(i128::from(n));
         }
+        // C's name for it, which the kernel's headers define, too.
+        if s.name() == "NULL" {
+            return Some(0);
+        }
         if crate::library::load_for(self.env, self.host, key, &mut self.diags) {
             return self.env.constants.get(&key).copied().or_else(|| crate::host::constant(self.host, s));
         }

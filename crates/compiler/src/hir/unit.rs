@@ -57,6 +57,19 @@ pub struct Unit {
     pub core: Vec<CoreReloc>,
     /// Where programs emit lines.
     pub emits: Vec<whistler_object::emit::Site>,
+    /// What user space is told besides the maps.
+    pub exports: Exports,
+}
+
+/// What a file declares for user space.
+#[derive(Clone, Debug, Default)]
+pub struct Exports {
+    /// Structs and unions.
+    pub structs: Vec<Rc<super::StructDef>>,
+    /// Enums.
+    pub enums: Vec<Rc<super::EnumDef>>,
+    /// Constants.
+    pub constants: Vec<(String, i128)>,
 }
 
 impl Default for Unit {
@@ -68,6 +81,7 @@ impl Default for Unit {
             btf: whistler_btf::BtfBuilder::new(),
             core: Vec::new(),
             emits: Vec::new(),
+            exports: Exports::default(),
         }
     }
 }

@@ -11,9 +11,11 @@ use whistler_loader::{
 
 use super::define;
 use crate::args::{Args, text};
-use crate::handles::{self, LinkHandle, program_name};
+use crate::failure::refused;
+use crate::handles::{self, LinkHandle};
 use crate::image::Mode;
 use crate::live::{LiveLink, Shared};
+use crate::unit::ProgramRef;
 
 const KEYWORDS: &[&str] = &[
     "interface",
@@ -54,40 +56,46 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(interp, shared, "links", "", "The list of links.", links);
 }
 
-fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+pub(super) fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     let [program, rest @ ..] = values else {
         return Err(LispError::simple("`attach` takes a program: (attach on-exec)"));
     };
-    let name = program_name(interp, *program)?;
-    let (section, prog_type) = match shared.live()?.programs.get(&name) {
-        Some(p) => match p.compiled.object.program(&name) {
-            Some(p) => (p.section.clone(), p.prog_type),
-            None => return Err(LispError::simple(format!("`{name}` is not in its own object"))),
-        },
-        None => {
-            return Err(
-                LispError::simple(format!("there is no program `{name}`")).help("define it with `defprog` first")
-            );
-        }
-    };
+    let program = shared.program_ref(interp, *program)?;
+    let (section, prog_type) = program.section(shared)?;
     let spec = spec(interp, rest, &section, prog_type)?;
+    attach_to(shared, interp, &program, spec, rest.is_empty())
+}
+
+/// Attaches a program; the link as a value.
+pub(super) fn attach_to(
+    shared: &Shared,
+    interp: &mut Interp,
+    program: &ProgramRef,
+    spec: AttachSpec,
+    by_section: bool,
+) -> LispResult {
     let (link, slot) = match shared.options.mode {
         Mode::Vm => (None, None),
         Mode::Kernel => {
-            let program = shared.live()?.programs.get(&name).and_then(|p| p.program.clone());
-            let program = program.ok_or_else(|| LispError::simple(format!("`{name}` is not loaded")))?;
-            let (link, slot) = shared.make_link(&program, &spec)?;
+            let loaded = program.loaded(shared)?;
+            let (link, slot) = match &program.unit {
+                // What a unit attaches is never exchanged, so it needs no stub.
+                Some(_) => (shared.plain_link(&loaded, &spec)?, None),
+                None => shared.make_link(&loaded, &spec)?,
+            };
             (Some(link), slot)
         }
     };
-    let id = {
-        let mut live = shared.live()?;
-        live.last_link += 1;
-        live.last_link
+    let shown = match &program.unit {
+        Some(unit) => format!("{} of {}", program.name, unit.name),
+        None => declared_name(shared, &program.name)?,
     };
-    let what = format!("{} → {spec}", declared_name(shared, &name)?);
+    let what = format!("{shown} → {spec}");
     let mut live = shared.live()?;
-    live.links.push(LiveLink { id, program: name, spec, by_section: rest.is_empty(), link, slot });
+    live.last_link += 1;
+    let id = live.last_link;
+    let unit = program.unit.as_ref().map(|u| u.id);
+    live.links.push(LiveLink { id, program: program.name.clone(), unit, spec, by_section, link, slot });
     drop(live);
     Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
 }
@@ -107,8 +115,11 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
     }
     let args = Args::new("attach", &values, KEYWORDS)?;
     let target = args.plain.first().map(|v| text(interp, *v, "attach")).transpose()?;
-    if args.plain.len() > 1 {
-        return Err(LispError::simple("`attach` takes one target besides the program"));
+    let head = section.split('/').next().unwrap_or(section);
+    match args.plain.as_slice() {
+        [] | [_] => {}
+        [_, function] if head.starts_with('u') => symbol = Some(text(interp, *function, "attach")?),
+        _ => return Err(LispError::simple("`attach` takes one target besides the program")),
     }
     let cookie = args.number(interp, "cookie")?.unwrap_or(0);
     let pid = args.number(interp, "pid")?.and_then(|n| u32::try_from(n).ok());
@@ -119,7 +130,6 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
             When::Entry
         };
     let symbol = args.text(interp, "symbol")?.or(symbol);
-    let head = section.split('/').next().unwrap_or(section);
     let uprobe = args.text(interp, "uprobe")?.or_else(|| head.starts_with("u").then(|| target.clone()).flatten());
     if let (Some(file), Some(symbol)) = (&uprobe, &symbol) {
         let offset = args.number(interp, "offset")?.unwrap_or(0);
@@ -127,11 +137,9 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
         let place = UprobePlace::Symbol(symbol.clone(), offset);
         return Ok(AttachSpec::Uprobe { file, place, when: returns, pid, cookie });
     }
-    if let Some(name) = args.text(interp, "tracepoint")? {
-        let Some((category, event)) = name.split_once('/') else {
-            return Err(LispError::simple(format!("`{name}` is no tracepoint; write it as sched/sched_switch")));
-        };
-        return Ok(AttachSpec::Tracepoint { category: kernel_name(category), name: kernel_name(event), cookie });
+    let by_name = args.text(interp, "tracepoint")?;
+    if let Some(name) = by_name.or_else(|| target.clone().filter(|_| prog_type == ProgType::Tracepoint)) {
+        return tracepoint(&name, cookie);
     }
     let device = || -> Result<Device, LispError> {
         let name = args.text(interp, "interface")?.or_else(|| target.clone());
@@ -141,28 +149,11 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
     };
     match prog_type {
         ProgType::Xdp => {
-            let mode = match args.text(interp, "mode")?.as_deref() {
-                None | Some("auto" | "xdp") => XdpMode::Auto,
-                Some("driver" | "native" | "xdpdrv") => XdpMode::Driver,
-                Some("generic" | "skb" | "xdpgeneric") => XdpMode::Generic,
-                Some("offload" | "hw" | "xdpoffload") => XdpMode::Offload,
-                Some(other) => {
-                    return Err(LispError::simple(format!("there is no XDP mode `{other}`"))
-                        .help("there are auto, driver, generic and offload"));
-                }
-            };
+            let mode = xdp_mode(args.text(interp, "mode")?.as_deref())?;
             Ok(AttachSpec::Xdp { device: device()?, mode })
         }
         ProgType::SchedCls | ProgType::SchedAct => {
-            let direction = match args.text(interp, "direction")?.as_deref() {
-                Some("egress") => Direction::Egress,
-                Some("ingress") => Direction::Ingress,
-                None if section.contains("egress") => Direction::Egress,
-                None => Direction::Ingress,
-                Some(other) => {
-                    return Err(LispError::simple(format!("`{other}` is no direction; there are ingress and egress")));
-                }
-            };
+            let direction = direction(args.text(interp, "direction")?.as_deref(), section)?;
             Ok(AttachSpec::Tc { device: device()?, direction })
         }
         ProgType::CgroupSkb
@@ -203,12 +194,46 @@ fn spec(interp: &Interp, values: &[Value], section: &str, prog_type: ProgType) -
     }
 }
 
+/// A tracepoint by `category/event`, with or without `tracepoint/` in front.
+pub(super) fn tracepoint(name: &str, cookie: u64) -> Result<AttachSpec, LispError> {
+    let plain = name.strip_prefix("tracepoint/").or_else(|| name.strip_prefix("tp/")).unwrap_or(name);
+    match plain.split_once('/') {
+        Some((category, event)) => {
+            Ok(AttachSpec::Tracepoint { category: kernel_name(category), name: kernel_name(event), cookie })
+        }
+        None => Err(LispError::simple(format!("`{name}` is no tracepoint; write it as sched/sched_switch"))),
+    }
+}
+
+/// How XDP runs, by our names or iproute2's.
+pub(super) fn xdp_mode(name: Option<&str>) -> Result<XdpMode, LispError> {
+    match name {
+        None | Some("auto" | "xdp") => Ok(XdpMode::Auto),
+        Some("driver" | "native" | "xdpdrv") => Ok(XdpMode::Driver),
+        Some("generic" | "skb" | "xdpgeneric") => Ok(XdpMode::Generic),
+        Some("offload" | "hw" | "xdpoffload") => Ok(XdpMode::Offload),
+        Some(other) => Err(LispError::simple(format!("there is no XDP mode `{other}`"))
+            .help("there are auto, driver, generic and offload (or xdp, xdpdrv, xdpgeneric and xdpoffload)")),
+    }
+}
+
+/// A direction of traffic; `None`: what the section says, else ingress.
+pub(super) fn direction(name: Option<&str>, section: &str) -> Result<Direction, LispError> {
+    match name {
+        Some("egress") => Ok(Direction::Egress),
+        Some("ingress") => Ok(Direction::Ingress),
+        None if section.contains("egress") => Ok(Direction::Egress),
+        None => Ok(Direction::Ingress),
+        Some(other) => Err(LispError::simple(format!("`{other}` is no direction; there are ingress and egress"))),
+    }
+}
+
 /// What the section names.
 fn own_target(section: &str) -> Result<AttachSpec, LispError> {
     from_section(section).map_err(|e| LispError::simple(e.to_string()))
 }
 
-fn kernel_name(name: &str) -> String {
+pub(super) fn kernel_name(name: &str) -> String {
     name.replace('-', "_")
 }
 
@@ -218,13 +243,14 @@ fn detach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
         Some(link) => Some(link.id),
         None => what.as_i64().and_then(|n| u32::try_from(n).ok()),
     };
-    let name = if id.is_none() { Some(program_name(interp, what)?) } else { None };
+    let program = if id.is_none() { Some(shared.program_ref(interp, what)?) } else { None };
+    let of_program =
+        |l: &LiveLink| program.as_ref().is_some_and(|p| l.program == p.name && l.unit == p.unit.as_ref().map(|u| u.id));
     let mut live = shared.live()?;
     let before = live.links.len();
     let mut failed = None;
-    let (gone, kept) = std::mem::take(&mut live.links)
-        .into_iter()
-        .partition::<Vec<_>, _>(|l| Some(l.id) == id || Some(&l.program) == name.as_ref());
+    let (gone, kept) =
+        std::mem::take(&mut live.links).into_iter().partition::<Vec<_>, _>(|l| Some(l.id) == id || of_program(l));
     live.links = kept;
     for link in gone {
         if let Some(link) = link.link
@@ -234,17 +260,20 @@ fn detach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
         }
     }
     match failed {
-        Some(e) => Err(LispError::simple(format!("detaching: {e}"))),
+        Some(e) => Err(refused("detaching", &e)),
         None => Ok(Value::Int((before - live.links.len()) as i64)),
     }
 }
 
 fn links(shared: &Shared, interp: &mut Interp, _: &[Value]) -> LispResult {
-    let all: Vec<(u32, String, String)> =
-        shared.live()?.links.iter().map(|l| (l.id, l.program.clone(), l.spec.to_string())).collect();
+    let all: Vec<(u32, String, bool, String)> = {
+        let live = shared.live()?;
+        live.links.iter().map(|l| (l.id, l.program.clone(), l.unit.is_some(), l.spec.to_string())).collect()
+    };
     let mut values = Vec::new();
-    for (id, program, spec) in all {
-        let what = format!("{} → {spec}", declared_name(shared, &program)?);
+    for (id, program, of_unit, spec) in all {
+        let shown = if of_unit { program } else { declared_name(shared, &program)? };
+        let what = format!("{shown} → {spec}");
         values.push(handles::value(interp, Rc::new(LinkHandle { id, what })));
     }
     Ok(interp.heap.list(&values))

@@ -59,9 +59,9 @@ fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Opti
         return Ok(None);
     }
     for e in entries {
-        interp.io.write_out(&format!("{name} · {}\n", e.what));
+        interp.print(&format!("{name} · {}\n", e.what))?;
         for line in e.more {
-            interp.io.write_out(&format!("  {line}\n"));
+            interp.print(&format!("  {line}\n"))?;
         }
     }
     Ok(Some(Value::NIL))
@@ -98,7 +98,7 @@ fn apropos(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     lines.dedup();
     for (name, what) in lines {
         let line = if what.is_empty() { format!("{name}\n") } else { format!("{name} · {what}\n") };
-        interp.io.write_out(&line);
+        interp.print(&line)?;
     }
     Ok(Value::NIL)
 }

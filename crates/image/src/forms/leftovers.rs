@@ -42,7 +42,7 @@ fn leftovers(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResu
     Args::new("leftovers", values, &[])?.exactly::<0>()?;
     let found = find()?;
     for line in lines(&found) {
-        interp.io.write_out(&format!("{line}\n"));
+        interp.print(&format!("{line}\n"))?;
     }
     let count = found.len() as i64;
     shared.live()?.leftovers = found;

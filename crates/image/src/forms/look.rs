@@ -1,14 +1,17 @@
 //! Looking: histograms, watching a map, listings, statistics.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use whistler_lisp::{Interp, LispError, LispResult, Value};
+use whistler_loader::{LoadOptions, Loader, Program};
 
 use super::define;
 use super::maps::Typed;
 use crate::args::Args;
-use crate::handles::program_name;
+use crate::failure::load_error;
+use crate::image::Mode;
 use crate::live::Shared;
 use crate::print::{Scale, histogram};
 
@@ -37,6 +40,15 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         "program",
         "A program's number of instructions and, while statistics are on, of its runs: (instructions runs nanoseconds).",
         stats,
+    );
+    define(
+        interp,
+        shared,
+        "verifier-log",
+        "program",
+        "What the kernel's verifier says of a program that it accepts, as a string; of one it refuses, the condition's \
+         bpf-verifier-error-log has it.",
+        verifier_log,
     );
 }
 
@@ -119,7 +131,7 @@ fn watch(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
         // Only what changed is worth a line on the screen.
         if before.as_ref() != Some(&lines) {
             let shown = if lines.is_empty() { "(all 0)\n".to_string() } else { lines.clone() };
-            interp.io.write_out(&format!("— {}\n{shown}", typed.name));
+            interp.print(&format!("— {}\n{shown}", typed.name))?;
             interp.io.flush();
             before = Some(lines);
         }
@@ -138,25 +150,59 @@ fn watch(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
 
 fn disasm(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     let [program] = Args::new("disasm", values, &[])?.exactly()?;
-    let name = program_name(interp, program)?;
-    let text = match shared.live()?.programs.get(&name) {
-        Some(p) => whistler_object::listing(&p.compiled.object, true),
-        None => return Err(LispError::simple(format!("there is no program `{name}`"))),
+    let found = shared.program_ref(interp, program)?;
+    let text = match &found.unit {
+        Some(unit) => whistler_object::listing(&unit.object, true),
+        None => match shared.live()?.programs.get(&found.name) {
+            Some(p) => whistler_object::listing(&p.compiled.object, true),
+            None => return Err(LispError::simple(format!("there is no program `{}`", found.name))),
+        },
     };
-    interp.io.write_out(&text);
+    interp.print(&text)?;
     Ok(Value::NIL)
 }
 
 fn stats(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     let [program] = Args::new("stats", values, &[])?.exactly()?;
-    let name = program_name(interp, program)?;
-    let found = shared.live()?.programs.get(&name).map(|p| p.program.clone());
-    let Some(found) = found else { return Err(LispError::simple(format!("there is no program `{name}`"))) };
-    let Some(program) = found else {
-        return Err(LispError::simple("the virtual machine keeps no statistics"));
-    };
+    let program = in_kernel(shared, interp, program, "keeps no statistics")?;
+    let name = program.name().to_string();
     let s = program.stats().map_err(|e| LispError::simple(format!("`{name}`: {e}")))?;
     let numbers =
         [Value::Int(program.insn_count() as i64), interp.heap.unsigned(s.runs), interp.heap.unsigned(s.nanoseconds)];
     Ok(interp.heap.list(&numbers))
+}
+
+/// The program in the kernel that a value means; the virtual machine has none.
+fn in_kernel(shared: &Shared, interp: &Interp, program: Value, lacks: &str) -> Result<Arc<Program>, LispError> {
+    let found = shared.program_ref(interp, program)?;
+    found.section(shared)?;
+    if shared.options.mode == Mode::Vm {
+        return Err(LispError::simple(format!("the virtual machine {lacks}")));
+    }
+    found.loaded(shared)
+}
+
+fn verifier_log(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
+    let [program] = Args::new("verifier-log", values, &[])?.exactly()?;
+    let found = shared.program_ref(interp, program)?;
+    let program = in_kernel(shared, interp, program, "has no verifier")?;
+    let object = match &found.unit {
+        Some(unit) => unit.object.clone(),
+        None => match shared.live()?.programs.get(&found.name) {
+            Some(p) => Rc::new(p.compiled.object.clone()),
+            None => return Err(LispError::simple(format!("there is no program `{}`", found.name))),
+        },
+    };
+    // The kernel keeps no logs: it is asked for again, with the maps that are there.
+    let mut options = LoadOptions { log_level: 2, only: vec![found.name.clone()], ..LoadOptions::default() };
+    for m in &object.maps {
+        let map = match &found.unit {
+            Some(unit) => unit.map(&m.name)?,
+            None => shared.live_map(&m.name)?,
+        };
+        options.reuse.insert(m.name.clone(), map);
+    }
+    let again = Loader::with(&shared.options.kernel, options).load(&object).map_err(|e| load_error(&object, &e))?;
+    let log = again.program(program.name()).map(|p| p.log().to_string()).unwrap_or_default();
+    Ok(interp.heap.string(log))
 }

@@ -1,18 +1,24 @@
 //! Maps from the host: entries with keys and values of the declared types.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use whistler_compiler::hir::{MapDef, Ty};
+use whistler_compiler::hir::Ty;
 use whistler_isa::MapType;
 use whistler_lisp::{Form, Interp, LispError, LispResult, Symbol, Value};
-use whistler_loader::Put;
+use whistler_loader::{Map, Put};
+use whistler_sys::SysError;
+use whistler_vm::{Machine, MapError, UpdateFlags};
 
 use super::define;
 use crate::args::Args;
 use crate::codec::Codec;
+use crate::failure::{refused, refused_by_vm};
 use crate::handles::name_of;
 use crate::image::Mode;
 use crate::live::{Shared, symbol_name};
+use crate::recorded::VmState;
+use crate::unit::{BpfUnit, UnitMap};
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(
@@ -46,55 +52,137 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     );
 }
 
+/// What a map is, whatever it was declared by.
+pub(super) struct Shape {
+    pub map_type: MapType,
+    pub key_size: u32,
+    pub value_size: u32,
+    pub max_entries: u32,
+}
+
 /// A map with how its bytes are read.
 pub(super) struct Typed {
+    /// Its name as it was declared.
     pub name: String,
-    pub def: Rc<MapDef>,
+    pub def: Shape,
     pub key: Codec,
     pub value: Codec,
+    /// Whose it is; `None` for the image's own.
+    pub unit: Option<Rc<BpfUnit>>,
 }
 
 impl Typed {
     /// The map that a value means.
     pub fn new(shared: &Shared, interp: &Interp, value: Value) -> Result<Typed, LispError> {
+        if let Some(map) = interp.heap.downcast::<UnitMap>(value) {
+            return Typed::of_unit(interp, &map);
+        }
         let name = name_of(interp, value).ok_or_else(|| LispError::wrong_type(&interp.show(value), "a map"))?;
         let Some(def) = shared.map_def(&name)? else {
             return Err(LispError::simple(format!("there is no map `{name}`")));
         };
-        let codec =
-            |ty: &Option<Ty>, size| ty.as_ref().map_or_else(|| Codec::untyped(size), |ty| Codec::new(ty, interp));
-        let (key, value) = (codec(&def.key, def.key_size), codec(&def.value, def.value_size));
-        Ok(Typed { name, def, key, value })
+        let (key, value) = (codec(interp, &def.key, def.key_size), codec(interp, &def.value, def.value_size));
+        let def = Shape {
+            map_type: def.map_type,
+            key_size: def.key_size,
+            value_size: def.value_size,
+            max_entries: def.max_entries,
+        };
+        Ok(Typed { name, def, key, value, unit: None })
+    }
+
+    fn of_unit(interp: &Interp, map: &UnitMap) -> Result<Typed, LispError> {
+        let Some(def) = map.unit.object.map(&map.name) else {
+            return Err(LispError::simple(format!("`{}` has no map `{}`", map.unit.name, map.name)));
+        };
+        let types = map.unit.types.get(&map.name).cloned().unwrap_or_default();
+        let (key, value) = (codec(interp, &types.key, def.key_size), codec(interp, &types.value, def.value_size));
+        let def = Shape {
+            map_type: def.map_type,
+            key_size: def.key_size,
+            value_size: def.value_size,
+            max_entries: def.max_entries,
+        };
+        Ok(Typed { name: map.name.clone(), def, key, value, unit: Some(map.unit.clone()) })
     }
 
     pub fn is_array(&self) -> bool {
         matches!(self.def.map_type, MapType::Array | MapType::PercpuArray)
     }
 
+    pub fn is_per_cpu(&self) -> bool {
+        matches!(self.def.map_type, MapType::PercpuArray | MapType::PercpuHash | MapType::LruPercpuHash)
+    }
+
+    /// The map in the kernel.
+    pub fn in_kernel(&self, shared: &Shared) -> Result<Arc<Map>, LispError> {
+        match &self.unit {
+            Some(unit) => unit.map(&symbol_name(&self.name)),
+            None => shared.live_map(&self.name),
+        }
+    }
+
+    /// Does something with the virtual machine that it lives in.
+    pub fn in_vm<T>(
+        &self,
+        shared: &Shared,
+        interp: &mut Interp,
+        f: impl FnOnce(&mut Machine, &str) -> Result<T, MapError>,
+    ) -> Result<T, LispError> {
+        let symbol = symbol_name(&self.name);
+        let f = |vm: &mut VmState| f(&mut vm.machine, &symbol).map_err(|e| refused_by_vm(&e));
+        match &self.unit {
+            Some(unit) => unit.with_vm(f),
+            None => shared.with_vm(interp, f),
+        }
+    }
+
     /// The values under a key: one, or one per CPU.
     pub fn read(&self, shared: &Shared, interp: &mut Interp, key: &[u8]) -> Result<Option<Vec<Vec<u8>>>, LispError> {
         match shared.options.mode {
-            Mode::Kernel => shared.live_map(&self.name)?.values(key).map_err(|e| self.failed(e)),
-            Mode::Vm => shared.with_vm(interp, |vm| {
-                vm.machine.lookup_per_cpu(&symbol_name(&self.name), key).map_err(|e| self.failed(e))
+            Mode::Kernel => self.in_kernel(shared)?.values(key).map_err(|e| self.refused(&e)),
+            Mode::Vm => self.in_vm(shared, interp, |m, name| m.lookup_per_cpu(name, key)),
+        }
+    }
+
+    /// Puts a value under a key: one, or one per CPU.
+    pub fn write(
+        &self,
+        shared: &Shared,
+        interp: &mut Interp,
+        key: &[u8],
+        values: &[Vec<u8>],
+        put: Put,
+    ) -> Result<(), LispError> {
+        match shared.options.mode {
+            Mode::Kernel => {
+                let map = self.in_kernel(shared)?;
+                let done = match values {
+                    [one] => map.update(key, one, put),
+                    all => map.update_per_cpu(key, all, put),
+                };
+                done.map_err(|e| self.refused(&e))
+            }
+            Mode::Vm => self.in_vm(shared, interp, |m, name| {
+                let flags = match put {
+                    Put::Any => UpdateFlags::Any,
+                    Put::New => UpdateFlags::NoExist,
+                    Put::Existing => UpdateFlags::Exist,
+                };
+                let [first, rest @ ..] = values else { return Ok(()) };
+                m.update(name, key, first, flags)?;
+                for (cpu, value) in rest.iter().enumerate() {
+                    m.update_cpu(name, key, cpu as u32 + 1, value)?;
+                }
+                Ok(())
             }),
         }
     }
 
-    fn write(&self, shared: &Shared, interp: &mut Interp, key: &[u8], value: &[u8]) -> Result<(), LispError> {
+    pub fn remove(&self, shared: &Shared, interp: &mut Interp, key: &[u8]) -> Result<bool, LispError> {
         match shared.options.mode {
-            Mode::Kernel => shared.live_map(&self.name)?.update(key, value, Put::Any).map_err(|e| self.failed(e)),
-            Mode::Vm => shared.with_vm(interp, |vm| {
-                let flags = whistler_vm::UpdateFlags::Any;
-                vm.machine.update(&symbol_name(&self.name), key, value, flags).map_err(|e| self.failed(e))
-            }),
-        }
-    }
-
-    fn remove(&self, shared: &Shared, interp: &mut Interp, key: &[u8]) -> Result<bool, LispError> {
-        match shared.options.mode {
-            Mode::Kernel => shared.live_map(&self.name)?.delete(key).map_err(|e| self.failed(e)),
-            Mode::Vm => shared.with_vm(interp, |vm| Ok(vm.machine.delete(&symbol_name(&self.name), key).is_ok())),
+            Mode::Kernel => self.in_kernel(shared)?.delete(key).map_err(|e| self.refused(&e)),
+            Mode::Vm => self.in_vm(shared, interp, |m, name| Ok(m.delete(name, key).is_ok())),
         }
     }
 
@@ -102,24 +190,29 @@ impl Typed {
     pub fn keys(&self, shared: &Shared, interp: &mut Interp) -> Result<Vec<Vec<u8>>, LispError> {
         match shared.options.mode {
             Mode::Kernel => {
-                let map = shared.live_map(&self.name)?;
-                map.keys().collect::<Result<_, _>>().map_err(|e| self.failed(e))
+                let map = self.in_kernel(shared)?;
+                map.keys().collect::<Result<_, _>>().map_err(|e| self.refused(&e))
             }
-            Mode::Vm => {
-                shared.with_vm(interp, |vm| vm.machine.keys(&symbol_name(&self.name)).map_err(|e| self.failed(e)))
-            }
+            Mode::Vm => self.in_vm(shared, interp, Machine::keys),
         }
     }
 
-    fn failed(&self, e: impl std::fmt::Display) -> LispError {
-        LispError::simple(format!("map `{}`: {e}", self.name))
+    /// How many values a per-CPU map has under a key.
+    pub fn cpus(&self, shared: &Shared, interp: &mut Interp) -> Result<usize, LispError> {
+        match shared.options.mode {
+            Mode::Kernel => Ok(whistler_sys::possible_cpus()),
+            Mode::Vm => self.in_vm(shared, interp, |m, _| Ok(m.cpus() as usize)),
+        }
+    }
+
+    pub fn refused(&self, e: &SysError) -> LispError {
+        refused(format!("map `{}`", self.name), e)
     }
 
     /// One value, or a vector of one per CPU, decoded.
     pub fn decode(&self, interp: &mut Interp, values: &[Vec<u8>]) -> Value {
-        let per_cpu = matches!(self.def.map_type, MapType::PercpuArray | MapType::PercpuHash | MapType::LruPercpuHash);
         match values {
-            [one] if !per_cpu => self.value.decode(one, &mut interp.heap),
+            [one] if !self.is_per_cpu() => self.value.decode(one, &mut interp.heap),
             all => {
                 let items = all.iter().map(|v| self.value.decode(v, &mut interp.heap)).collect();
                 interp.heap.vector(items)
@@ -128,7 +221,11 @@ impl Typed {
     }
 }
 
-fn map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
+fn codec(interp: &Interp, ty: &Option<Ty>, size: u32) -> Codec {
+    ty.as_ref().map_or_else(|| Codec::untyped(size), |ty| Codec::new(ty, interp))
+}
+
+pub(super) fn map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     let (map, key, default) = match args {
         [map, key] => (*map, *key, Value::NIL),
         [map, key, default] => (*map, *key, *default),
@@ -142,14 +239,14 @@ fn map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     }
 }
 
-fn set_map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
+pub(super) fn set_map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     let [value, map, key, ..] = args else {
         return Err(LispError::simple("`(setf map-ref)` takes a value, a map and a key"));
     };
     let typed = Typed::new(shared, interp, *map)?;
     let key = typed.key.encode(*key, &interp.heap)?;
     let bytes = typed.value.encode(*value, &interp.heap)?;
-    typed.write(shared, interp, &key, &bytes)?;
+    typed.write(shared, interp, &key, &[bytes], Put::Any)?;
     Ok(*value)
 }
 
@@ -213,7 +310,7 @@ fn map_clear(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult
     let keys = typed.keys(shared, interp)?;
     for key in &keys {
         if typed.is_array() {
-            typed.write(shared, interp, key, &vec![0; typed.value.size()])?;
+            typed.write(shared, interp, key, &[vec![0; typed.value.size()]], Put::Any)?;
         } else {
             typed.remove(shared, interp, key)?;
         }

@@ -6,6 +6,7 @@ mod context;
 mod describe;
 mod globals;
 pub(crate) mod leftovers;
+pub(crate) mod loader;
 mod look;
 mod maps;
 mod rings;
@@ -31,6 +32,7 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     describe::install(interp, shared);
     globals::install(interp, shared);
     leftovers::install(interp, shared);
+    loader::install(interp, shared);
     look::install(interp, shared);
     maps::install(interp, shared);
     rings::install(interp, shared);

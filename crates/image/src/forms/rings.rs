@@ -8,15 +8,19 @@ use std::time::{Duration, Instant};
 use whistler_isa::MapType;
 use whistler_lisp::{Foreign, Interp, LispError, LispResult, Root, Value};
 use whistler_loader::{PerfConsumer, RingConsumer};
+use whistler_sys::SysError;
 
 use super::define;
 use super::maps::Typed;
 use crate::args::Args;
 use crate::codec::Codec;
+use crate::failure::refused;
 use crate::handles::{self, name_of};
 use crate::image::Mode;
 use crate::live::{Shared, symbol_name};
 use crate::print::Table;
+use crate::recorded::VmState;
+use crate::unit::BpfUnit;
 
 /// How long one wait may take before an interrupt is noticed.
 const SLICE: Duration = Duration::from_millis(100);
@@ -79,6 +83,8 @@ fn follow_emitted(shared: &Shared, interp: &mut Interp, values: &[Value]) -> Lis
 struct Consumer {
     ring: RefCell<Option<Source>>,
     function: Root,
+    /// Whether the function takes the length as a second argument, as the original's do.
+    with_length: bool,
     codec: Option<Codec>,
     map: String,
 }
@@ -89,8 +95,8 @@ type Each<'a> = dyn FnMut(&mut Interp, &[u8]) -> Result<ControlFlow<()>, LispErr
 enum Source {
     Kernel(RingConsumer),
     Perf(PerfConsumer),
-    /// The virtual machine's ring, drained by name.
-    Vm,
+    /// A virtual machine's ring, drained by name: the image's machine, or that of a unit.
+    Vm(Option<Rc<BpfUnit>>),
 }
 
 impl Foreign for Consumer {
@@ -124,18 +130,17 @@ fn record_codec(shared: &Shared, interp: &Interp, args: &Args<'_>) -> Result<Opt
     }
 }
 
-fn source(shared: &Shared, typed: &Typed) -> Result<Source, LispError> {
-    let name = &typed.name;
+fn source(shared: &Shared, ring: &Typed) -> Result<Source, LispError> {
     if shared.options.mode == Mode::Vm {
-        return Ok(Source::Vm);
+        return Ok(Source::Vm(ring.unit.clone()));
     }
-    let failed = |e: &dyn std::fmt::Display| LispError::simple(format!("ring buffer `{name}`: {e}"));
-    let map = shared.live_map(name)?;
-    if typed.def.map_type == MapType::PerfEventArray {
-        return PerfConsumer::new(map).map(Source::Perf).map_err(|e| failed(&e));
+    let failed = |e: SysError| refused(format!("ring buffer `{}`", ring.name), &e);
+    let map = ring.in_kernel(shared)?;
+    if ring.def.map_type == MapType::PerfEventArray {
+        return PerfConsumer::new(map).map(Source::Perf).map_err(failed);
     }
-    let mut consumer = RingConsumer::new().map_err(|e| failed(&e))?;
-    consumer.add(map, None).map_err(|e| failed(&e))?;
+    let mut consumer = RingConsumer::new().map_err(failed)?;
+    consumer.add(map, None).map_err(failed)?;
     Ok(Source::Kernel(consumer))
 }
 
@@ -162,7 +167,7 @@ impl Source {
                 match (error, count) {
                     (Some(e), _) => Err(e),
                     (None, Ok(n)) => Ok(Some(n)),
-                    (None, Err(e)) => Err(LispError::simple(format!("ring buffer `{name}`: {e}"))),
+                    (None, Err(e)) => Err(refused(format!("ring buffer `{name}`"), &e)),
                 }
             }
             Source::Perf(buffers) => {
@@ -177,19 +182,22 @@ impl Source {
                 match (error, count) {
                     (Some(e), _) => Err(e),
                     (None, Ok(n)) => Ok(Some(n)),
-                    (None, Err(e)) => Err(LispError::simple(format!("perf buffer `{name}`: {e}"))),
+                    (None, Err(e)) => Err(refused(format!("perf buffer `{name}`"), &e)),
                 }
             }
-            Source::Vm => {
-                let more = shared.play_next(interp)?;
-                let records = shared.with_vm(interp, |vm| {
+            Source::Vm(unit) => {
+                let drain = |vm: &mut VmState| {
                     let symbol = symbol_name(name);
                     let drained = match vm.machine.drain_perf(&symbol) {
                         Ok(records) => Ok(records.into_iter().map(|r| r.bytes).collect()),
                         Err(_) => vm.machine.drain_ring(&symbol),
                     };
                     drained.map_err(|e| LispError::simple(format!("ring buffer `{name}`: {e}")))
-                })?;
+                };
+                let (more, records) = match unit {
+                    None => (shared.play_next(interp)?, shared.with_vm(interp, drain)?),
+                    Some(unit) => (unit.play_next(shared)?, unit.with_vm(drain)?),
+                };
                 for record in &records {
                     if each(interp, record)?.is_break() {
                         break;
@@ -217,8 +225,9 @@ fn follow(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
         let left = end.map_or(SLICE, |e| e.saturating_duration_since(Instant::now()).min(SLICE));
         let got = source.take(shared, interp, &typed.name, left, &mut |interp, record| {
             let mark = interp.heap.fresh_mark();
-            show(interp, codec.as_ref(), record, &mut table);
+            let shown = show(interp, codec.as_ref(), record, &mut table);
             interp.heap.release_fresh(mark);
+            shown?;
             seen += 1;
             Ok(if limit.is_some_and(|l| seen >= l) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -234,7 +243,7 @@ fn follow(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
 }
 
 /// Prints one record; the head line before the first.
-fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut Option<Table>) {
+fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut Option<Table>) -> Result<(), LispError> {
     let value = match codec {
         Some(codec) => codec.decode(record, &mut interp.heap),
         None => interp.heap.bytes(record.to_vec()),
@@ -242,20 +251,20 @@ fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut O
     let fields = interp.heap.record(value).map(|r| r.fields.clone());
     let (Some(fields), Some(codec)) = (fields, codec) else {
         let line = format!("{}\n", interp.show(value));
-        interp.io.write_out(&line);
-        return;
+        return interp.print(&line);
     };
     let cells: Vec<String> = fields.iter().map(|v| cell(interp, *v)).collect();
     if table.is_none() {
         let numeric: Vec<bool> = fields.iter().map(|v| interp.heap.as_i128(*v).is_some()).collect();
         let (made, head) = Table::new(&codec.field_names().unwrap_or_default(), &cells, &numeric);
-        interp.io.write_out(&format!("{head}\n"));
+        interp.print(&format!("{head}\n"))?;
         *table = Some(made);
     }
     if let Some(table) = table {
         let line = format!("{}\n", table.row(&cells));
-        interp.io.write_out(&line);
+        interp.print(&line)?;
     }
+    Ok(())
 }
 
 fn cell(interp: &Interp, v: Value) -> String {
@@ -316,8 +325,9 @@ fn open(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     let codec = record_codec(shared, interp, &args)?;
     let source = source(shared, &typed)?;
     shared.live()?.emits.watched = true;
+    let with_length = codec.is_none() && interp.arity(function).is_some_and(|(least, _)| least == 2);
     let function = interp.heap.root(function);
-    let consumer = Consumer { ring: RefCell::new(Some(source)), function, codec, map: typed.name };
+    let consumer = Consumer { ring: RefCell::new(Some(source)), function, with_length, codec, map: typed.name };
     Ok(handles::value(interp, Rc::new(consumer)))
 }
 
@@ -354,7 +364,10 @@ fn handle(shared: &Shared, interp: &mut Interp, c: Value, wait: Duration) -> Lis
                 Some(codec) => codec.decode(record, &mut interp.heap),
                 None => interp.heap.bytes(record.to_vec()),
             };
-            let result = interp.call(consumer.function.get(), &[v]);
+            let result = match consumer.with_length {
+                true => interp.call(consumer.function.get(), &[v, Value::Int(record.len() as i64)]),
+                false => interp.call(consumer.function.get(), &[v]),
+            };
             interp.heap.release_fresh(mark);
             count += 1;
             result.map(|_| ControlFlow::Continue(()))

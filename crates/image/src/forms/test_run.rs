@@ -12,10 +12,12 @@ use whistler_vm::{RunInput, Task};
 
 use super::define;
 use crate::args::Args;
-use crate::handles::program_name;
+use crate::failure::as_bpf_error;
 use crate::image::Mode;
 use crate::live::Shared;
+use crate::recorded::VmState;
 use crate::tests::Run;
+use crate::unit::ProgramRef;
 
 /// What only the virtual machine can pretend.
 const WORLD: &[&str] = &["pid", "tgid", "uid", "gid", "comm", "ppid", "clock", "cpu", "user"];
@@ -76,18 +78,19 @@ fn run_prog(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResul
     let [program, rest @ ..] = args.plain.as_slice() else {
         return Err(LispError::simple("`run-prog` takes a program and a packet"));
     };
-    let name = program_name(interp, *program)?;
+    let found = shared.program_ref(interp, *program)?;
+    let name = found.name.clone();
     let packet = rest.first().filter(|v| v.is_true()).map(|v| bytes(interp, *v)).transpose()?;
     let ctx = args.get("ctx").map(|v| bytes(interp, v)).transpose()?;
     let ran = match shared.options.mode {
-        Mode::Vm => in_vm(shared, interp, &args, &name, packet, ctx)?,
+        Mode::Vm => in_vm(shared, interp, &args, &found, packet, ctx)?,
         Mode::Kernel => {
             if let Some(key) = WORLD.iter().find(|k| args.get(k).is_some()) {
                 return Err(shared.skip(format!("a test run in the kernel can't pretend another :{key}")));
             }
-            let found = shared.live()?.programs.get(&name).and_then(|p| p.program.clone());
-            let found = found.ok_or_else(|| LispError::simple(format!("there is no program `{name}`")))?;
-            in_kernel(shared, &found, &name, packet, ctx)?
+            found.section(shared)?;
+            let loaded = found.loaded(shared)?;
+            in_kernel(shared, &loaded, &name, packet, ctx)?
         }
     };
     shared.note_run(Run { program: name, result: ran.ret, packet: ran.packet.clone() })?;
@@ -104,10 +107,11 @@ fn in_vm(
     shared: &Shared,
     interp: &mut Interp,
     args: &Args<'_>,
-    name: &str,
+    program: &ProgramRef,
     packet: Option<Vec<u8>>,
     ctx: Option<Vec<u8>>,
 ) -> Result<Ran, LispError> {
+    let name = program.name.as_str();
     let number = |key: &str| args.number(interp, key);
     let small = |key: &str| -> Result<Option<u32>, LispError> {
         let n = number(key)?;
@@ -118,7 +122,7 @@ fn in_vm(
     let clock = number("clock")?;
     let comm = args.text(interp, "comm")?;
     let user = args.get("user").map(|v| user_memory(interp, v)).transpose()?;
-    shared.with_vm(interp, |vm| {
+    let go = |vm: &mut VmState| {
         let world = vm.machine.world_mut();
         let old = world.task.clone();
         let task = &mut world.task;
@@ -146,7 +150,11 @@ fn in_vm(
         vm.machine.world_mut().task = old;
         let out = out.map_err(|e| LispError::simple(format!("`{name}`: {e}")))?;
         Ok(Ran { ret: out.ret as u32, packet: given.then_some(out.packet), ctx: ctx.map(|_| out.ctx) })
-    })
+    };
+    match &program.unit {
+        Some(unit) => unit.with_vm(go),
+        None => shared.with_vm(interp, go),
+    }
 }
 
 /// `((address . bytes-or-string) …)`
@@ -237,7 +245,7 @@ fn in_kernel(
         match (refused, &ctx) {
             // A context that the kernel will not pretend, as an interface that is not there.
             (true, Some(_)) => shared.skip(format!("the kernel's test run does not take this context: {text}")),
-            _ => LispError::simple(text),
+            _ => as_bpf_error(LispError::simple(text), Some(&e)),
         }
     })?;
     let packet = packet.map(|before| with_link(prog, &before, out.data_out));

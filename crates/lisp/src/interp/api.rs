@@ -6,7 +6,7 @@ use whistler_diag::{FileId, Span};
 
 use crate::compile::LambdaList;
 use crate::error::{LispError, LispResult, MALFORMED, UNBOUND_VARIABLE};
-use crate::heap::{RecordLayout, Root};
+use crate::heap::{Object, RecordLayout, Root};
 use crate::interp::{
     Environment, Global, HostMacroFn, Interp, NativeClosure, NativeDef, Operator, OuterConstants, SpecialFn, VarKind,
 };
@@ -140,6 +140,33 @@ impl Interp {
         for (i, slot) in layout.slots.iter().enumerate() {
             self.define_accessor(&format!("{prefix}{}", slot.name()), layout, i);
         }
+    }
+
+    /// Makes a record type known to `typep` under one more name.
+    pub fn alias_record(&mut self, name: Symbol, layout: &Rc<RecordLayout>) {
+        self.layouts.insert(name, layout.clone());
+    }
+
+    /// The least and greatest number of arguments a function takes; `None` for what is no function.
+    pub fn arity(&mut self, f: Value) -> Option<(usize, usize)> {
+        let f = match f.as_symbol() {
+            Some(name) => self.find_function(name)?,
+            None => f,
+        };
+        if let Value::Native(i) = f {
+            return self.natives.get(i as usize).map(|d| d.f.arity());
+        }
+        let Some(Object::Closure(c)) = self.heap.object(f) else { return None };
+        let p = &c.code.params;
+        let least = p.required as usize;
+        let most = if p.rest || p.keys.is_some() { usize::MAX } else { least + p.optional as usize };
+        Some((least, most))
+    }
+
+    /// The value of a variable now, with the bindings of running code.
+    pub fn symbol_value(&self, name: Symbol) -> Option<Value> {
+        let s = self.resolve_variable(name.unqualified())?;
+        Some(self.global(s).value).filter(|v| *v != Value::Unbound)
     }
 
     /// The record type of a name, as defined last.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::error::{HOST_ERROR, LispError, LispResult};
+use crate::error::{HOST_ERROR, LispError, LispResult, Slot};
 use crate::heap::{Object, Record, RecordLayout};
 use crate::interp::{Handler, Interp};
 use crate::{Symbol, Value};
@@ -111,7 +111,20 @@ impl Interp {
         }
         let (name, message) = (e.condition_type, e.message.clone());
         let c = self.make_condition(name, &message);
-        e.condition = Some(self.heap.root(c));
+        let root = self.heap.root(c);
+        for (slot, value) in e.slots.clone() {
+            let value = match value {
+                Slot::Int(n) => Value::Int(n),
+                Slot::Text(t) => self.heap.string(t),
+            };
+            if let Some(Object::Record(r)) = self.heap.object_mut(c)
+                && let Some(i) = r.layout.slot(Symbol::intern_static(slot))
+                && let Some(field) = r.fields.get_mut(i)
+            {
+                *field = value;
+            }
+        }
+        e.condition = Some(root);
         c
     }
 

@@ -228,7 +228,8 @@ impl Interp {
 
     /// The macro that a host form with this operator means: the user's first, the library's only where the host has nothing.
     pub(crate) fn host_visible_macro(&mut self, name: Symbol) -> Option<Rc<Macro>> {
-        if name.package() == Some("cl") {
+        let own = name.package() == Some("bpf") && !matches!(self.operator(name), Operator::None);
+        if own || name.package() == Some("cl") {
             return None;
         }
         let plain = name.unqualified();

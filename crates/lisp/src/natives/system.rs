@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Entry::{F1, Many};
+use super::Entry::{F1, F2, Many};
 use super::{ANY, Table, text, wrong};
 use crate::error::{LispError, LispResult};
 use crate::heap::{Object, Stream};
@@ -113,6 +113,27 @@ fn require(i: &mut Interp, a: &[Value]) -> LispResult {
     }
     i.modules.push(name.clone());
     load(i, &[a[0]]).inspect_err(|_| i.modules.retain(|m| *m != name))
+}
+
+fn file_error(path: &str, e: &std::io::Error) -> LispError {
+    LispError::simple(format!("{path}: {e}")).of_type("file-error")
+}
+
+/// `(read stream)`: the next datum of a stream on a text.
+fn read(i: &mut Interp, a: &[Value]) -> LispResult {
+    let Some(Object::Stream(Stream::Input(all, at))) = i.heap.object(a[0]) else {
+        return Err(LispError::wrong_type(&i.show(a[0]), "a stream on a text"));
+    };
+    let rest = all.get(*at..).unwrap_or("").to_string();
+    match crate::reader::read_one(&rest).map_err(|d| LispError::from_diagnostic(*d))? {
+        Some((form, end)) => {
+            if let Some(Object::Stream(Stream::Input(_, at))) = i.heap.object_mut(a[0]) {
+                *at += end;
+            }
+            i.form_to_value(&form)
+        }
+        None => at_end(a),
+    }
 }
 
 fn read_from_string(i: &mut Interp, a: &[Value]) -> LispResult {
@@ -349,6 +370,40 @@ pub(super) const TABLE: Table = &[
         }),
     ),
     (
+        "%read-file",
+        "path must-exist",
+        F2(|i, path, must| {
+            let path = text(i, path)?;
+            match i.io.read_file(&path) {
+                None => Err(LispError::needs_host(&format!("the file `{path}`"))),
+                Some(Ok(t)) => Ok(i.heap.string(t)),
+                Some(Err(_)) if !must.is_true() => Ok(Value::NIL),
+                Some(Err(e)) => Err(file_error(&path, &e)),
+            }
+        }),
+    ),
+    (
+        "%write-file",
+        "path text if-exists",
+        super::Entry::F3(|i, path, written, mode| {
+            let (path, written) = (text(i, path)?, text(i, written)?);
+            let mode = mode.as_symbol().map_or("", |s| s.name()).to_lowercase();
+            let append = match mode.as_str() {
+                "append" => true,
+                "error" if i.io.file_exists(&path) == Some(true) => {
+                    return Err(LispError::simple(format!("the file `{path}` exists already")).of_type("file-error"));
+                }
+                _ => false,
+            };
+            match i.io.write_file(&path, &written, append) {
+                None => Err(LispError::needs_host(&format!("writing the file `{path}`"))),
+                Some(Ok(())) => Ok(Value::T),
+                Some(Err(e)) => Err(file_error(&path, &e)),
+            }
+        }),
+    ),
+    ("read", "stream &optional eof-error eof-value", Many(1, 4, read)),
+    (
         "probe-file",
         "path",
         F1(|i, v| {
@@ -380,6 +435,14 @@ pub(super) const TABLE: Table = &[
                 Some(s) => i.heap.string(s),
                 None => Value::NIL,
             })
+        }),
+    ),
+    (
+        "getpid",
+        "",
+        super::Entry::F0(|i| match i.io.pid() {
+            Some(pid) => Ok(Value::Int(i64::from(pid))),
+            None => Err(LispError::needs_host("the process")),
         }),
     ),
     (

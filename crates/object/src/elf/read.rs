@@ -11,7 +11,7 @@ use super::file::File;
 use super::functions::{self, Functions};
 use super::types::Types;
 use super::{BTF, BTF_EXT, DataKind, KCONFIG, LICENSE, MAPS, MAX_ALL_DATA, MAX_DATA, data_kind, mapdef};
-use crate::{Global, Map, Mutability, Object, ObjectError};
+use crate::{Exports, Global, Map, Mutability, Object, ObjectError};
 
 /// An ELF file made by us, by clang or by another compiler as an object.
 ///
@@ -40,7 +40,7 @@ pub fn read(bytes: &[u8]) -> Result<Object, ObjectError> {
     let btf = if file.section(BTF).is_some() { types.builder.to_bytes() } else { Vec::new() };
     let maps = maps.into_iter().map(|m| m.map).collect();
     let globals = globals.into_iter().map(|g| g.global).collect();
-    Ok(Object { programs, subprograms, maps, globals, btf })
+    Ok(Object { programs, subprograms, maps, globals, btf, exports: Exports::default() })
 }
 
 /// A map and where in the file it is defined.

@@ -238,5 +238,6 @@ pub fn rich() -> Object {
             global("start", &5u64.to_le_bytes(), Mutability::ReadWrite, Some(u64_.0)),
         ],
         btf: b.to_bytes(),
+        exports: whistler_object::Exports::default(),
     }
 }

@@ -1,0 +1,245 @@
+//! A Go file that needs only the standard library. Invariant: padding is written out; a member that Go would put
+//! elsewhere is kept as bytes, with methods that read and write it.
+
+use std::fmt::Write;
+
+use crate::layout::{Piece, pieces};
+use crate::model::{Composite, Field, Model, Scalar, Type};
+use crate::names::{camel, lower};
+
+const RESERVED: &[&str] = &[
+    "break",
+    "case",
+    "chan",
+    "const",
+    "continue",
+    "default",
+    "defer",
+    "else",
+    "fallthrough",
+    "for",
+    "func",
+    "go",
+    "goto",
+    "if",
+    "import",
+    "interface",
+    "map",
+    "package",
+    "range",
+    "return",
+    "select",
+    "struct",
+    "switch",
+    "type",
+    "var",
+    "main",
+    "init",
+    "unsafe",
+];
+
+const HELPERS: &str = "
+func getBits(bytes []byte, at, width uint) uint64 {
+	var low, high uint64
+	for i, b := range bytes[at/8:] {
+		if i < 8 {
+			low |= uint64(b) << (8 * uint(i))
+		} else if i == 8 {
+			high = uint64(b)
+		}
+	}
+	v := low >> (at % 8)
+	if at%8 != 0 {
+		v |= high << (64 - at%8)
+	}
+	if width < 64 {
+		v &= 1<<width - 1
+	}
+	return v
+}
+
+func setBits(bytes []byte, at, width uint, value uint64) {
+	for i := uint(0); i < width; i++ {
+		mask := byte(1) << ((at + i) % 8)
+		if value>>i&1 != 0 {
+			bytes[(at+i)/8] |= mask
+		} else {
+			bytes[(at+i)/8] &^= mask
+		}
+	}
+}
+";
+
+pub(crate) fn write(model: &Model, unit: &str) -> String {
+    let package = lower(unit, RESERVED).to_ascii_lowercase().trim_start_matches('_').to_string();
+    let package = if package.is_empty() || package.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("bpf{package}")
+    } else {
+        package
+    };
+    let mut body = String::new();
+    if model.composites.iter().any(|c| c.fields.iter().any(|f| f.bits > 0)) {
+        body.push_str(HELPERS);
+    }
+    for (name, value) in &model.constants {
+        let _ = writeln!(body, "\nconst {} = {value}", camel(name));
+    }
+    for e in &model.enums {
+        let n = camel(&e.name);
+        let ty = scalar(Scalar { size: e.size, signed: e.signed, big_endian: false });
+        let _ = writeln!(body, "\ntype {n} {ty}\n\nconst (");
+        for (name, v) in &e.values {
+            let _ = writeln!(body, "\t{} {n} = {v}", camel(&name.to_ascii_lowercase()));
+        }
+        let _ = writeln!(body, ")");
+    }
+    let mut aligns = Vec::new();
+    for c in &model.composites {
+        let align = if c.union { union(&mut body, model, c, &aligns) } else { structure(&mut body, model, c, &aligns) };
+        aligns.push(align);
+    }
+    for m in &model.maps {
+        let n = camel(&m.name);
+        let _ = writeln!(
+            body,
+            "\n// {} map, {} entries\nconst Map{n} = \"{}\"",
+            m.map_type.keyword(),
+            m.max_entries,
+            m.name
+        );
+        for (what, ty) in [("Key", &m.key), ("Value", &m.value)] {
+            let Some(ty) = ty else { continue };
+            let _ = writeln!(body, "\ntype {n}{what} = {}", spelled(model, ty));
+            size_check(&mut body, &format!("*new({n}{what})"), model.size(ty));
+        }
+    }
+    let mut imports = String::new();
+    for (path, used) in [("encoding/binary", "binary."), ("unsafe", "unsafe.")] {
+        if body.contains(used) {
+            let _ = writeln!(imports, "\t\"{path}\"");
+        }
+    }
+    let imports = if imports.is_empty() { imports } else { format!("\nimport (\n{imports})\n") };
+    format!(
+        "// Made by whistler: what the programs of {unit} share with user space.\n\npackage {package}\n{imports}{body}"
+    )
+}
+
+/// An index that is out of range unless the size is right.
+fn size_check(out: &mut String, value: &str, size: u32) {
+    let _ = writeln!(out, "\nvar _ = [1]struct{{}}{{}}[unsafe.Sizeof({value})-{size}]");
+}
+
+fn scalar(s: Scalar) -> String {
+    format!("{}int{}", if s.signed { "" } else { "u" }, s.size * 8)
+}
+
+fn spelled(model: &Model, ty: &Type) -> String {
+    match ty {
+        Type::Scalar(s) => scalar(*s),
+        Type::Bool => "uint8".to_string(),
+        Type::Char => "byte".to_string(),
+        Type::Array(elem, n) => format!("[{n}]{}", spelled(model, elem)),
+        Type::Bytes(n) => format!("[{n}]byte"),
+        Type::Composite(i) => model.composites.get(*i).map_or_else(|| "byte".to_string(), |c| camel(&c.name)),
+    }
+}
+
+/// The alignment that Go gives what we write for a type.
+fn align(ty: &Type, aligns: &[u32]) -> u32 {
+    match ty {
+        Type::Scalar(s) => s.size,
+        Type::Bool | Type::Char | Type::Bytes(_) => 1,
+        Type::Array(elem, _) => align(elem, aligns),
+        Type::Composite(i) => aligns.get(*i).copied().unwrap_or(1),
+    }
+}
+
+/// Writes a struct; its alignment in Go.
+fn structure(out: &mut String, model: &Model, c: &Composite, aligns: &[u32]) -> u32 {
+    let n = camel(&c.name);
+    let _ = writeln!(out, "\ntype {n} struct {{");
+    let (mut most, mut offsets, mut methods) = (1, Vec::new(), String::new());
+    let mut groups = 0;
+    for piece in pieces(model, c) {
+        match piece {
+            Piece::Pad { size } => {
+                let _ = writeln!(out, "\t_ [{size}]byte");
+            }
+            Piece::Field(f) => {
+                let (field, a) = (camel(&f.name), align(&f.ty, aligns));
+                let note = if matches!(&f.ty, Type::Scalar(s) if s.big_endian) { " // big-endian" } else { "" };
+                if f.offset().is_multiple_of(a) && a <= c.align {
+                    most = most.max(a);
+                    let _ = writeln!(out, "\t{field} {}{note}", spelled(model, &f.ty));
+                    offsets.push((field, f.offset()));
+                } else {
+                    let _ = writeln!(out, "\t{field}Bytes [{}]byte{note}", model.size(&f.ty));
+                    offsets.push((format!("{field}Bytes"), f.offset()));
+                    byte_methods(&mut methods, &n, &field, f);
+                }
+            }
+            Piece::Bits { offset, size, fields } => {
+                let _ = writeln!(out, "\tBits{groups} [{size}]byte");
+                offsets.push((format!("Bits{groups}"), offset));
+                fields.iter().for_each(|f| bit_methods(&mut methods, &n, groups, offset, f));
+                groups += 1;
+            }
+        }
+    }
+    let _ = writeln!(out, "}}");
+    size_check(out, &format!("{n}{{}}"), c.size);
+    for (field, offset) in offsets {
+        let _ = writeln!(out, "var _ = [1]struct{{}}{{}}[unsafe.Offsetof({n}{{}}.{field})-{offset}]");
+    }
+    out.push_str(&methods);
+    most
+}
+
+fn byte_methods(out: &mut String, n: &str, field: &str, f: &Field) {
+    let Type::Scalar(s) = &f.ty else { return };
+    let (ty, bits) = (scalar(*s), s.size * 8);
+    let order = if s.big_endian { "BigEndian" } else { "LittleEndian" };
+    let _ = write!(
+        out,
+        "\nfunc (s *{n}) {field}() {ty} {{\n\treturn {ty}(binary.{order}.Uint{bits}(s.{field}Bytes[:]))\n}}\n\
+         \nfunc (s *{n}) Set{field}(v {ty}) {{\n\tbinary.{order}.PutUint{bits}(s.{field}Bytes[:], uint{bits}(v))\n}}\n"
+    );
+}
+
+fn bit_methods(out: &mut String, n: &str, group: u32, offset: u32, f: &Field) {
+    let (field, at) = (camel(&f.name), f.bit_offset - offset * 8);
+    let (signed, bytes) = match &f.ty {
+        Type::Scalar(s) => (s.signed, s.size),
+        _ => (false, 1),
+    };
+    let bytes = bytes.max(f.bits.div_ceil(8).next_power_of_two());
+    let ty = scalar(Scalar { size: bytes, signed, big_endian: false });
+    let value = if signed {
+        let shift = 64 - f.bits;
+        format!("int64(getBits(s.Bits{group}[:], {at}, {})<<{shift}) >> {shift}", f.bits)
+    } else {
+        format!("getBits(s.Bits{group}[:], {at}, {})", f.bits)
+    };
+    let _ = write!(
+        out,
+        "\n// {field} has {} bits.\nfunc (s *{n}) {field}() {ty} {{\n\treturn {ty}({value})\n}}\n\
+         \nfunc (s *{n}) Set{field}(v {ty}) {{\n\tsetBits(s.Bits{group}[:], {at}, {}, uint64(v))\n}}\n",
+        f.bits, f.bits
+    );
+}
+
+/// Writes a union: bytes, with methods that give its members. Its alignment in Go.
+fn union(out: &mut String, model: &Model, c: &Composite, aligns: &[u32]) -> u32 {
+    let n = camel(&c.name);
+    let wanted = c.align.min(8);
+    let _ = writeln!(out, "\ntype {n} struct {{\n\t_ [0]uint{}\n\tUnionBytes [{}]byte\n}}", wanted * 8, c.size);
+    size_check(out, &format!("{n}{{}}"), c.size);
+    let _ = writeln!(out, "var _ = [1]struct{{}}{{}}[unsafe.Offsetof({n}{{}}.UnionBytes)]");
+    for f in c.fields.iter().filter(|f| align(&f.ty, aligns) <= wanted) {
+        let (field, ty) = (camel(&f.name), spelled(model, &f.ty));
+        let _ =
+            write!(out, "\nfunc (u *{n}) {field}() *{ty} {{\n\treturn (*{ty})(unsafe.Pointer(&u.UnionBytes))\n}}\n");
+    }
+    wanted
+}

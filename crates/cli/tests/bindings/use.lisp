@@ -1,0 +1,7 @@
+(load "torture.lisp")
+(defun hex (bytes) (format t "~(~{~2,'0x~}~)~%" (coerce bytes 'list)))
+(hex (encode-flags (make-flags-record :kind 1 :low 5 :high 17 :wide 300 :more 77 :tail 3735928559)))
+(hex (encode-wire-packed (make-wire-packed-record :kind 2 :len 258 :seq 3 :id 4 :delta -2)))
+(hex (encode-wire (make-wire-record :kind 2 :len 258 :seq 3 :id 4)))
+(hex (encode-bit-mix (make-bit-mix-record :a 1 :b 1000000 :c 513 :d 21)))
+(hex (encode-packed-aligned (make-packed-aligned-record :a 1 :b 2 :c 3)))

@@ -1,0 +1,12 @@
+;;; `map-lookup` is the loader's in the host and the kernel's form in a program.
+;;; out: 3 #(4 0 0 0 0 0 0 0)
+(defmap m :type :array :key-size 4 :value-size 8 :max-entries 1)
+(defprog p (:type :xdp)
+  (when-let ((v (map-lookup m 0)))
+    (store u64 v 0 (+ 1 (load u64 v 0)))
+    (return (load u8 v 0)))
+  XDP_PASS)
+(map-update m (encode-int-key 0 4) (encode-int-key 2 8))
+(let ((first (run-prog p (make-array 64 :element-type '(unsigned-byte 8)))))
+  (run-prog p (make-array 64 :element-type '(unsigned-byte 8)))
+  (format t "~a ~a~%" first (map-lookup m (encode-int-key 0 4))))

@@ -1,0 +1,26 @@
+;;; `getmap` is 0 where there is nothing; `setf`, `incf` (which creates the entry) and the older names `incf-map`,
+;;; `setmap`, `remmap`, `delmap`.
+;;; packet: 00
+;;; out: 0 1 6 7 12 0 3 0 40
+(defmap m :type :hash :key-size 4 :value-size 8 :max-entries 8)
+(defmap out :type :array :key-size 4 :value-size 8 :max-entries 16)
+(defprog main (:type :xdp)
+  (setf (getmap out 0) (getmap m 1))
+  (incf (getmap m 1))
+  (setf (getmap out 1) (getmap m 1))
+  (incf (getmap m 1) 5)
+  (setf (getmap out 2) (getmap m 1))
+  (incf-map m 1)
+  (setf (getmap out 3) (getmap m 1))
+  (incf-map m 1 5)
+  (setf (getmap out 4) (getmap m 1))
+  (remmap m 1)
+  (setf (getmap out 5) (getmap m 1))
+  (setmap m 2 3)
+  (setf (getmap out 6) (getmap m 2))
+  (delmap m 2)
+  (setf (getmap out 7) (getmap m 2))
+  (setmap m 2 40 BPF_NOEXIST)
+  (setmap m 2 41 BPF_NOEXIST)
+  (setf (getmap out 8) (getmap m 2))
+  XDP_PASS)

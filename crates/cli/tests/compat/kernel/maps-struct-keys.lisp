@@ -1,0 +1,27 @@
+;;; Keys over 8 bytes are pointers to structs; `getmap` of a struct value is a pointer; a pointer given for a struct
+;;; value means its bytes, never the pointer.
+;;; packet: 00
+;;; out: 7 9 2 0 15
+(defstruct flow (src u32) (dst u32) (port u32))
+(defstruct stat (packets u64) (bytes u64))
+(defmap counts :type :hash :key-size 12 :value-size 8 :max-entries 8)
+(defmap stats :type :hash :key-size 12 :value-size 16 :max-entries 8)
+(defmap slots :type :array :key-size 4 :value-size 16 :max-entries 2)
+(defmap out :type :array :key-size 4 :value-size 8 :max-entries 16)
+(defprog main (:type :xdp)
+  (let ((k (make-flow)) (s (make-stat)))
+    (setf (flow-src k) 1 (flow-dst k) 2 (flow-port k) 80)
+    (setf (stat-packets s) 7 (stat-bytes s) 9)
+    (map-update stats k s 0)
+    (when-let ((p (map-lookup stats k)))
+      (setf (getmap out 0) (stat-packets p)
+            (getmap out 1) (stat-bytes p)))
+    (incf (getmap counts k))
+    (incf (getmap counts k))
+    (setf (getmap out 2) (getmap counts k))
+    (setf (flow-port k) 81)
+    (setf (getmap out 3) (if (map-lookup stats k) 1 0))
+    (setf (getmap slots 1) s)
+    (when-let ((p (map-lookup slots 1)))
+      (setf (getmap out 4) (- (+ (stat-packets p) (stat-bytes p)) 1))))
+  XDP_PASS)

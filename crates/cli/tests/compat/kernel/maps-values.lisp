@@ -1,0 +1,23 @@
+;;; `map-lookup`, `map-update`, `map-delete` with values, their `-ptr` forms with pointers; keys in variables.
+;;; packet: 00
+;;; out: 0 5 6 1 0 8
+(defmap m :type :hash :key-size 4 :value-size 8 :max-entries 8)
+(defmap out :type :array :key-size 4 :value-size 8 :max-entries 16)
+(defprog main (:type :xdp)
+  (setf (getmap out 0) (getmap m 1))
+  (map-update m 1 5 BPF_ANY)
+  (when-let ((p (map-lookup m 1)))
+    (setf (getmap out 1) (load u64 p 0)))
+  (let ((k u32 2) (v u64 6))
+    (map-update-ptr m (stack-addr k) (stack-addr v) 0)
+    (when-let ((p (map-lookup-ptr m (stack-addr k))))
+      (setf (getmap out 2) (load u64 p 0)))
+    (setf (getmap out 3) (= 0 (map-delete-ptr m (stack-addr k)))
+          (getmap out 4) (getmap m 2)))
+  (map-delete m 1)
+  (when-let ((p (map-lookup m 1)))
+    (setf (getmap out 5) 99))
+  (map-update m 1 8 BPF_NOEXIST)
+  (map-update m 1 9 BPF_NOEXIST)
+  (setf (getmap out 5) (getmap m 1))
+  XDP_PASS)
