@@ -34,6 +34,7 @@ fn printed(mode: Mode, text: &str) -> String {
     let out = Recorder::default();
     let options = Options {
         mode,
+        purpose: Default::default(),
         kernel: Rc::new(Kernel::running()),
         sources: sources.clone(),
         interrupt: Arc::new(AtomicBool::new(false)),
