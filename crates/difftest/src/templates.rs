@@ -243,7 +243,7 @@ mod tests {
         let all = parse(include_str!("templates.txt")).unwrap_or_else(|e| panic!("{e}"));
         let mut names = std::collections::BTreeSet::new();
         for line in all.decls.iter().flat_map(|d| d.text.lines()).filter(|l| l.starts_with("(def")) {
-            let name = line.split(|c: char| c == ' ' || c == '(').filter(|w| !w.is_empty()).nth(1).unwrap_or_default();
+            let name = line.split([' ', '(']).filter(|w| !w.is_empty()).nth(1).unwrap_or_default();
             assert!(names.insert(name), "`{name}` is declared twice");
         }
         assert!(all.decls.len() > 5 && all.exprs.len() > 40 && all.stmts.len() > 40);
