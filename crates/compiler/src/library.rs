@@ -14,6 +14,7 @@ pub static TEXTS: &[(&str, &str)] = &[
     ("lib/checksums.lisp", include_str!("../lib/checksums.lisp")),
     ("lib/aggregations.lisp", include_str!("../lib/aggregations.lisp")),
     ("lib/packet-builders.lisp", include_str!("../lib/packet-builders.lisp")),
+    ("lib/maps.lisp", include_str!("../lib/maps.lisp")),
     ("lib/tracing.lisp", include_str!("../lib/tracing.lisp")),
 ];
 

@@ -1,0 +1,41 @@
+;;; `do-map` visits every entry: keys and values of hashes and arrays, changed and removed on the way; variables around
+;;; it are read and assigned, and `return-from` leaves it.
+;;; packet: 05
+;;; out: 3 60 6 4 2 35 9 1
+;;; map: counts[01000000] = 0b00000000000000
+;;; map: counts[03000000] = 2100000000000000
+(defstruct key (a u32) (b u32))
+(defstruct stat (n u64) (m u32))
+(defmap counts :type :hash :key u32 :value u64 :max-entries 8)
+(defmap stats :type :hash :key key :value stat :max-entries 8)
+(defmap slots :type :array :key u32 :value u32 :max-entries 4)
+(defmap own :type :percpu-array :key u32 :value u64 :max-entries 3)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((sum 0) (keys 0) (factor (load u8 d 0)))
+      (setf (getmap counts 1) 10 (getmap counts 2) 20 (getmap counts 3) 30)
+      (setf (getmap out 0)
+            (do-map (k v counts)
+              (incf keys k)
+              (incf sum v)
+              (if (= k 2)
+                  (remmap counts k)
+                  (incf (getmap counts k) k))))
+      (setf (getmap out 1) sum (getmap out 2) keys)
+      (setf (getmap out 3) (do-map (i v slots) (setf (getmap slots i) (cast u32 (+ v i 1)))))
+      (let ((k (make-key :a 1 :b 2)))
+        (setf (getmap stats k) (make-stat :n 7))
+        (do-map (k s stats)
+          (setf (stat-n s) (* (stat-n s) factor)
+                (stat-m s) (key-b k)))
+        (when-let ((s (map-lookup stats k)))
+          (setf (getmap out 4) (stat-m s) (getmap out 5) (stat-n s))))
+      (setf (getmap out 6)
+            (block found
+              (do-map (i v slots)
+                (when (= v 3) (return-from found (+ i 7))))
+              0))
+      (setf (getmap own 1) 1)
+      (do-map (_i v own) (setf (getmap out 7) (+ (getmap out 7) v)))))
+  XDP_PASS)
