@@ -1,5 +1,5 @@
+;; class: other
 (defmap fifo :type :queue :value u64 :max-entries 4)
 (defprog p (:type :xdp)
   (do-map (k v fifo) 0)
-  (do-map (k v 5) 0)
   XDP_PASS)
