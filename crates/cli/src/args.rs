@@ -24,6 +24,9 @@ pub struct ImageArgs {
     /// Run programs in the virtual machine instead of the kernel
     #[arg(long, global = true)]
     pub vm: bool,
+    /// When the kernel refuses a program, show the verifier's whole log as well
+    #[arg(long, global = true)]
+    pub verifier_log: bool,
     /// Use a saved copy of a kernel's BTF
     #[arg(long, value_name = "FILE", global = true)]
     pub btf: Option<PathBuf>,

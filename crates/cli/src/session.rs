@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use whistler_diag::SourceMap;
-use whistler_image::{Image, Mode, Options, Purpose};
+use whistler_image::{Image, Mode, Options, Purpose, Refusal};
 use whistler_kernel::Kernel;
 
 use crate::args::ImageArgs;
@@ -61,6 +61,7 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
         follow_count: limits.count,
         follow_time: limits.time,
         recorded: limits.recorded.clone(),
+        refusal: if args.verifier_log { Refusal::WholeLog } else { Refusal::AtTheSource },
     };
     let terminal = Terminal::new(sources.clone(), interrupt);
     let mut image = Image::new(options, Box::new(terminal));

@@ -2,10 +2,11 @@
 
 mod support;
 
+use std::path::Path;
 use std::process::Command;
 
 use expect_test::expect;
-use support::{Scratch, can_use_kernel, example, run, run_with_input, whistler};
+use support::{Scratch, can_use_kernel, example, root, run, run_with_input, whistler};
 
 #[test]
 fn eval_prints_values() {
@@ -245,4 +246,37 @@ fn registers_of_probes_are_those_of_the_target() {
     let named = scratch.file("named.lisp", "(defprog p (:type :kprobe :section \"kprobe/f\") (ctx di))\n");
     let ran = run(whistler(["disasm", "--target", "6.1/v3/arm64"]).arg(named));
     assert!(ran.err.contains("`di` is a register of x86-64, and this is compiled for arm64"), "{}", ran.all());
+}
+
+/// Every code that stands anywhere in the sources has its page.
+#[test]
+fn every_code_is_explained() {
+    fn codes(dir: &Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(dir).expect("a directory of the workspace").flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.ends_with("target") {
+                codes(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") && path.to_string_lossy().contains("/src/") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                // What a crate's own unit tests make up is no code.
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                for part in text.split("Code(\"").skip(1) {
+                    found.insert(part.chars().take_while(|c| c.is_ascii_alphanumeric()).collect());
+                }
+            }
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    codes(&root().join("crates"), &mut found);
+    found.remove("");
+    assert!(found.len() > 20, "{found:?}");
+    let list = run(whistler(["explain"]).current_dir(root())).ok().out;
+    for code in found {
+        let page = run(&mut whistler(["explain", &code])).ok().out;
+        assert!(page.starts_with(&format!("{code}: ")) && list.contains(&code), "{code}: {page}");
+    }
+    let none = run(&mut whistler(["explain", "E0399"])).exits(1);
+    assert!(none.err.contains("the nearest is E03"), "{}", none.err);
+    let word = run(&mut whistler(["explain", "packet"])).exits(1);
+    assert!(word.err.contains("E0302"), "{}", word.err);
 }

@@ -101,12 +101,35 @@ pub fn spelled_like(written: &str, found: &str) -> String {
 pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = norm_str(wanted);
     let limit = (wanted.chars().count() / 3).clamp(1, 4);
-    candidates
-        .filter(|c| c.len().abs_diff(wanted.len()) <= limit)
-        .map(|c| (distance(&wanted, &norm_str(c)), c))
-        .filter(|(d, _)| *d <= limit)
-        .min()
-        .map(|(_, c)| c)
+    let mut by_edits: Option<(usize, &str)> = None;
+    let mut by_part: Option<(usize, &str)> = None;
+    for c in candidates {
+        let name = norm_str(c);
+        if name.len().abs_diff(wanted.len()) <= limit {
+            let d = distance(&wanted, &name);
+            if d <= limit && by_edits.is_none_or(|best| (d, c) < best) {
+                by_edits = Some((d, c));
+            }
+        } else if is_part(&wanted, &name) || is_part(&name, &wanted) {
+            let d = name.len().abs_diff(wanted.len());
+            if by_part.is_none_or(|best| (d, c) < best) {
+                by_part = Some((d, c));
+            }
+        }
+    }
+    by_edits.or(by_part).map(|(_, c)| c)
+}
+
+/// Whether a name is the beginning of a longer one, or one or several of its words.
+fn is_part(short: &str, long: &str) -> bool {
+    const LEAST: usize = 4;
+    short.len() >= LEAST
+        && short.len() < long.len()
+        && (long.starts_with(short)
+            || long.match_indices(short).any(|(i, _)| {
+                let end = i + short.len();
+                long[..i].ends_with('-') && (end == long.len() || long[end..].starts_with('-'))
+            }))
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) between two names.
@@ -150,5 +173,9 @@ mod tests {
         assert_eq!(nearest("map-lokup", known.into_iter()), Some("map-lookup"));
         assert_eq!(nearest("ktime_get_sn", known.into_iter()), Some("ktime-get-ns"));
         assert_eq!(nearest("zebra", known.into_iter()), None);
+        let types = ["hash", "lru-hash", "array", "percpu-array"];
+        assert_eq!(nearest("hashmap", types.into_iter()), Some("hash"));
+        assert_eq!(nearest("ifindex", ["ingress_ifindex", "data"].into_iter()), Some("ingress_ifindex"));
+        assert_eq!(nearest("per", types.into_iter()), None);
     }
 }

@@ -495,7 +495,7 @@ impl Session {
                 skipped(form, diags);
             } else {
                 self.refused.note(form);
-                diags.push(e.to_diagnostic());
+                diags.push(of_programs(e.to_diagnostic()));
             }
         }
     }
@@ -717,6 +717,19 @@ fn host_sizes(interp: &mut Interp, known: &Rc<RefCell<Env>>) {
 /// In the order of the text, errors and warnings alike.
 fn sort(diags: &mut [Diagnostic]) {
     diags.sort_by_key(|d| (d.severity == Severity::Note, d.primary.span.file, d.primary.span.lo));
+}
+
+/// Says of a place that only programs can set what the host has for it.
+fn of_programs(mut d: Diagnostic) -> Diagnostic {
+    let place = d.about.as_deref().and_then(|a| a.strip_prefix("(setf ")?.strip_suffix(')')).map(str::to_string);
+    if let Some(place) = place.filter(|p| crate::forms::lookup(norm(Symbol::intern(p))).is_some()) {
+        d.message = format!("({place} …) can be set by programs, not by the host");
+        d.help = vec![
+            "the host has (map-ref map key) for an entry of a loaded map".into(),
+            "a number for programs that is there from the start is a (defparam name u32 7)".into(),
+        ];
+    }
+    d
 }
 
 /// An operator outside of programs that doesn't exist.

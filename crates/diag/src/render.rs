@@ -27,8 +27,11 @@ pub fn render(d: &Diagnostic, sources: &SourceMap, style: Style) -> String {
     };
     let title = level.primary_title(&d.message).id(d.code.0);
     let mut group = annotate_snippets::Group::with_title(title);
+    // What the user wrote within a macro's call is seen to be there; what the macro made of it is shown at the call.
+    let primary = d.primary.span;
+    let expansion = d.expansion.iter().filter(|l| l.span == primary || !l.span.contains(primary));
     let labels: Vec<(AnnotationKind, &Label)> = std::iter::once((AnnotationKind::Primary, &d.primary))
-        .chain(d.secondary.iter().chain(&d.expansion).map(|l| (AnnotationKind::Context, l)))
+        .chain(d.secondary.iter().chain(expansion).map(|l| (AnnotationKind::Context, l)))
         .filter(|(_, l)| sources.file(l.span.file).is_some())
         .collect();
     for file in files_in_order(&labels) {

@@ -8,6 +8,8 @@ use whistler_object::Object;
 use whistler_sys::SysError;
 use whistler_vm::MapError;
 
+use crate::image::Refusal;
+
 /// Any refusal by the kernel.
 const BPF_ERROR: &str = "bpf-error";
 /// A refusal by its verifier.
@@ -47,7 +49,7 @@ pub(crate) fn as_bpf_error(error: LispError, cause: Option<&SysError>) -> LispEr
 }
 
 /// What the kernel said of an object, at the source line.
-pub(crate) fn load_error(object: &Object, e: &LoadError) -> LispError {
+pub(crate) fn load_error(object: &Object, e: &LoadError, refusal: Refusal) -> LispError {
     let LoadError::Verifier(v) = e else {
         let mut error = LispError::simple(e.to_string());
         let cause = match e {
@@ -74,9 +76,14 @@ pub(crate) fn load_error(object: &Object, e: &LoadError) -> LispError {
             d = d.also(span, text);
         }
     }
-    let tail: Vec<&str> = v.log.lines().rev().filter(|l| !l.trim().is_empty()).take(6).collect();
-    for line in tail.iter().rev() {
-        d = d.note(line.trim());
+    if let Some(program) = object.program(&v.program) {
+        for sentence in whistler_loader::variables(object, program, &v.log) {
+            d = d.note(sentence);
+        }
+    }
+    match refusal {
+        Refusal::AtTheSource => d = d.note("--verifier-log shows all that the verifier says"),
+        Refusal::WholeLog => d = d.note(v.log.trim_end()),
     }
     LispError::from_diagnostic(d)
         .of_type(VERIFIER_ERROR)

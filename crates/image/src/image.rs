@@ -55,6 +55,18 @@ pub struct Options {
     pub follow_time: Option<Duration>,
     /// Recorded events (file name and text) for the virtual machine.
     pub recorded: Option<(String, String)>,
+    /// What is shown of the verifier's log when the kernel refuses a program.
+    pub refusal: Refusal,
+}
+
+/// What is shown of the verifier's log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Refusal {
+    /// The complaint at its source line, with what was known of the variables there.
+    #[default]
+    AtTheSource,
+    /// The whole log as well.
+    WholeLog,
 }
 
 /// What one form came to.

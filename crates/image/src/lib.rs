@@ -25,7 +25,7 @@ mod tests;
 mod unit;
 
 pub use codec::Codec;
-pub use image::{Image, Mode, Options, Purpose, Step};
+pub use image::{Image, Mode, Options, Purpose, Refusal, Step};
 pub use missing::missing_for_live;
 pub use replay::{Replayed, replay};
 pub use tests::{CHECK_FAILED, DISAGREE, Run, TestReport, Verdict, disagreements};

@@ -126,7 +126,9 @@ impl Shared {
         let mut live = self.live()?;
         let options =
             LoadOptions { reuse: live.maps.clone(), reuse_globals: live.globals.clone(), ..LoadOptions::default() };
-        let loaded = Loader::with(&self.options.kernel, options).load(object).map_err(|e| load_error(object, &e))?;
+        let loaded = Loader::with(&self.options.kernel, options)
+            .load(object)
+            .map_err(|e| load_error(object, &e, self.options.refusal))?;
         live.emits.learn(object);
         live.maps.extend(loaded.maps);
         live.globals.extend(loaded.globals.into_iter().filter(|(_, g)| g.is_writable()));
@@ -202,7 +204,9 @@ impl Shared {
             span: def.span,
         };
         let object = Object { maps: vec![map], ..Object::default() };
-        let loaded = Loader::new(&self.options.kernel).load(&object).map_err(|e| load_error(&object, &e))?;
+        let loaded = Loader::new(&self.options.kernel)
+            .load(&object)
+            .map_err(|e| load_error(&object, &e, self.options.refusal))?;
         let map = loaded.map(&symbol).cloned().ok_or_else(|| LispError::simple(format!("`{name}` was not made")))?;
         self.live()?.maps.insert(symbol, map.clone());
         Ok(map)

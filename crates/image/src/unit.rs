@@ -112,7 +112,8 @@ impl BpfUnit {
                     }
                 }
                 let loader = Loader::with(&shared.options.kernel, options);
-                let loaded = loader.load(&self.object).map_err(|e| load_error(&self.object, &e))?;
+                let loaded =
+                    loader.load(&self.object).map_err(|e| load_error(&self.object, &e, shared.options.refusal))?;
                 let mut live = shared.live()?;
                 live.emits.learn(&self.object);
                 if let Some(ring) = loaded.map(emit::RING) {

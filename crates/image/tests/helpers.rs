@@ -120,6 +120,7 @@ fn image(sources: &Rc<RefCell<SourceMap>>) -> Image {
         follow_count: None,
         follow_time: None,
         recorded: None,
+        refusal: whistler_image::Refusal::AtTheSource,
     };
     Image::new(options, Box::new(NoIo))
 }

@@ -58,6 +58,7 @@ impl Prompt {
             follow_count: None,
             follow_time: None,
             recorded: None,
+            refusal: whistler_image::Refusal::AtTheSource,
         };
         Prompt { image: Image::new(options, Box::new(printed.clone())), sources, printed, interrupt }
     }
@@ -278,6 +279,9 @@ fn the_kernels_refusal_stands_at_the_source() {
     );
     assert!(report.contains("the kernel does not accept `long`") && report.contains("<prompt>:3"), "{report}");
     assert!(report.contains("too large"), "{report}");
+    // What the verifier knew there is told by the source's names, and its own listing stays behind a flag.
+    assert!(report.contains("`n` is a number from ") || report.contains("`n` is the number "), "{report}");
+    assert!(!report.contains("processed ") && report.contains("--verifier-log"), "{report}");
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn run(program: &str, mode: Mode, wanted: u32) -> Result<String, String> {
         follow_count: None,
         follow_time: None,
         recorded: None,
+        refusal: whistler_image::Refusal::AtTheSource,
     };
     let out = Rc::new(RefCell::new(String::new()));
     let mut image = Image::new(options, Box::new(Recorder(out.clone())));

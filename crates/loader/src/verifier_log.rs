@@ -32,7 +32,7 @@ pub fn complaint(log: &str) -> Complaint {
 }
 
 /// The number in front of a printed slot.
-fn slot(line: &str) -> Option<usize> {
+pub(crate) fn slot(line: &str) -> Option<usize> {
     let (number, rest) = line.split_once(": (")?;
     let code = rest.get(..3)?;
     let hex = code.get(..2)?.bytes().all(|b| b.is_ascii_hexdigit()) && code.ends_with(')');

@@ -27,7 +27,11 @@ pub(super) fn diagnostic(e: &CodegenError, unit: &Unit, lowered: &Lowered) -> Di
                 span(function),
                 format!("`{function}` needs {needed} bytes of stack; there are {limit}"),
             )
-            .help("keep large structs in a one-entry per-CPU array map instead of on the stack");
+            .help(
+                "keep large structs in a map with one entry instead: \
+                 (defmap scratch :type :percpu-array :key u32 :value STRUCT :max-entries 1) and \
+                 (when-let ((v (map-lookup scratch 0))) …)",
+            );
             let mut nameless = 0;
             for (name, bytes) in users.iter().take(5) {
                 // Code of other functions may have been put into this one.

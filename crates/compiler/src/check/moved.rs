@@ -35,7 +35,21 @@ impl Checker<'_> {
             return Some(v);
         }
         if !self.varies(sum) {
-            // It may be one constant on every path, which the verifier follows.
+            // It may be one constant on every path, which the verifier follows: then up to the highest.
+            if let Some((root, highest)) = self.highest(sum) {
+                let have = self.f.flow.covers.iter().find(|c| c.0 == root).map_or(0, |c| i128::from(c.1));
+                let need = highest + i128::from(need);
+                if need > have {
+                    let text = format!("byte {} of the packet may not be there", need - 1);
+                    let d = diag::error(&diag::PACKET_BOUNDS, here, text).label(format!("the offset may be {highest}"));
+                    let name = &self.f.locals[root.0 as usize].name;
+                    let d = d.note(format!("the checks so far cover {have} bytes from `{name}`"));
+                    let help =
+                        format!("test the very pointer that is read: (when (<= (+ {name} offset 1) data-end) …)");
+                    self.report(d.help(help));
+                    return None;
+                }
+            }
             return Some(v);
         }
         let mut d = diag::error(&diag::PACKET_BOUNDS, here, "the packet may end before this: the offset varies");
@@ -44,6 +58,23 @@ impl Checker<'_> {
         }
         self.report(d.help(format!("test the same pointer first: (when (<= (+ data offset {need}) data-end) …)")));
         None
+    }
+
+    /// For a packet pointer moved by the counter of a loop: what it is counted from, and the most it can be moved by.
+    fn highest(&self, sum: &Expr) -> Option<(LocalId, i128)> {
+        let ExprKind::Bin(BinOp::Add, p, n) = &sum.kind else { return None };
+        let (root, base) = self.packet_base(p)?;
+        let mut n = n;
+        while let ExprKind::Cast(inner) = &n.kind {
+            n = inner;
+        }
+        let ExprKind::Local(l) = &n.kind else { return None };
+        let var = &self.f.vars[l.0 as usize];
+        let (lo, hi) = var.range;
+        // A test may have bounded it further.
+        let tested = self.f.flow.at_most.iter().any(|(v, _)| v == l);
+        let counter = lo == 0 && hi < 1 << 23 && !var.assigned && !var.addressed && !tested;
+        counter.then_some((root, i128::from(base) + hi))
     }
 
     /// A helper moved the packet: what points into it no longer does.

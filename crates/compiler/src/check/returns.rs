@@ -69,7 +69,10 @@ impl Checker<'_> {
                 Known::Constants(list) => {
                     for (n, at) in list.iter().filter(|(n, _)| !rule.allows(*n)) {
                         let d = bad(format!("not {n}"), Some(at));
-                        self.report(d);
+                        self.report(match meaning(decl, lo, hi).filter(|_| enforced) {
+                            Some(help) => d.help(help),
+                            None => d,
+                        });
                     }
                 }
                 Known::Range(a, b) if enforced && !within(*a, *b, lo, hi) => {
@@ -88,6 +91,23 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// What the values in range mean to the hook.
+fn meaning(decl: &ProgDecl, lo: i32, hi: i32) -> Option<String> {
+    if lo == hi {
+        return Some(format!("it must be {lo}"));
+    }
+    let kind = decl.prog_type.keyword();
+    let text = match (kind, hi) {
+        ("sk-lookup", _) => "SK_PASS (1) lets the lookup go on, SK_DROP (0) ends it",
+        ("netfilter", _) => "NF_ACCEPT (1) lets the packet pass, NF_DROP (0) drops it",
+        ("tracing", _) => "0 goes on, 1 asks for the same element again",
+        (k, 1) if k.starts_with("cgroup") || k == "lsm" => "1 allows it, 0 refuses (the caller gets EPERM)",
+        (k, 3) if k.starts_with("cgroup") => "1 allows it, 0 refuses; 2 and 3 are the same and notify or skip a check",
+        _ => return None,
+    };
+    Some(text.to_string())
 }
 
 fn within(a: i128, b: i128, lo: i32, hi: i32) -> bool {

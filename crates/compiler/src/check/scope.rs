@@ -222,6 +222,10 @@ impl Checker<'_> {
             let ty = Ty::ptr(Space::Stack, Some(var.ty.clone()));
             return Val::new(ExprKind::AddrOf(local), ty, here);
         }
+        if var.ty == Ty::Never {
+            // What it was to hold was reported as wrong.
+            return Val::error(here);
+        }
         let mut ty = var.ty.clone();
         let root = var.root;
         let mut base = var.base;
@@ -301,7 +305,11 @@ impl Checker<'_> {
                 (local.name, local.span) = (name.name().into(), form.span);
             }
         }
+        let refused = init.never() && matches!(init.e.kind, ExprKind::Const(_)) && written.is_none();
         let var = self.f.var(id);
+        if refused {
+            var.ty = Ty::Never;
+        }
         var.written = written.is_some();
         var.assigned = assigned;
         var.ordinal = ordinal;

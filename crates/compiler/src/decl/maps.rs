@@ -242,7 +242,8 @@ fn shape(
             EntriesRule::One => 1,
             r if r.allows(0, PAGE) => 0,
             _ => {
-                diags.push(rule(form, format!("the map `{name}` needs :max-entries")));
+                let d = rule(form, format!("the map `{name}` needs :max-entries"));
+                diags.push(d.help("how much it can hold, as in :max-entries 1024"));
                 0
             }
         },

@@ -17,6 +17,8 @@ const FAMILIES: &[(&str, &str)] = &[
     ("04", "What a type of program may do: its context, helpers, results"),
     ("05", "Control: loops, records and references, locks"),
     ("07", "Size and target of the code"),
+    ("08", "What the kernel refuses"),
+    ("09", "The live image"),
 ];
 
 fn family(code: &str) -> &'static str {
@@ -67,13 +69,23 @@ fn suggestion(wanted: &str) -> String {
         for d in about {
             let _ = write!(text, "\n  {}  {}", d.code, d.title);
         }
-    } else if let Some(near) = nearest(wanted, codes().map(|d| d.code.0)) {
-        let title = codes().find(|d| d.code.0 == near).map_or("", |d| d.title);
-        let _ = write!(text, "; the nearest is {near}: {title}");
+    } else if let Some(near) = nearest_code(wanted) {
+        let _ = write!(text, "; the nearest is {}: {}", near.code, near.title);
     } else {
         text.push_str("; they look like E0301, and `whistler explain` alone lists them");
     }
     text
+}
+
+/// The code nearest by number among those of the same family, else by letters.
+fn nearest_code(wanted: &str) -> Option<&'static CodeDoc> {
+    let number = |c: &str| c.get(1..)?.parse::<i32>().ok();
+    let family = codes().filter(|d| d.code.0.get(..3).is_some_and(|f| wanted.to_ascii_uppercase().starts_with(f)));
+    let by_number = number(wanted).and_then(|n| family.min_by_key(|d| number(d.code.0).map(|m| n.abs_diff(m))));
+    by_number.or_else(|| {
+        let near = nearest(wanted, codes().map(|d| d.code.0))?;
+        codes().find(|d| d.code.0 == near)
+    })
 }
 
 /// All codes with their titles, by families.

@@ -9,6 +9,7 @@ mod contract;
 mod explain;
 mod flow;
 mod host;
+mod kernel;
 mod maps;
 mod names;
 mod numbers;
@@ -65,7 +66,7 @@ pub(crate) use code;
 /// All codes, in order of families.
 pub fn codes() -> impl Iterator<Item = &'static CodeDoc> {
     let own = [names::ALL, syntax::ALL, host::ALL, numbers::ALL, maps::ALL, pointers::ALL];
-    own.into_iter().chain([contract::ALL, flow::ALL, size::ALL]).flatten().copied()
+    own.into_iter().chain([contract::ALL, flow::ALL, size::ALL, kernel::ALL]).flatten().copied()
 }
 
 /// An error of that code at a place of the program.

@@ -191,7 +191,9 @@ fn field_of(c: &Checker<'_>, form: &Form) -> Option<&'static Field> {
 fn unknown(c: &mut Checker<'_>, prog: ProgType, name: Symbol, here: &At) -> Option<Place> {
     let ctx = table::of(prog);
     let what = known_as(prog);
-    let known = ctx.into_iter().flat_map(|x| x.fields.iter()).filter(|f| f.read.contains(prog)).map(|f| f.name);
+    let attach = attach_type(c);
+    let readable = |f: &&Field| f.reads(prog, attach, f.elem_size(), 0);
+    let known = ctx.into_iter().flat_map(|x| x.fields.iter()).filter(readable).map(|f| f.name);
     let mut d = diag::error(
         &diag::CONTEXT_FIELD,
         here,

@@ -141,6 +141,7 @@
 (defprog b (:section "cgroup/connect4") 3)
 (defprog c (:type :xdp :section "xdp/foo") 2)
 ;> error E0407 3:41 "3": a program of type :cgroup-sock-addr may return 0 to 1, not 3
+;>   help: 1 allows it, 0 refuses (the caller gets EPERM)
 
 ;; # recursion by way of another
 (defsubprog f ((x u64)) u64 (g x))

@@ -202,7 +202,9 @@ fn verifier_log(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispR
         };
         options.reuse.insert(m.name.clone(), map);
     }
-    let again = Loader::with(&shared.options.kernel, options).load(&object).map_err(|e| load_error(&object, &e))?;
+    let again = Loader::with(&shared.options.kernel, options)
+        .load(&object)
+        .map_err(|e| load_error(&object, &e, shared.options.refusal))?;
     let log = again.program(program.name()).map(|p| p.log().to_string()).unwrap_or_default();
     Ok(interp.heap.string(log))
 }

@@ -1,0 +1,19 @@
+//! What loading reports. The codes are the live image's; here are their pages.
+
+use super::{CodeDoc, code};
+
+pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW];
+
+code! {
+    /// The kernel's verifier refuses a program that the compiler took: it follows every path and keeps account of
+    /// more than the compiler does. The report stands at the source line of the instruction that it stopped at; the
+    /// notes tell what it knew there of the variables. Most often a test is missing, or the compiler may know more of a
+    /// value than the verifier: bound it again right before it is used. `--verifier-log` shows all that it says.
+    REFUSED, "E0801", "refused by the kernel", "", ""
+}
+
+code! {
+    /// A map was declared again with another type, size or number of entries. The kernel can't change a map, so a new
+    /// one takes its place, and what was in the old one is gone.
+    MADE_ANEW, "W0901", "map made anew", "", ""
+}
