@@ -42,7 +42,6 @@ fn printed(mode: Mode, text: &str) -> String {
         follow_count: None,
         follow_time: Some(Duration::from_secs(20)),
         recorded: None,
-        purpose: Default::default(),
         refusal: whistler_image::Refusal::AtTheSource,
     };
     let mut image = Image::new(options, Box::new(out.clone()));
