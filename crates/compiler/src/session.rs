@@ -131,6 +131,9 @@ pub const LIVE_FORMS: &[&str] = &[
     "read-pcap",
     "write-pcap",
     "watch",
+    "read-iterator",
+    "asdf:load-system",
+    "load-system",
 ];
 
 /// The same that are macros: what stands in them is no call.

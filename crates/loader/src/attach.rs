@@ -311,6 +311,19 @@ impl Link {
         whistler_sys::bpf::link_info(fd.as_fd()).ok().map(|i| i.id)
     }
 
+    /// Walks the objects of an iterator's kind, the program called for each, and what it wrote meanwhile. An error also
+    /// where the link is none of an iterator.
+    pub fn read_iterator(&self) -> Result<Vec<u8>, SysError> {
+        let Hold::Link { fd, .. } = &self.hold else {
+            return Err(SysError { call: "BPF_ITER_CREATE", errno: Errno::EINVAL });
+        };
+        let mut text = Vec::new();
+        let mut reader = std::fs::File::from(whistler_sys::bpf::iter_create(fd.as_fd())?);
+        std::io::Read::read_to_end(&mut reader, &mut text)
+            .map_err(|e| SysError { call: "read", errno: e.into() })?;
+        Ok(text)
+    }
+
     /// Takes the program off and says whether that worked; dropping does the same silently.
     pub fn detach(self) -> Result<(), SysError> {
         match self.hold {

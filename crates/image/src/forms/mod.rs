@@ -5,6 +5,7 @@ mod compile;
 mod context;
 mod describe;
 mod globals;
+mod iterator;
 pub(crate) mod leftovers;
 pub(crate) mod loader;
 mod look;
@@ -31,6 +32,7 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     context::install(interp, shared);
     describe::install(interp, shared);
     globals::install(interp, shared);
+    iterator::install(interp, shared);
     leftovers::install(interp, shared);
     loader::install(interp, shared);
     look::install(interp, shared);
