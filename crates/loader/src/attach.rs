@@ -319,8 +319,7 @@ impl Link {
         };
         let mut text = Vec::new();
         let mut reader = std::fs::File::from(whistler_sys::bpf::iter_create(fd.as_fd())?);
-        std::io::Read::read_to_end(&mut reader, &mut text)
-            .map_err(|e| SysError { call: "read", errno: e.into() })?;
+        std::io::Read::read_to_end(&mut reader, &mut text).map_err(|e| SysError { call: "read", errno: e.into() })?;
         Ok(text)
     }
 
