@@ -34,8 +34,8 @@ code! {
     /// A program and the subprograms and callbacks that call each other have eight frames together. Small
     /// subprograms become part of their callers and need none.
     CALL_DEPTH, "E0704", "calls too deep",
-    "",
-    ""
+    "(defsubprog f8 ((x u64)) u64 :global t x)\n(defsubprog f7 ((x u64)) u64 :global t (f8 (+ x 7)))\n(defsubprog f6 ((x u64)) u64 :global t (f7 (+ x 6)))\n(defsubprog f5 ((x u64)) u64 :global t (f6 (+ x 5)))\n(defsubprog f4 ((x u64)) u64 :global t (f5 (+ x 4)))\n(defsubprog f3 ((x u64)) u64 :global t (f4 (+ x 3)))\n(defsubprog f2 ((x u64)) u64 :global t (f3 (+ x 2)))\n(defsubprog f1 ((x u64)) u64 :global t (f2 (+ x 1)))\n(defprog p (:type :xdp)\n  (if (> (f1 1) 9) XDP_DROP XDP_PASS))",
+    "(defsubprog f3 ((x u64)) u64 :global t x)\n(defsubprog f2 ((x u64)) u64 :global t (f3 (+ x 2)))\n(defsubprog f1 ((x u64)) u64 :global t (f2 (+ x 1)))\n(defprog p (:type :xdp)\n  (if (> (f1 1) 9) XDP_DROP XDP_PASS))"
 }
 
 code! {
