@@ -116,6 +116,7 @@ pub const LIVE_FORMS: &[&str] = &[
     "prog-info-fd",
     "prog-info-name",
     "remove-leftover",
+    "read-iterator",
     "ring-consume",
     "ring-poll",
     "run-prog",
@@ -131,9 +132,6 @@ pub const LIVE_FORMS: &[&str] = &[
     "read-pcap",
     "write-pcap",
     "watch",
-    "read-iterator",
-    "asdf:load-system",
-    "load-system",
 ];
 
 /// The same that are macros: what stands in them is no call.
