@@ -18,7 +18,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("05", "Control: loops, records and references, locks"),
     ("07", "Size and target of the code"),
     ("08", "What the kernel refuses"),
-    ("09", "The live image"),
+    ("09", "The live image and its tests"),
 ];
 
 fn family(code: &str) -> &'static str {

@@ -1,8 +1,8 @@
-//! What loading reports. The codes are the live image's; here are their pages.
+//! What loading and tests report. The codes are the live image's; here are their pages.
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW];
+pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW, &CHECK_FAILED, &DISAGREE];
 
 code! {
     /// The kernel's verifier refuses a program that the compiler took: it follows every path and keeps account of
@@ -16,4 +16,16 @@ code! {
     /// A map was declared again with another type, size or number of entries. The kernel can't change a map, so a new
     /// one takes its place, and what was in the old one is gone.
     MADE_ANEW, "W0901", "map made anew", "", ""
+}
+
+code! {
+    /// A check of a `deftest` did not hold. The report stands at the check; the notes tell what the compared forms
+    /// came to, and what the packet, map or record held.
+    CHECK_FAILED, "E0910", "a test's check failed", "", ""
+}
+
+code! {
+    /// A test passes in the virtual machine and not in the kernel, or the other way round. One of the two is wrong, and
+    /// it may well be ours; please report it, with the file.
+    DISAGREE, "E0911", "the virtual machine and the kernel disagree", "", ""
 }
