@@ -11,7 +11,7 @@
        (setf ,s (+ (logand ,s #xffff) (>> ,s 16)))
        (logxor ,s #xffff))))
 
-(defmacro csum-update (checksum old new)
+(defmacro checksum-update (checksum old new)
   "The checksum after a word of two or four bytes that it covers went from OLD to NEW."
   `(csum-fold (+ (logxor (cast u16 ,checksum) #xffff)
                  (logxor (cast u32 ,old) #xffffffff)
@@ -19,7 +19,7 @@
 
 (defmacro csum-replace (place old new)
   "Updates the checksum in PLACE for a word of two or four bytes that goes from OLD to NEW."
-  `(setf ,place (cast u16 (csum-update ,place ,old ,new))))
+  `(setf ,place (cast u16 (checksum-update ,place ,old ,new))))
 
 (defmacro ipv4-header-sum (ip)
   "The sum of the 20 bytes of an IPv4 header without options."

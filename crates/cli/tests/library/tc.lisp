@@ -82,7 +82,7 @@
     (setf (deref p) 10))
   (with-packet (data end :min-len 34)
     (let ((old (load u16 data 22)))
-      (setf (getmap out 13) (csum-update (load u16 data 24) old (+ old 1)))
+      (setf (getmap out 13) (checksum-update (load u16 data 24) old (+ old 1)))
       (setf (getmap out 14) (csum-fold (+ (ipv4-header-sum (+ data 14)) 0)))))
   TC_ACT_OK)
 

@@ -1,6 +1,6 @@
 //! Longest-prefix match. A key is a 4-byte prefix length in host order and
-//! then the data, most significant bit first. Invariant: stored keys have the
-//! bits behind their prefix cleared.
+//! then the data, most significant bit first. Invariant: entries are found by keys with the bits behind
+//! their prefix cleared; listed they are with those bits as they were last written, as the kernel keeps them.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ use crate::errno;
 pub(crate) struct LpmIndex {
     data_len: usize,
     entries: FxHashMap<(u32, Box<[u8]>), u32>,
+    /// The data of each slot's key as it was written last.
+    written: FxHashMap<u32, Box<[u8]>>,
     /// How many entries have each prefix length.
     lengths: BTreeMap<u32, usize>,
     free: Vec<u32>,
@@ -20,7 +22,14 @@ pub(crate) struct LpmIndex {
 
 impl LpmIndex {
     pub fn new(data_len: usize) -> LpmIndex {
-        LpmIndex { data_len, entries: FxHashMap::default(), lengths: BTreeMap::new(), free: Vec::new(), next: 0 }
+        LpmIndex {
+            data_len,
+            entries: FxHashMap::default(),
+            written: FxHashMap::default(),
+            lengths: BTreeMap::new(),
+            free: Vec::new(),
+            next: 0,
+        }
     }
 
     fn parse<'k>(&self, key: &'k [u8]) -> Option<(u32, &'k [u8])> {
@@ -41,6 +50,13 @@ impl LpmIndex {
         Ok(self.entries.get(&(len, masked(data, len))).copied())
     }
 
+    /// Keeps the bits behind the prefix as this key, which has the slot, has them.
+    pub fn rewrite(&mut self, slot: u32, key: &[u8]) {
+        if let Some((_, data)) = self.parse(key) {
+            self.written.insert(slot, data.into());
+        }
+    }
+
     pub fn insert(&mut self, key: &[u8], max: usize) -> Result<u32, i64> {
         let (len, data) = self.parse(key).ok_or(errno::EINVAL)?;
         if self.entries.len() >= max {
@@ -51,6 +67,7 @@ impl LpmIndex {
             self.next - 1
         });
         self.entries.insert((len, masked(data, len)), slot);
+        self.written.insert(slot, data.into());
         *self.lengths.entry(len).or_default() += 1;
         Ok(slot)
     }
@@ -58,6 +75,7 @@ impl LpmIndex {
     pub fn remove(&mut self, key: &[u8]) -> Result<(), i64> {
         let (len, data) = self.parse(key).ok_or(errno::EINVAL)?;
         let slot = self.entries.remove(&(len, masked(data, len))).ok_or(errno::ENOENT)?;
+        self.written.remove(&slot);
         self.free.push(slot);
         if let Some(n) = self.lengths.get_mut(&len) {
             *n -= 1;
@@ -71,7 +89,10 @@ impl LpmIndex {
     pub fn keys(&self) -> Vec<Vec<u8>> {
         let mut all: Vec<_> = self.entries.iter().collect();
         all.sort_by_key(|(_, slot)| **slot);
-        all.into_iter().map(|((len, data), _)| [&len.to_le_bytes(), &data[..]].concat()).collect()
+        let key = |((len, masked), slot): (&(u32, Box<[u8]>), &u32)| {
+            [&len.to_le_bytes(), &self.written.get(slot).unwrap_or(masked)[..]].concat()
+        };
+        all.into_iter().map(key).collect()
     }
 }
 

@@ -336,7 +336,10 @@ impl Map {
             },
             (Kind::Lpm(index), _) => match index.exact(key)? {
                 Some(_) if flags == NOEXIST => return Err(errno::EEXIST),
-                Some(entry) => (entry, false),
+                Some(entry) => {
+                    index.rewrite(entry, key);
+                    (entry, false)
+                }
                 None if flags == EXIST => return Err(errno::ENOENT),
                 None => (index.insert(key, max)?, true),
             },
