@@ -23,7 +23,7 @@ pub fn run(root: &Path) -> Result<bool, String> {
     let object = dir.join("every_kind.o");
     output(
         Command::new(clang)
-            .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-c", "every_kind.c", "-o"])
+            .args(["-O2", "-g", "-fdebug-compilation-dir=.", "-target", "bpf", "-mcpu=v3", "-c", "every_kind.c", "-o"])
             .arg(&object)
             .current_dir(&dir),
     )?;
