@@ -33,6 +33,9 @@ pub struct ImageArgs {
     /// Use a saved copy of a kernel's tracepoint formats (its tracefs `events` directory, or the one above)
     #[arg(long, value_name = "DIR", global = true)]
     pub tracefs: Option<PathBuf>,
+    /// What code is made for, from the command's own flag; `None`: what runs it.
+    #[arg(skip)]
+    pub target: Option<Target>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -106,6 +109,9 @@ pub struct RunArgs {
     /// End after so many seconds of following
     #[arg(long, value_name = "S")]
     pub seconds: Option<f64>,
+    /// Compile for this kernel and instruction set (6.12/v4 …) instead of the machine's default or the running kernel
+    #[arg(long, value_parser = |s: &str| s.parse::<Target>())]
+    pub target: Option<Target>,
 }
 
 /// What code is made for, and how well.
@@ -205,6 +211,9 @@ pub struct TestArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "OUT")]
     pub junit: Option<PathBuf>,
+    /// Compile for this kernel and instruction set (6.12/v4 …) instead of the machine's default or the running kernel
+    #[arg(long, value_parser = |s: &str| s.parse::<Target>())]
+    pub target: Option<Target>,
 }
 
 #[derive(clap::Args, Debug)]

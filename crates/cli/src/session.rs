@@ -55,6 +55,7 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
         purpose: if way == Way::Tests { Purpose::Tests } else { Purpose::Live },
         mode: if args.vm { Mode::Vm } else { Mode::Kernel },
         kernel: Rc::new(kernel),
+        target: args.target,
         sources: sources.clone(),
         interrupt: interrupt.clone(),
         exchangeable: way == Way::Interactive,

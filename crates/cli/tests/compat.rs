@@ -12,10 +12,11 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::{Running, Scratch, kernel_missing, run, tool};
+use support::place::Place;
+use support::{kernel_missing, run};
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat")
@@ -171,7 +172,7 @@ impl Case {
         if let Some(key) = &self.wrong {
             return Err(format!("what is `{key}`?").into());
         }
-        let place = Place::new(way)?;
+        let place = if way == "kernel" { Place::own()? } else { Place::none() };
         let file = file.display().to_string();
         let (args, out) = match way {
             "kernel" => (vec!["run", &file], self.out.as_slice()),
@@ -193,81 +194,6 @@ impl Case {
         match self.err.iter().find(|e| !ran.err.contains(*e)) {
             Some(e) => Err(format!("standard error has no\n{e}\n{}", said()).into()),
             None => Ok(()),
-        }
-    }
-}
-
-/// Where a case runs; goes away with it.
-struct Place {
-    scratch: Scratch,
-    /// Its network namespace and cgroup, in the kernel.
-    own: Option<(String, PathBuf)>,
-}
-
-impl Place {
-    fn new(way: &str) -> Result<Place, Failed> {
-        let scratch = Scratch::new();
-        if way != "kernel" {
-            return Ok(Place { scratch, own: None });
-        }
-        let id = scratch.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = format!("wh-compat-{id}");
-        tool(&format!("ip netns add {name}"));
-        tool(&format!("ip -n {name} link set lo up"));
-        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let root = mounts.lines().find_map(|l| {
-            let mut words = l.split(' ').skip(1);
-            let place = words.next()?;
-            (words.next()? == "cgroup2").then_some(place)
-        });
-        let cgroup = Path::new(root.ok_or("cgroup2 is not mounted")?).join(&name);
-        std::fs::create_dir(&cgroup).map_err(|e| format!("{}: {e}", cgroup.display()))?;
-        Ok(Place { scratch, own: Some((name, cgroup)) })
-    }
-
-    fn whistler(&self, args: &[&str]) -> Command {
-        let mut command = match &self.own {
-            Some((name, cgroup)) => {
-                // Not `ip netns exec`, which hides the cgroups.
-                let mut c = Command::new("nsenter");
-                c.arg(format!("--net=/run/netns/{name}")).arg(support::WHISTLER).env("TEST_CGROUP", cgroup);
-                c
-            }
-            None => {
-                let mut c = Command::new(support::WHISTLER);
-                c.env("TEST_CGROUP", "/none");
-                c
-            }
-        };
-        command.args(args).current_dir(self.scratch.path()).env("PATH", support::path()).env("NO_COLOR", "1");
-        command.env("TEST_DIR", self.scratch.path());
-        command
-    }
-
-    /// Datagrams from the cgroup, over `lo`, until it is dropped.
-    fn traffic(&self) -> Option<Running> {
-        let (name, cgroup) = self.own.as_ref()?;
-        let script = format!(
-            "echo $$ > {}/cgroup.procs; while true; do echo hello > /dev/udp/127.0.0.1/9; sleep 0.01; done",
-            cgroup.display()
-        );
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{name}")).args(["bash", "-c", &script]);
-        command.env("PATH", support::path()).stdin(Stdio::null());
-        Some(Running::start(&mut command))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some((name, cgroup)) = &self.own else { return };
-        support::quietly(&format!("ip netns del {name}"));
-        // A process that was in it may take a moment to be gone.
-        for _ in 0..50 {
-            if std::fs::remove_dir(cgroup).is_ok() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Options {
     pub purpose: Purpose,
     /// Whose types and tracepoints programs see.
     pub kernel: Rc<Kernel>,
+    /// What programs are compiled for; `None`: what runs them.
+    pub target: Option<Target>,
     /// Where the texts are kept that spans point into.
     pub sources: Rc<RefCell<SourceMap>>,
     /// Set from outside (Ctrl-C) to end what is running.
@@ -93,9 +95,10 @@ impl Image {
         interp.set_interrupt_flag(options.interrupt.clone());
         interp.set_outer_constants(Rc::new(whistler_isa::constants::by_name));
         // What runs here is compiled for here.
-        let target = match (options.mode, options.kernel.version()) {
-            (Mode::Kernel, Some(version)) => Target::for_kernel(version),
-            _ => Target::default(),
+        let target = match (options.target, options.mode, options.kernel.version()) {
+            (Some(target), ..) => target,
+            (None, Mode::Kernel, Some(version)) => Target::for_kernel(version),
+            (None, ..) => Target::default(),
         };
         let mut session = Session::new(target, options.kernel.clone());
         // The session's own way with declarations is replaced by ours, which makes them live.

@@ -36,6 +36,7 @@ fn printed(mode: Mode, text: &str) -> String {
         mode,
         purpose: Default::default(),
         kernel: Rc::new(Kernel::running()),
+        target: None,
         sources: sources.clone(),
         interrupt: Arc::new(AtomicBool::new(false)),
         exchangeable: false,

@@ -114,6 +114,7 @@ fn image(sources: &Rc<RefCell<SourceMap>>) -> Image {
         purpose: Default::default(),
         mode: Mode::Kernel,
         kernel: Rc::new(Kernel::running()),
+        target: None,
         sources: sources.clone(),
         interrupt: Arc::new(AtomicBool::new(false)),
         exchangeable: false,

@@ -52,6 +52,7 @@ impl Prompt {
             purpose: Default::default(),
             mode,
             kernel: Rc::new(Kernel::running()),
+            target: None,
             sources: sources.clone(),
             interrupt: interrupt.clone(),
             exchangeable: true,

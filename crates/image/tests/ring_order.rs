@@ -33,6 +33,7 @@ fn run(program: &str, mode: Mode, wanted: u32) -> Result<String, String> {
         mode,
         purpose: Default::default(),
         kernel: Rc::new(Kernel::running()),
+        target: None,
         sources: Rc::default(),
         interrupt: Default::default(),
         exchangeable: false,

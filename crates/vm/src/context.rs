@@ -123,7 +123,7 @@ fn view(prog: ProgType) -> View {
     use ProgType::*;
     match prog {
         Xdp => View::Xdp,
-        SchedCls | SchedAct => View::SkbL2,
+        SchedCls | SchedAct | FlowDissector => View::SkbL2,
         SocketFilter | CgroupSkb | LwtIn | LwtOut | LwtXmit | LwtSeg6local | SkSkb | Netfilter => View::SkbL3,
         SkMsg | SkReuseport => View::Pointers,
         _ => View::None,
@@ -162,7 +162,7 @@ pub(crate) fn enter(mem: &mut Memory, prog: ProgType, input: &RunInput) {
     let bytes = input.packet.as_deref().unwrap_or(&[]);
     let view = view(prog);
     mem.packet = Packet::new(bytes);
-    mem.packet_writable = !matches!(prog, ProgType::SocketFilter | ProgType::CgroupSkb);
+    mem.packet_writable = !matches!(prog, ProgType::SocketFilter | ProgType::CgroupSkb | ProgType::FlowDissector);
     let size = given.len().max(struct_size(prog));
     let mut context = Context { bytes: given.to_vec(), pointers: Vec::new(), name: struct_name(prog) };
     match view {

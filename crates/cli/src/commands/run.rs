@@ -10,7 +10,7 @@ use crate::session::{self, Limits, Way};
 pub fn run(args: &RunArgs, image: &ImageArgs) -> Outcome {
     let name = args.file.display().to_string();
     let text = std::fs::read_to_string(&args.file).map_err(|e| format!("{name}: {e}"))?;
-    let mut image = image.clone();
+    let mut image = ImageArgs { target: args.target, ..image.clone() };
     let missing = whistler_image::missing_for_live(&whistler_kernel::Kernel::running());
     if !image.vm
         && let Some(missing) = missing

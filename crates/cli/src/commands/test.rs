@@ -71,6 +71,7 @@ fn loaded(name: &str, text: &str, image: &ImageArgs) -> Result<Option<Session>, 
 fn run_file(file: &Path, args: &TestArgs, image: &ImageArgs) -> Result<Option<Vec<Tested>>, String> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
+    let image = &ImageArgs { target: args.target, ..image.clone() };
     let Some(vm) = loaded(&name, &text, &ImageArgs { vm: true, ..image.clone() })? else { return Ok(None) };
     let kernel = if args.kernel {
         match loaded(&name, &text, &ImageArgs { vm: false, ..image.clone() })? {

@@ -135,14 +135,3 @@
   (run-prog in-raw nil :ctx (context :raw-tracepoint 1 300))
   (is (equal (loop for i from 1 to 4 collect (total (map-ref by-type i))) '(1 1 1 300)))
   (is (equal (loop for i from 1 to 4 collect (caar (slots-of (all-cpus (map-ref sizes i))))) '(7 7 7 8))))
-
-(defprog in-tracepoint (:type :tracepoint :section "tracepoint/sched/sched_switch") (count! by-type 5) 0)
-(defprog in-probe (:type :kprobe :section "kprobe/do_nanosleep") (sum! by-type 6 (pt-regs-parm1)) 0)
-
-(deftest in-a-tracepoint
-  (run-prog in-tracepoint nil :ctx (context :tracepoint "sched/sched_switch" :prev-pid 1))
-  (is (= (total (map-ref by-type 5)) 1)))
-
-(deftest in-a-probe
-  (run-prog in-probe nil :ctx (context :kprobe :parm1 44))
-  (is (= (total (map-ref by-type 6)) 44)))

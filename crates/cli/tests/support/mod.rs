@@ -2,6 +2,8 @@
 //! taking away again what a test put into the machine, also when it fails.
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
+pub mod place;
+
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

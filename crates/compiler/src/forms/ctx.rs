@@ -314,7 +314,10 @@ fn parameter(c: &mut Checker<'_>, call: &Call<'_>, number: usize) -> Val {
     }
     let off = registers.stack_parameters + 8 * (number - registers.parameters.len()) as i64;
     let address = Val::of(crate::check::bin(BinOp::Add, sp.e, off, &call.at()));
-    super::memory::probe_read(c, "probe_read_kernel", Ty::U64, address, call.at())
+    // The stack is the probed function's: a user program's where that is probed.
+    let of_user = c.f.program.as_ref().is_some_and(|p| p.section.starts_with('u'));
+    let helper = if of_user { "probe_read_user" } else { "probe_read_kernel" };
+    super::memory::probe_read(c, helper, Ty::U64, address, call.at())
 }
 
 // ---- tracepoints ----

@@ -54,4 +54,7 @@
     (while (and (< n 4) (<= (+ p 4) e)) :max 4 (setf p (+ p 4)) (incf n))
     (if (> (+ d 14) e) XDP_PASS
       (case (load u8 d 0) ((1 2) XDP_DROP) (3 (xdp-adjust-head 0) XDP_TX) (t XDP_PASS)))))
+(defprog instead (:type :freplace :section "freplace/clamp") 0)
+(defprog instead-2 (:type :ext :section "freplace/clamp2") 0)
+(defprog remote (:type :lirc-mode2) 0)
 (compile-to-elf "x.o")

@@ -57,3 +57,61 @@ fn define(
     let shared = shared.clone();
     interp.define_native(name, lambda, doc, Rc::new(move |interp, args| f(&shared, interp, args)));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    use whistler_compiler::Session;
+    use whistler_compiler::session::{DECLARATIONS, LIVE_FORMS, LIVE_MACROS};
+    use whistler_isa::Target;
+    use whistler_kernel::Kernel;
+    use whistler_lisp::{NoIo, Symbol};
+
+    use super::*;
+    use crate::image::{Mode, Options};
+    use crate::live::Live;
+
+    fn defined(interp: &mut Interp) -> BTreeSet<String> {
+        let names = interp.all_names();
+        let defined = names.into_iter().filter(|n| interp.is_defined(*n) || interp.function(*n).is_some());
+        defined.map(|n| n.name().to_string()).filter(|n| !n.starts_with('%')).collect()
+    }
+
+    /// A compiler without an image passes over what only an image has: it must know all of that, and nothing else.
+    #[test]
+    fn the_compiler_knows_what_an_image_has() {
+        let mut interp = Interp::new(Box::new(NoIo));
+        let bare = defined(&mut interp);
+        let kernel = Rc::new(Kernel::running());
+        let options = Options {
+            mode: Mode::Vm,
+            purpose: Default::default(),
+            kernel: kernel.clone(),
+            target: None,
+            sources: Default::default(),
+            interrupt: Default::default(),
+            exchangeable: false,
+            follow_count: None,
+            follow_time: None,
+            recorded: None,
+            refusal: Default::default(),
+        };
+        let session = RefCell::new(Session::new(Target::default(), kernel));
+        let shared = Rc::new(Shared { session, live: RefCell::new(Live::default()), options });
+        install(&mut interp, &shared);
+        let plain = |name: &&str| !name.starts_with('(');
+        let known: BTreeSet<&str> = LIVE_FORMS.iter().chain(LIVE_MACROS).copied().filter(plain).collect();
+        let own: Vec<String> = defined(&mut interp)
+            .into_iter()
+            // Which the compiler does itself.
+            .filter(|n| n != "compile-to-elf")
+            .filter(|n| !bare.contains(n) && !DECLARATIONS.contains(&&**n) && plain(&&**n))
+            .collect();
+        let unknown: Vec<_> = own.iter().filter(|n| !known.contains(&***n)).collect();
+        assert!(unknown.is_empty(), "to LIVE_FORMS: {unknown:?}");
+        let gone: Vec<_> = known.iter().filter(|n| !interp.is_defined(Symbol::intern(n))).collect();
+        assert!(gone.is_empty(), "no image has {gone:?}");
+    }
+}

@@ -1,6 +1,7 @@
 ;;; Ring consumers: the original's function of address and length, one that decodes, `ring-poll` with a time,
 ;;; `ring-consume`, `close-ring-consumer`, `with-decoding-ring-consumer`.
 ;;; out: 16 5 9
+;;; out: 5 9 5 0
 ;;; out: polled 1
 ;;; out: consumed 0
 ;;; out: decoded 5 9
@@ -25,7 +26,9 @@
                          (dotimes (i len)
                            (setf (aref buf i) (sb-sys:sap-ref-8 sap i)))
                          (let ((e (decode-ev buf)))
-                           (format t "~a ~a ~a~%" len (ev-record-pid e) (ev-record-ts e))))))))
+                           (format t "~a ~a ~a~%" len (ev-record-pid e) (ev-record-ts e))
+                           (format t "~a ~a ~a ~a~%" (sb-sys:sap-ref-32 sap 0) (sb-sys:sap-ref-64 sap 8)
+                                   (sb-sys:sap-ref-16 sap 0) (sb-sys:sap-ref-16 sap 2))))))))
     (run-prog (bpf-session-prog 'send) *packet*)
     (format t "polled ~a~%" (ring-poll consumer :timeout-ms 1000))
     (format t "consumed ~a~%" (ring-consume consumer))

@@ -22,21 +22,29 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         let codec = named(shared, interp, name)?;
         decode(interp, &codec, bytes)
     });
-    define(
-        interp,
-        shared,
-        "sap-ref-8",
-        "bytes index",
-        "A byte of what a ring's consumer got, as the original's callbacks read it.",
-        |_, interp, args| {
-            let [bytes, index] = Args::new("sap-ref-8", args, &[])?.exactly()?;
-            let found =
-                index.as_i64().and_then(|i| interp.heap.byte_slice(bytes)?.get(usize::try_from(i).ok()?).copied());
-            found.map(|b| Value::Int(i64::from(b))).ok_or_else(|| {
-                LispError::simple(format!("there is no byte {} in {}", interp.show(index), interp.show(bytes)))
-            })
-        },
-    );
+    const DOC: &str =
+        "A number in what a ring's consumer got, as the original's callbacks read it: bytes, byte offset.";
+    define(interp, shared, "sap-ref-8", "bytes offset", DOC, |_, i, args| sap_ref::<1>(i, args));
+    define(interp, shared, "sap-ref-16", "bytes offset", DOC, |_, i, args| sap_ref::<2>(i, args));
+    define(interp, shared, "sap-ref-32", "bytes offset", DOC, |_, i, args| sap_ref::<4>(i, args));
+    define(interp, shared, "sap-ref-64", "bytes offset", DOC, |_, i, args| sap_ref::<8>(i, args));
+}
+
+/// The unsigned number of `N` bytes at an offset, in this machine's order.
+fn sap_ref<const N: usize>(interp: &mut Interp, args: &[Value]) -> LispResult {
+    let [bytes, offset] = Args::new("sap-ref", args, &[])?.exactly()?;
+    let at = offset.as_i64().and_then(|i| usize::try_from(i).ok());
+    let found = at.and_then(|at| interp.heap.byte_slice(bytes)?.get(at..)?.get(..N));
+    let mut word = [0; 8];
+    match found {
+        Some(found) => word[..N].copy_from_slice(found),
+        None => {
+            let (offset, bytes) = (interp.show(offset), interp.show(bytes));
+            return Err(LispError::simple(format!("there are no {N} bytes at {offset} in {bytes}")));
+        }
+    }
+    let number = u64::from_le_bytes(word);
+    Ok(interp.heap.integer(number.into()))
 }
 
 fn named(shared: &Shared, interp: &Interp, name: Value) -> Result<Codec, LispError> {
