@@ -11,6 +11,10 @@ cargo xtask vm [--kernel 6.1|6.12|all] [--put FILE:GUEST_PATH]… [--timeout SEC
     boots the kernels, each once, and runs a static binary there; without BIN the
     loader's own tests, built statically
 
+cargo xtask vm --cases [--kernel 6.1|6.12|all]
+    compiles the cases of crates/cli/tests/kernels once, and runs the objects on this kernel and in
+    the booted ones, through our loader, libbpf and bpftool; a table says what passed where
+
 cargo xtask vm [--kernel 6.12] --shell [--bin WHISTLER] [--put FILE:GUEST_PATH]… [-- ARGS…]
     boots a kernel with `whistler` on the terminal, the examples in /examples
 

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a machine that was started is gone when its function returns, after a deadline if need be.
 
+mod cases;
 mod cpio;
 mod demo;
 mod kernels;
@@ -38,6 +39,7 @@ pub struct Options {
     kernels: Vec<&'static KernelSpec>,
     shell: bool,
     demo: bool,
+    cases: bool,
     bin: Option<PathBuf>,
     put: Vec<(PathBuf, String)>,
     timeout: Duration,
@@ -51,6 +53,7 @@ impl Options {
             kernels: KERNELS.iter().collect(),
             shell: false,
             demo: false,
+            cases: false,
             bin: None,
             put: Vec::new(),
             timeout: Duration::from_secs(DEFAULT_TIMEOUT),
@@ -72,6 +75,7 @@ impl Options {
                 }
                 "--shell" => o.shell = true,
                 "--demo" => (o.shell, o.demo) = (true, true),
+                "--cases" => o.cases = true,
                 "--bin" => o.bin = Some(value()?.into()),
                 "--put" => {
                     let pair = value()?;
@@ -109,6 +113,9 @@ pub fn run(options: &Options) -> Result<bool, String> {
     need_qemu()?;
     let init = build(&root, &["build", "--release", "-p", "xtask", "--bin", "vm-init"])?;
     let init = init.into_iter().next_back().ok_or("vm-init was not built")?;
+    if options.cases {
+        return cases::run(options, &root, &target, &init);
+    }
     let mut guest = Guest::new(&init)?;
     for library in LIBRARIES.iter().filter(|l| Path::new(l).exists()) {
         guest.put(Path::new(library), library)?;
@@ -225,6 +232,11 @@ impl Guest {
         Ok(guest)
     }
 
+    /// More variables, one `NAME=VALUE` a line.
+    fn environment(&mut self, lines: &str) {
+        self.files.entry("/environment".into()).or_default().extend(lines.as_bytes());
+    }
+
     /// A file of the host, or a directory with everything in it.
     fn put(&mut self, from: &Path, to: &str) -> Result<(), String> {
         let failed = |e: std::io::Error| format!("{}: {e}", from.display());
@@ -324,6 +336,8 @@ struct Report {
     exits: Vec<(String, String)>,
     /// What the test harness counted, added up: passed, failed, ignored.
     tests: [u64; 3],
+    /// Each test, with how it ended.
+    ended: cases::Endings,
     /// Tests that said that this kernel lacks something, with the reason.
     skipped: Vec<String>,
     errors: Vec<String>,
@@ -344,6 +358,7 @@ impl Report {
                 *slot += count.unwrap_or(0);
             }
         }
+        self.ended.line(line);
         if let Some(why) = line.strip_prefix("skipped: ") {
             self.skipped.push(why.to_string());
         }

@@ -569,7 +569,7 @@ impl Session {
             crate::check::leaks::check(&mut c);
         }
         let mut unit = std::mem::take(&mut c.unit);
-        c.kernel.finish(&mut unit.btf);
+        c.kernel.finish(&mut unit);
         let mut diags = std::mem::take(&mut c.diags);
         diags.retain(|d| !self.refused.explains(d));
         (unit, diags)

@@ -16,6 +16,8 @@ pub struct KernelViews {
     views: FxHashMap<TypeId, usize>,
     list: Vec<View>,
     records: FxHashMap<(TypeId, String, u8), CoreId>,
+    /// What each record goes through: the view and the member's place in it when it was made.
+    paths: Vec<(CoreId, Vec<(usize, usize)>)>,
 }
 
 struct View {
@@ -84,6 +86,7 @@ impl KernelViews {
     pub fn record(&mut self, btf: &Btf, unit: &mut Unit, root: TypeId, path: &[FieldInfo], kind: CoreKind) -> CoreId {
         let root_view = self.view(btf, &mut unit.btf, root);
         let mut indices = vec![0];
+        let mut through = Vec::with_capacity(path.len());
         let mut at = root_view;
         for f in path {
             let found = self.list[at].members.iter().position(|m| m.name == f.name);
@@ -101,6 +104,7 @@ impl KernelViews {
                 }
             };
             indices.push(i as u32);
+            through.push((at, i));
             let inner = strip(btf, f.ty);
             if matches!(btf.ty(inner).map(|t| t.kind()), Ok(TypeKind::Struct | TypeKind::Union)) {
                 at = self.view(btf, &mut unit.btf, inner);
@@ -115,6 +119,7 @@ impl KernelViews {
         let id = CoreId(unit.core.len() as u32);
         unit.core.push(CoreReloc { insn_off: 0, type_id, access, kind });
         self.records.insert(key, id);
+        self.paths.push((id, through));
         id
     }
 
@@ -158,11 +163,12 @@ impl KernelViews {
     /// A struct of our own BTF with just these fields of the kernel's, to be compared with the running kernel's.
     pub fn shape(&mut self, btf: &Btf, out: &mut BtfBuilder, id: TypeId, fields: &[FieldInfo]) -> TypeId {
         let types: Vec<TypeId> = fields.iter().map(|f| outline(btf, out, f.ty, OUTLINE_DEPTH)).collect();
-        let members: Vec<MemberDef<'_>> = fields
+        let mut members: Vec<MemberDef<'_>> = fields
             .iter()
             .zip(types)
             .map(|(f, ty)| MemberDef { name: &f.name, ty, bit_offset: f.bit_offset, bits: f.bits })
             .collect();
+        members.sort_by_key(|m| m.bit_offset);
         let name = btf.ty(id).map_or("", |t| t.name);
         if matches!(btf.ty(id).map(|t| t.kind()), Ok(TypeKind::Union)) {
             out.union(name, size_of(btf, id), &members)
@@ -171,15 +177,26 @@ impl KernelViews {
         }
     }
 
-    /// Gives the views their members; after this no more are added.
-    pub fn finish(&mut self, out: &mut BtfBuilder) {
+    /// Gives the views their members, and the records the members' places; after this no more are added. The kernel
+    /// takes only structs whose members stand in the order of their offsets.
+    pub fn finish(&mut self, unit: &mut Unit) {
+        let mut places = Vec::with_capacity(self.list.len());
         for v in &self.list {
-            let members: Vec<MemberDef<'_>> = v
-                .members
+            let mut order: Vec<usize> = (0..v.members.len()).collect();
+            order.sort_by_key(|i| v.members[*i].bit_offset);
+            let members: Vec<MemberDef<'_>> = order
                 .iter()
+                .map(|i| &v.members[*i])
                 .map(|m| MemberDef { name: &m.name, ty: m.ty, bit_offset: m.bit_offset, bits: m.bits })
                 .collect();
-            out.define(v.local, v.size, &members);
+            unit.btf.define(v.local, v.size, &members);
+            let mut place = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(at, i)| place[*i] = at as u32);
+            places.push(place);
+        }
+        for (id, path) in &self.paths {
+            let indices = path.iter().map(|(view, member)| places[*view][*member]);
+            unit.core[id.0 as usize].access = access_string(&std::iter::once(0).chain(indices).collect::<Vec<_>>());
         }
     }
 }

@@ -1,0 +1,3 @@
+;;; program: bench/programs/trace_runqlat.lisp
+;;; seconds: 10
+;;; check: runqlat
