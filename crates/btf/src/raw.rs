@@ -136,6 +136,20 @@ pub(crate) enum Trailer {
     Each(usize),
 }
 
+/// Bytes of each kind's record without its entries, 0 where there is no such kind, and bytes of each entry.
+pub(crate) static RECORD_LEN: [(u8, u8); 32] = {
+    let mut table = [(0, 0); 32];
+    let mut i = 1;
+    while i < TypeKind::ALL.len() {
+        table[i] = match TypeKind::ALL[i].trailer() {
+            Trailer::One(n) => ((TYPE_LEN + n) as u8, 0),
+            Trailer::Each(n) => (TYPE_LEN as u8, n as u8),
+        };
+        i += 1;
+    }
+    table
+};
+
 /// The `info` word: kind, number of entries, and the flag whose meaning the kind gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Info(pub u32);

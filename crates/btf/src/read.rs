@@ -4,7 +4,7 @@
 
 use crate::error::BtfError;
 use crate::index::Index;
-use crate::raw::{HEADER_LEN, Info, Linkage, MAGIC, TYPE_LEN, Trailer, TypeId, TypeKind};
+use crate::raw::{HEADER_LEN, Info, Linkage, MAGIC, RECORD_LEN, TYPE_LEN, TypeId, TypeKind};
 use crate::{SecVar, StrOff};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -213,13 +213,9 @@ impl Btf {
 
 /// Bytes of a whole record; `Err` with the kind when it is unknown.
 pub(crate) fn record_len(info: Info) -> Result<usize, u8> {
-    match TypeKind::from_number(info.kind()) {
-        None | Some(TypeKind::Void) => Err(info.kind()),
-        Some(kind) => Ok(TYPE_LEN
-            + match kind.trailer() {
-                Trailer::One(n) => n,
-                Trailer::Each(n) => n * info.vlen(),
-            }),
+    match RECORD_LEN[usize::from(info.kind())] {
+        (0, _) => Err(info.kind()),
+        (fixed, each) => Ok(usize::from(fixed) + usize::from(each) * info.vlen()),
     }
 }
 
