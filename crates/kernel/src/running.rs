@@ -98,7 +98,7 @@ impl Kernel {
             }
             Source::Saved { btf: path, .. } => {
                 let data =
-                    std::fs::read(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
+                    ConstFile::read(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
                 Btf::parse(data).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped: false })
             }
         };
