@@ -24,7 +24,11 @@ const PANICKED: u8 = 101;
 /// Only what is used of it costs memory.
 pub(crate) const STACK: usize = 64 << 20;
 
+/// What the heap grows by: enough for compiling a usual file.
+const HEAP_STEP: usize = 1 << 20;
+
 fn main() -> ExitCode {
+    whistler_sys::one_heap(HEAP_STEP);
     let args = Args::parse();
     let large = std::thread::Builder::new().stack_size(STACK);
     match large.spawn(move || run(args)).map(std::thread::JoinHandle::join) {

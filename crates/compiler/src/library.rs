@@ -25,7 +25,7 @@ pub fn register(env: &mut Env, host: &mut Interp) {
     }
     for (i, (_, text)) in TEXTS.iter().enumerate() {
         // Spans in the library lie in no source of the user's.
-        let items = host.define_library_source(FileId(u32::MAX - 1 - i as u32), *text);
+        let items = host.define_library_source(FileId(u32::MAX - 1 - i as u32), text);
         env.library.extend(items.into_iter().filter(|i| i.head == "defheader"));
     }
 }
@@ -35,7 +35,7 @@ pub fn load_for(env: &mut Env, host: &mut Interp, name: Symbol, diags: &mut Vec<
     let wanted = env.library.iter().position(|i| belongs(name.name(), i.name.name()));
     let Some(i) = wanted else { return false };
     let item = env.library.swap_remove(i);
-    let Some(form) = host.library_form(&item) else { return false };
+    let Some(form) = item.form() else { return false };
     env.in_library = true;
     crate::decl::header::declare(env, host, diags, &form);
     env.in_library = false;

@@ -49,8 +49,16 @@ pub fn read(sources: &SourceMap, file: FileId) -> (Vec<Form>, Vec<Diagnostic>) {
 
 /// All forms of a text whose spans are to say `file`.
 pub fn read_text(file: FileId, text: &str) -> (Vec<Form>, Vec<Diagnostic>) {
-    let tokens: Vec<Token> = Lexer::new(text).collect();
-    let mut reader = Reader::new(file, text, &tokens);
+    read_part(file, text, 0)
+}
+
+/// The same for a part of a file that begins at byte `base` of it.
+pub(crate) fn read_part(file: FileId, text: &str, base: u32) -> (Vec<Form>, Vec<Diagnostic>) {
+    // A token of Lisp is about five bytes long.
+    let mut tokens: Vec<Token> = Vec::with_capacity(text.len() / 5);
+    tokens.extend(Lexer::new(text));
+    let new = |tokens| Reader { base, ..Reader::new(file, text, tokens) };
+    let mut reader = new(&tokens);
     let forms = reader.top();
     if !reader.unclosed {
         return (forms, reader.diagnostics);
@@ -60,7 +68,7 @@ pub fn read_text(file: FileId, text: &str) -> (Vec<Form>, Vec<Diagnostic>) {
     let mut forms = Vec::new();
     let mut diagnostics = Vec::new();
     for part in balance::top_level_parts(text, &tokens) {
-        let mut reader = Reader::new(file, text, part);
+        let mut reader = new(part);
         forms.append(&mut reader.top());
         diagnostics.append(&mut reader.diagnostics);
     }
@@ -118,6 +126,8 @@ pub(crate) fn read_one(text: &str) -> Result<Option<(Form, usize)>, Box<Diagnost
 
 struct Reader<'a> {
     file: FileId,
+    /// Where in the file the text begins.
+    base: u32,
     text: &'a str,
     tokens: &'a [Token],
     at: usize,
@@ -130,7 +140,17 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(file: FileId, text: &'a str, tokens: &'a [Token]) -> Reader<'a> {
-        Reader { file, text, tokens, at: 0, diagnostics: Vec::new(), backquotes: 0, suppressed: 0, unclosed: false }
+        Reader {
+            file,
+            base: 0,
+            text,
+            tokens,
+            at: 0,
+            diagnostics: Vec::new(),
+            backquotes: 0,
+            suppressed: 0,
+            unclosed: false,
+        }
     }
 
     fn last_end(&self) -> usize {
@@ -138,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     fn span(&self, lo: usize, hi: usize) -> Span {
-        Span::new(self.file, lo as u32, hi as u32)
+        Span::new(self.file, self.base + lo as u32, self.base + hi as u32)
     }
 
     fn span_of(&self, token: Token) -> Span {

@@ -36,6 +36,23 @@ fn fence_after_load(order: Ordering) {
     }
 }
 
+/// Lets all threads allocate from the process's one heap, which grows in steps of `step` bytes. By default glibc
+/// gives each thread a heap that grows page by page, with a system call each time. To be called before the first
+/// thread is made; other C libraries are left as they are.
+pub fn one_heap(step: usize) {
+    #[cfg(target_env = "gnu")]
+    {
+        let step = libc::c_int::try_from(step).unwrap_or(libc::c_int::MAX);
+        // SAFETY: mallopt only sets parameters of the allocator.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            libc::mallopt(libc::M_TOP_PAD, step);
+        }
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = step;
+}
+
 /// The size of a page.
 pub fn page_size() -> usize {
     rustix::param::page_size()

@@ -221,7 +221,7 @@ impl Interp {
         if let Some(s) = plain.resolve(|s| self.user_macros.contains_key(&s)) {
             return self.user_macros.get(&s).cloned();
         }
-        self.load_library_item(plain);
+        self.load_library_macro(plain);
         let s = plain.resolve(|s| self.user_macros.contains_key(&s))?;
         self.user_macros.get(&s).cloned()
     }

@@ -1,23 +1,30 @@
 //! Definitions written in Lisp that are read only when they are used, so that
 //! a large library costs nothing at start.
 
-use std::sync::Arc;
-
 use whistler_diag::FileId;
 
 use crate::interp::Interp;
+use crate::reader::read_part;
 use crate::{Form, Symbol};
 
 /// A top-level form of library source, not read yet.
 #[derive(Clone, Debug)]
 pub struct LibraryItem {
     /// The defining operator.
-    pub head: String,
+    pub head: &'static str,
     /// What it defines.
     pub name: Symbol,
-    pub(crate) text: usize,
-    pub(crate) lo: usize,
-    pub(crate) hi: usize,
+    file: FileId,
+    text: &'static str,
+    lo: u32,
+}
+
+impl LibraryItem {
+    /// Reads the form, with spans in the library's own text.
+    pub fn form(&self) -> Option<Form> {
+        let (mut forms, _) = read_part(self.file, self.text, self.lo);
+        if forms.is_empty() { None } else { Some(forms.swap_remove(0)) }
+    }
 }
 
 /// The operators whose definitions are the host's.
@@ -26,43 +33,38 @@ const HOST_DEFINERS: &[&str] = &["defmacro", "defun", "defconstant", "defparamet
 impl Interp {
     /// Makes a library's definitions known without reading them. Every top-level form must begin at the start of a
     /// line. Macros, functions and constants are defined when first looked up; all forms are given back, in order.
-    pub fn define_library_source(&mut self, file: FileId, text: impl Into<Arc<str>>) -> Vec<LibraryItem> {
-        let text: Arc<str> = text.into();
-        let index = self.library_texts.len();
-        let mut starts: Vec<usize> = text.match_indices("\n(").map(|(i, _)| i + 1).collect();
-        if text.starts_with('(') {
-            starts.insert(0, 0);
-        }
+    pub fn define_library_source(&mut self, file: FileId, text: &'static str) -> Vec<LibraryItem> {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1));
+        let starts: Vec<usize> = lines.filter(|i| text.as_bytes().get(*i) == Some(&b'(')).collect();
         let mut items = Vec::with_capacity(starts.len());
         for (i, lo) in starts.iter().enumerate() {
             let hi = starts.get(i + 1).copied().unwrap_or(text.len());
-            let body = text.get(lo + 1..hi).unwrap_or("");
-            let mut words = body.split(|c: char| c.is_whitespace() || c == '(' || c == ')').filter(|w| !w.is_empty());
+            let Some(text) = text.get(*lo..hi) else { continue };
+            let mut words = text.split(|c: char| c.is_whitespace() || c == '(' || c == ')').filter(|w| !w.is_empty());
             let (Some(head), Some(name)) = (words.next(), words.next()) else { continue };
-            let item = LibraryItem { head: head.to_string(), name: Symbol::intern(name), text: index, lo: *lo, hi };
+            let item = LibraryItem { head, name: Symbol::intern_static(name), file, text, lo: *lo as u32 };
             if HOST_DEFINERS.contains(&head) {
                 self.library.insert(item.name, item.clone());
             }
             items.push(item);
         }
-        self.library_texts.push((file, text));
         items
     }
 
-    /// Reads a library form, with spans in the library's own text.
-    pub fn library_form(&self, item: &LibraryItem) -> Option<Form> {
-        let (file, text) = self.library_texts.get(item.text)?;
-        // Blanks in place of what comes before keep the offsets those of the whole text.
-        let part = text.get(item.lo..item.hi)?;
-        let (mut forms, _) = crate::read_text(*file, part);
-        if forms.is_empty() { None } else { Some(shift(&forms.remove(0), item.lo as u32)) }
+    /// Defines a library macro under this name. A function is read when it is called: code that merely mentions it
+    /// has no use for its body.
+    pub(crate) fn load_library_macro(&mut self, name: Symbol) {
+        let found = name.resolve(|s| self.library.contains_key(&s));
+        if found.and_then(|s| self.library.get(&s)).is_some_and(|item| item.head == "defmacro") {
+            self.load_library_item(name);
+        }
     }
 
     /// Defines a library item under this name, if there is one and it isn't yet.
     pub(crate) fn load_library_item(&mut self, name: Symbol) {
         let Some(found) = name.resolve(|s| self.library.contains_key(&s)) else { return };
         let Some(item) = self.library.remove(&found) else { return };
-        let Some(form) = self.library_form(&item) else { return };
+        let Some(form) = item.form() else { return };
         let before = self.user_macros.get(&item.name).is_some_and(|m| !m.library);
         if before {
             return;
@@ -77,19 +79,4 @@ impl Interp {
             std::rc::Rc::make_mut(m).library = true;
         }
     }
-}
-
-fn shift(form: &Form, by: u32) -> Form {
-    use crate::FormKind::*;
-    let all = |items: &[Form]| items.iter().map(|f| shift(f, by)).collect::<Vec<_>>();
-    let kind = match &form.kind {
-        List(items) => List(all(items).into()),
-        Vector(items) => Vector(all(items).into()),
-        Dotted(items, tail) => Dotted(all(items).into(), shift(tail, by).into()),
-        other => other.clone(),
-    };
-    let mut span = form.span;
-    span.lo += by;
-    span.hi += by;
-    Form::new(kind, span)
 }
