@@ -5,8 +5,11 @@ mod control;
 mod format;
 mod hash;
 mod lists;
+mod mapping;
 mod numbers;
+mod searching;
 mod seqs;
+mod sets;
 mod strings;
 mod system;
 mod types;
@@ -64,6 +67,9 @@ const TABLES: &[Table] = &[
     numbers::TABLE,
     lists::TABLE,
     seqs::TABLE,
+    mapping::TABLE,
+    searching::TABLE,
+    sets::TABLE,
     strings::TABLE,
     hash::TABLE,
     control::TABLE,

@@ -99,6 +99,12 @@ fn a_missing_parenthesis_is_placed_by_layout_and_the_next_form_is_read() {
 
 #[test]
 fn a_million_parentheses_are_an_error() {
+    // As much stack as the binary gives: unoptimized frames are large.
+    let large = std::thread::Builder::new().stack_size(64 << 20).spawn(million_parentheses).expect("a thread");
+    large.join().expect("no panic");
+}
+
+fn million_parentheses() {
     for text in ["(".repeat(1_000_000), "'".repeat(1_000_000), "#(".repeat(500_000), "(a . ".repeat(300_000)] {
         let (_, diagnostics) = read_all(&text);
         assert!(diagnostics.iter().any(|d| d.code == TOO_DEEP), "{:?}", diagnostics.first());
