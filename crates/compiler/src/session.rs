@@ -14,7 +14,7 @@ use whistler_isa::Target;
 use whistler_lisp::{Form, LispError, Symbol, Value};
 use whistler_object::Object;
 
-use crate::check::{Checker, at};
+use crate::check::{Checker, EXPANSION_COUNT, at};
 use crate::decl::{self, Declared, Mode};
 use crate::diagnostics as diag;
 use crate::env::{DeclKind, Env};
@@ -201,6 +201,8 @@ pub struct Session {
     host_types: Rc<RefCell<Env>>,
     /// Names of `defconstant` forms, in order.
     constants: Vec<Symbol>,
+    /// Macro calls expanded of the top-level form under way.
+    expansions: usize,
 }
 
 /// Whether a name is that of a declaring form.
@@ -231,6 +233,7 @@ impl Session {
             elf: Rc::default(),
             host_types: Rc::default(),
             constants: Vec::new(),
+            expansions: 0,
         }
     }
 
@@ -395,6 +398,7 @@ impl Session {
     /// Takes one top-level form: declares it, or evaluates it in the host.
     pub fn top_level(&mut self, interp: &mut Interp, form: &Form, mode: Mode, diags: &mut Vec<Diagnostic>) {
         self.register(interp);
+        self.expansions = 0;
         self.top_level_within(interp, form, mode, diags, 0);
     }
 
@@ -411,11 +415,12 @@ impl Session {
             return;
         };
         if is_declaration_name(head) {
+            let before = diags.len();
             let declared = self.declare_into(interp, form, mode, diags);
             if self.looking {
                 // In a running session the name would be that of a live thing.
                 if declared.is_none() {
-                    self.refused.note(form);
+                    self.refused.note(form, diags.get(before..).unwrap_or(&[]));
                 }
                 if let Some(d) = declared.as_ref().filter(|d| matches!(d.kind, DeclKind::Struct | DeclKind::Union)) {
                     self.record_stand_ins(interp, d.name);
@@ -450,8 +455,13 @@ impl Session {
             return;
         }
         if let Some(m) = host::user_macro(interp, head) {
-            if depth >= EXPANSIONS {
+            if self.expansions > EXPANSION_COUNT {
+                return;
+            }
+            self.expansions += 1;
+            if depth >= EXPANSIONS || self.expansions > EXPANSION_COUNT {
                 diags.push(diag::error(&diag::EXPANSION, &at(form), format!("`{head}` expands without end")));
+                self.expansions = EXPANSION_COUNT + 1;
                 return;
             }
             match host::expand(interp, &m, form) {
@@ -462,8 +472,9 @@ impl Session {
         }
         if !LIVE_FORMS.iter().any(|l| head.is(l)) && !interp.is_defined(head) {
             // Before its arguments are evaluated: they may be no expressions of the host.
-            self.refused.note(form);
-            diags.push(unknown_operator(interp, head, form));
+            let d = unknown_operator(interp, head, form);
+            self.refused.note(form, std::slice::from_ref(&d));
+            diags.push(d);
             return;
         }
         if head.is("defconstant")
@@ -499,8 +510,9 @@ impl Session {
             if e.needs_host {
                 skipped(form, diags);
             } else {
-                self.refused.note(form);
-                diags.push(of_programs(e.to_diagnostic()));
+                let d = of_programs(e.to_diagnostic());
+                self.refused.note(form, std::slice::from_ref(&d));
+                diags.push(d);
             }
         }
     }
@@ -517,7 +529,7 @@ impl Session {
         for f in &forms {
             self.top_level(interp, f, Mode::File, &mut diags);
         }
-        diags.retain(|d| !self.refused.explains(d));
+        self.refused.settle(&mut diags);
         self.unused = crate::unused::unused(&forms);
         diags
     }
@@ -630,7 +642,7 @@ impl Session {
         let start = Instant::now();
         let mut diags = self.load_source(interp, sources, file);
         let reading = start.elapsed();
-        let failed = diags.iter().any(Diagnostic::is_error);
+        let failed = !self.refused.is_empty() || diags.iter().any(Diagnostic::is_error);
         let (mut compiled, more) =
             if failed { (None, self.check(interp, None).1) } else { self.compile(interp, sources, None, opt) };
         for d in more {

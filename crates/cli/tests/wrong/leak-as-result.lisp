@@ -2,4 +2,4 @@
 ;; flags: --unprivileged
 (defmap seen :type :array :key u32 :value u64 :max-entries 2)
 (defprog main (:type :socket-filter)
-  (map-lookup seen 0))
+  (return (cast u64 (map-lookup seen 0))))

@@ -113,18 +113,22 @@ impl Checker<'_> {
                 }
                 Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
             }
-            Ty::Ptr(p) if matches!(how, Fit::Exact(_)) && matches!(p.space, Space::Stack | Space::Ctx) => {
-                let Fit::Exact(what) = how else { return v.e };
-                let text = format!("the map's {what} is {to}, and this is {}", describe(v.ty()));
-                self.report(
-                    diag::error(&diag::KEY_VALUE, &here, text)
-                        .help("give what it holds: (load TYPE pointer), or a field"),
-                );
+            Ty::Ptr(p) if how != Fit::Bits && target.size == 8 && super::address::mistaken(v.ty()).is_some() => {
+                let needed = match how {
+                    Fit::Exact(what) => format!("the map's {what} is {to}"),
+                    Fit::Place if p.space == Space::Map => "a number is needed here".to_string(),
+                    Fit::Place | Fit::Bits => format!("it goes where {} is held", describe(to)),
+                };
+                self.not_its_content(&v, &needed);
                 Val::error(here).e
             }
             Ty::Ptr(_) if target.size == 8 => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
             other => {
                 let other = other.clone();
+                if super::address::mistaken(&other).is_some() {
+                    self.not_its_content(&v, &format!("{} is needed here", describe(to)));
+                    return Val::error(here).e;
+                }
                 self.report(diag::error(
                     &diag::ARGUMENT_TYPE,
                     &here,
@@ -202,7 +206,9 @@ impl Checker<'_> {
                 let here = v.e.at.clone();
                 let mut d = diag::error(&diag::ARGUMENT_TYPE, &here, text);
                 if let Ty::Ptr(p) = other {
-                    d = if p.space.is_number() {
+                    d = if super::address::mistaken(other).is_some_and(super::address::to_number) {
+                        d.help(self.content_of(&v.e, p))
+                    } else if p.space.is_number() {
                         d.help("an address as a number: (cast u64 …)")
                     } else {
                         d.note("the verifier lets programs move, compare, subtract and keep this address, no more")
@@ -370,7 +376,7 @@ fn meet_pointers(p: &PtrTy, q: &PtrTy) -> PtrTy {
         _ => None,
     };
     let space = if p.space == q.space { p.space } else { Space::Unknown };
-    PtrTy { pointee, space, nullable: p.nullable || q.nullable }
+    PtrTy { pointee, space, nullable: p.nullable || q.nullable, number: p.number && q.number }
 }
 
 /// What a value is, in words.

@@ -58,11 +58,14 @@ impl Checker<'_> {
                     crate::forms::ring::not_released(c, l, &v.at().clone());
                 }
             }
-            c.result(v)
+            c.last_result(v, decl)
         });
         let Some(body) = out else { return };
         super::regions::check(self, &body);
         self.check_returns(&body, decl);
+        if !self.diags.iter().any(Diagnostic::is_error) {
+            self.verdict_written(forms, &body, decl);
+        }
         let f = std::mem::take(&mut self.f);
         self.unit.functions.push(Function {
             name: decl.name.name().into(),
@@ -90,7 +93,8 @@ impl Checker<'_> {
         for round in 0..ROUNDS {
             self.f = FnState { lessons: std::mem::take(&mut lessons), ..FnState::default() };
             let body = check(self);
-            if !self.f.again || round + 1 == ROUNDS {
+            let cut = self.f.expansions > super::EXPANSION_COUNT;
+            if !self.f.again || cut || round + 1 == ROUNDS {
                 self.forget_unused(before);
                 return Some(body);
             }
@@ -135,8 +139,20 @@ impl Checker<'_> {
                 Expr::new(ExprKind::Seq(vec![v.e, nothing]), Ty::Void, here)
             }
             Some(t) => self.fit(v, &t, Fit::Place),
+            None if self.not_its_content(&v, "a program's result is a number") => Val::error(v.e.at.clone()).e,
             None => self.fit(v, &Ty::U64, Fit::Bits),
         }
+    }
+
+    /// A program's last value as its result: where the kernel makes nothing of it, an address there is no result.
+    fn last_result(&mut self, v: Val, decl: &ProgDecl) -> Expr {
+        let unread = decl.prog_type.return_rule(decl.attach_type) == whistler_isa::ReturnRule::Any;
+        if !unread || super::address::mistaken(v.ty()).is_none() {
+            return self.result(v);
+        }
+        let here = v.e.at.clone();
+        let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+        Expr::new(ExprKind::Seq(vec![v.e, zero]), Ty::U64, here)
     }
 
     /// `return`: leaves the function from wherever it stands.

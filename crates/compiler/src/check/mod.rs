@@ -1,6 +1,7 @@
 //! From forms to the typed program. Invariant: an expression that was reported as wrong has the
 //! type `Never`, which fits everywhere, so that one mistake is one report.
 
+pub(crate) mod address;
 mod bits;
 mod convert;
 pub mod flow;
@@ -40,6 +41,8 @@ use crate::names::{nearest, norm};
 pub const DEPTH_LIMIT: usize = 160;
 /// How many expansions may lead to one form.
 const EXPANSION_LIMIT: usize = 100;
+/// How many expansions one function may be made of: a macro with two calls of itself doubles what it makes.
+pub(crate) const EXPANSION_COUNT: usize = 20_000;
 
 /// Whether a form's value is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,6 +175,9 @@ impl<'a> Checker<'a> {
     /// Checks an expression.
     pub fn expr(&mut self, form: &Form, want: Want) -> Val {
         if self.depth >= DEPTH_LIMIT {
+            if form.origin.is_some() {
+                self.f.expansions = EXPANSION_COUNT + 1;
+            }
             return self.fail(diag::error(&diag::TOO_DEEP, &at(form), "forms are nested too deeply here"));
         }
         self.depth += 1;
@@ -304,6 +310,10 @@ impl<'a> Checker<'a> {
             return self.read_global(place);
         }
         if let Some(n) = self.constant(s) {
+            if !(i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&n) {
+                let text = format!("`{s}` is {n}, which does not fit in 64 bits");
+                return self.fail(diag::error(&diag::ARGUMENT_TYPE, &at(form), text));
+            }
             return Val::literal(n, at(form));
         }
         if self.env.maps.get(s).is_some() {
@@ -343,7 +353,7 @@ impl<'a> Checker<'a> {
         None
     }
 
-    fn operator_exists(&mut self, s: Symbol) -> bool {
+    pub(crate) fn operator_exists(&mut self, s: Symbol) -> bool {
         !matches!(self.head(s), Head::Unknown)
     }
 
@@ -431,10 +441,22 @@ impl<'a> Checker<'a> {
 
     /// Expands a macro call once.
     pub fn expand(&mut self, m: &crate::host::Macro, form: &Form) -> Option<Form> {
+        if self.f.expansions > EXPANSION_COUNT {
+            return None;
+        }
+        self.f.expansions += 1;
         let depth = form.origin.iter().flat_map(|o| o.chain()).take(EXPANSION_LIMIT).count();
         if depth >= EXPANSION_LIMIT {
             let text = format!("`{}` expands without end", m.name);
             self.report(diag::error(&diag::EXPANSION, &at(form), text));
+            // One is enough: what holds two calls of itself would be followed a second time for each.
+            self.f.expansions = EXPANSION_COUNT + 1;
+            return None;
+        }
+        if self.f.expansions > EXPANSION_COUNT {
+            let text = format!("`{}` makes more than {EXPANSION_COUNT} expansions of one function", m.name);
+            let d = diag::error(&diag::EXPANSION, &at(form), text);
+            self.report(d.help("a macro that holds two calls of itself doubles with each step; write a loop instead"));
             return None;
         }
         match crate::host::expand(self.host, m, form) {

@@ -297,6 +297,12 @@ impl Checker<'_> {
         {
             // Reported by the conversion below.
         }
+        if !var.ty.is_number() {
+            let name = self.f.locals[l.0 as usize].name.clone();
+            if self.number_for_pointer(&name, &var.ty, &v, &here) {
+                return Val::error(here);
+            }
+        }
         let known = !matches!(v.ty(), Ty::Ptr(p) if p.nullable) && !v.is_zero();
         let acquired = crate::forms::refs::acquires(&self.unit, &v.e);
         if self.f.flow.live.contains(&l) && var.root == l {

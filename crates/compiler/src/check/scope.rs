@@ -143,6 +143,8 @@ pub struct FnState {
     pub again: bool,
     /// Bindings made.
     pub ordinals: u32,
+    /// Macro calls expanded.
+    pub expansions: usize,
     /// Loops entered.
     pub loops: u32,
     /// Blocks entered.
@@ -340,10 +342,10 @@ impl Checker<'_> {
     pub fn settle_pointer(&mut self, ty: &Ty, init: &Val) -> Ty {
         match (ty, init.ty()) {
             (Ty::Ptr(t), Ty::Ptr(i)) if t.space == Space::Unknown => {
-                Ty::Ptr(PtrTy { pointee: t.pointee.clone(), space: i.space, nullable: i.nullable })
+                Ty::Ptr(PtrTy { pointee: t.pointee.clone(), space: i.space, nullable: i.nullable, number: i.number })
             }
             (Ty::Ptr(t), _) if t.space == Space::Unknown => {
-                Ty::Ptr(PtrTy { pointee: t.pointee.clone(), space: Space::Kernel, nullable: t.nullable })
+                Ty::Ptr(PtrTy { pointee: t.pointee.clone(), space: Space::Kernel, nullable: t.nullable, number: false })
             }
             _ => ty.clone(),
         }

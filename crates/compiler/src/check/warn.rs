@@ -6,7 +6,7 @@ use whistler_lisp::Form;
 
 use super::{Call, Checker, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{Expr, ExprKind, MapOp};
+use crate::hir::{Expr, ExprKind, MapOp, Ty};
 
 /// Helpers whose result says something that nothing else does: a verdict to be returned, or that a packet is not
 /// what the next lines take it for. (Failed reads leave zeros, and are not here.)
@@ -50,6 +50,20 @@ impl Checker<'_> {
             diag::warning(&diag::UNREACHABLE, &at(next), "this is never reached")
                 .also(before.span, "control does not go on behind this")
                 .help("take it out, or put what leaves under a condition"),
+        );
+    }
+
+    /// Warns of a verdict that nobody wrote: the 0 of a `when` that didn't hold, or of a loop that ended.
+    pub(super) fn verdict_written(&mut self, forms: &[Form], body: &Expr, decl: &crate::env::ProgDecl) {
+        if decl.prog_type != whistler_isa::ProgType::Xdp || body.ty == Ty::Never {
+            return;
+        }
+        let Some(form) = falls_off(forms).filter(|f| f.origin.is_none()) else { return };
+        let text = "where this yields nothing, the program returns 0: XDP_ABORTED";
+        self.report(
+            diag::warning(&diag::VERDICT_UNWRITTEN, &at(form), text)
+                .label("its value is the program's result")
+                .help("write the verdict as the last form: XDP_PASS, XDP_DROP …"),
         );
     }
 
@@ -105,6 +119,34 @@ impl Checker<'_> {
             e.each_child(&mut |c| look.push(c));
         }
         found
+    }
+}
+
+/// The form at the end of a program that may yield its 0 without anyone having written it.
+fn falls_off(forms: &[Form]) -> Option<&Form> {
+    let form = forms.last()?;
+    let items = form.as_list()?;
+    let name = items.first()?.as_symbol()?;
+    let always =
+        |test: &Form| test.as_symbol().is_some_and(|s| s.is("t") || s.is("otherwise")) || test.as_int() == Some(1);
+    match crate::names::norm(name).name() {
+        "when" | "unless" | "when-let" | "when-let*" | "dotimes" | "while" => Some(form),
+        "if" | "if-let" => match items.get(2..)? {
+            [_] => Some(form),
+            [a, b] => falls_off(std::slice::from_ref(a)).or_else(|| falls_off(std::slice::from_ref(b))),
+            _ => None,
+        },
+        head @ ("cond" | "case") => {
+            let clauses = items.get(if head == "cond" { 1.. } else { 2.. })?;
+            match clauses.last().and_then(Form::as_list) {
+                Some([test, ..]) if always(test) => clauses.iter().find_map(|c| falls_off(c.as_list()?.get(1..)?)),
+                _ => Some(form),
+            }
+        }
+        "progn" => falls_off(items.get(1..)?),
+        // What such a macro yields for other packets is the type's own pass value.
+        head if matches!(head, "let" | "let*" | "block") || head.starts_with("with-") => falls_off(items.get(2..)?),
+        _ => None,
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &HELPER_LICENSE,
     &RETURN_RANGE,
     &RETURN_ODD,
+    &VERDICT_UNWRITTEN,
     &SECTION,
     &PROGRAM_TYPE,
     &SLEEPS,
@@ -83,4 +84,11 @@ code! {
     SLEEPS, "E0411", "sleeping call where the program can't sleep",
     "(defprog p (:type :lsm :section \"lsm/file_open\")\n  (let ((b 0))\n    (copy-from-user (stack-addr b) 8 (cast (ptr u64) 4096))\n    0))",
     "(defprog p (:type :lsm :section \"lsm.s/file_open\")\n  (let ((b 0))\n    (copy-from-user (stack-addr b) 8 (cast (ptr u64) 4096))\n    0))"
+}
+code! {
+    /// An XDP program ends in a form that yields nothing on some path, such as a `when` whose test fails. Its result is
+    /// then 0, which is XDP_ABORTED: the packet is dropped and an error is traced. Write the verdict.
+    VERDICT_UNWRITTEN, "W0412", "XDP program without a written verdict",
+    "(defprog p (:type :xdp)\n  (when (> (get-prandom-u32) 7)\n    XDP_PASS))",
+    "(defprog p (:type :xdp)\n  (when (> (get-prandom-u32) 7)\n    (return XDP_PASS))\n  XDP_DROP)"
 }

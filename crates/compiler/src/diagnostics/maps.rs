@@ -40,8 +40,8 @@ code! {
 code! {
     /// A variable index of an array must be known to lie in it: test it first, or mask it.
     INDEX_UNBOUNDED, "E0206", "index not bounded",
-    "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (get-prandom-u32))))",
-    "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (logand (get-prandom-u32) 3))))"
+    "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (get-prandom-u32))))",
+    "(defstruct s (a (array u32 4)))\n(defmap m :type :hash :key u32 :value s :max-entries 8)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 1)))\n    (s-a v (logand (get-prandom-u32) 3))))"
 }
 code! {
     /// The map type came with a later kernel than the target. `--target` says what kernel is meant.

@@ -3,7 +3,7 @@
 use super::{CodeDoc, code};
 
 pub(super) static ALL: &[&CodeDoc] =
-    &[&MIXED_SIGNS, &ZERO_DIVISOR, &SHIFT_COUNT, &CONSTANT_CUT, &NEGATIVE_UNSIGNED, &NEGATIVE_MEETS];
+    &[&MIXED_SIGNS, &ZERO_DIVISOR, &SHIFT_COUNT, &CONSTANT_CUT, &NEGATIVE_UNSIGNED, &NEGATIVE_MEETS, &ONE_WAY];
 
 code! {
     /// Ordering, division, remainder, `min` and `max` give different results for signed and unsigned
@@ -43,4 +43,12 @@ code! {
     NEGATIVE_MEETS, "W0106", "negative constant taken as unsigned",
     "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (+ 1 (if (> x 5) x -1))))",
     "(defprog p (:type :xdp)\n  (let ((x (ktime-get-ns)))\n    (+ 1 (if (> x 5) (cast i64 x) -1))))"
+}
+code! {
+    /// A comparison with a constant has the same answer for every number that the other side's type holds. Often the
+    /// type is not what was thought: a difference of unsigned numbers is unsigned and never below 0. Comparisons that
+    /// a macro makes, or that are between constants alone, are not warned of.
+    ONE_WAY, "W0107", "comparison that goes one way only",
+    "(defprog p (:type :xdp)\n  (let ((left (- (get-prandom-u32) 100)))\n    (if (< left 0) XDP_DROP XDP_PASS)))",
+    "(defprog p (:type :xdp)\n  (let ((left (- (cast i64 (get-prandom-u32)) 100)))\n    (if (< left 0) XDP_DROP XDP_PASS)))"
 }

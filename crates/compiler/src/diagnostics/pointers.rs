@@ -11,14 +11,15 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &OBJECT_BOUNDS,
     &NO_TYPES,
     &ADDRESS_LEAK,
+    &ADDRESS_AS_NUMBER,
 ];
 
 code! {
     /// The pointer may be null here: a lookup can miss, a reservation can fail. Test it first; the test
     /// may be `if`, `when`, `unless`, `and`, `or`, `cond`, `when-let`, `if-let`, or an early return.
     MAYBE_NULL, "E0301", "read through a pointer that may be null",
-    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (let ((v (map-lookup m 1)))\n    (load u64 v)))",
-    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v)))"
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :kprobe)\n  (let ((v (map-lookup m 1)))\n    (load u64 v)))",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v)))"
 }
 code! {
     /// The bytes of a packet may be read only after they have been compared with the packet's end.
@@ -49,8 +50,8 @@ code! {
 code! {
     /// More bytes are touched than the object behind the pointer has.
     OBJECT_BOUNDS, "E0306", "access outside of the object",
-    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v 8)))",
-    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v 0)))"
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v 8)))",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :kprobe)\n  (when-let ((v (map-lookup m 1)))\n    (load u64 v 0)))"
 }
 code! {
     /// The kernel's own types are needed and can't be had: no BTF, or the tracepoint's format can't be read.
@@ -66,4 +67,13 @@ code! {
     "(defmap m :type :array :key u32 :value u64 :max-entries 2)\n(defprog p (:type :cgroup-skb)\n  (when-let ((v (map-lookup m 0)))\n    (store u64 v 0 (cast u64 v)))\n  1)",
     "(defmap m :type :array :key u32 :value u64 :max-entries 2)\n(defprog p (:type :cgroup-skb)\n  (when-let ((v (map-lookup m 0)))\n    (store u64 v 0 (+ 1 (load u64 v 0))))\n  1)",
     "--unprivileged"
+}
+code! {
+    /// A pointer stands where a number is needed: it is stored, returned, printed, counted up or compared with a
+    /// number. A lookup yields a pointer to the value; `(deref p)` and `(load TYPE p 0)` are the value. Two texts
+    /// are compared by `memcmp`. `(cast u64 p)` says that the address itself is meant. Null tests (`(= p 0)`, `if`,
+    /// `when` …), sums of a pointer and a number, and comparisons of two pointers are no mistakes.
+    ADDRESS_AS_NUMBER, "E0309", "pointer where its content is meant",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((n (map-lookup m 1)))\n    (when (> n 100) (return XDP_DROP)))\n  XDP_PASS)",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((n (map-lookup m 1)))\n    (when (> (deref n) 100) (return XDP_DROP)))\n  XDP_PASS)"
 }

@@ -9,8 +9,8 @@ code! {
     /// made by make- and values that don't fit into registers. Large structs can lie in a per-CPU array map
     /// with one entry instead.
     STACK_SIZE, "E0701", "program needs too much stack",
-    "(defstruct page (bytes (array u8 600)))\n(defprog p (:type :xdp)\n  (let ((page (make-page)))\n    (setf (page-bytes page 0) 1)\n    (page-bytes page 599)))",
-    "(defstruct page (bytes (array u8 600)))\n(defmap pages :type :percpu-array :key u32 :value page :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((page (map-lookup pages 0)))\n    (setf (page-bytes page 0) 1)\n    (page-bytes page 599)))"
+    "(defstruct page (bytes (array u8 600)))\n(defprog p (:type :kprobe)\n  (let ((page (make-page)))\n    (setf (page-bytes page 0) 1)\n    (page-bytes page 599)))",
+    "(defstruct page (bytes (array u8 600)))\n(defmap pages :type :percpu-array :key u32 :value page :max-entries 1)\n(defprog p (:type :kprobe)\n  (when-let ((page (map-lookup pages 0)))\n    (setf (page-bytes page 0) 1)\n    (page-bytes page 599)))"
 }
 
 code! {

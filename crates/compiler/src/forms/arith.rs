@@ -321,7 +321,7 @@ fn abs(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 fn log2(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let v = c.value(&call.args[0]);
     let v = match v.ty() {
-        Ty::Ptr(_) => v,
+        Ty::Ptr(p) if p.space.is_number() => v,
         _ => c.number(v, "log2"),
     };
     if let Some(n) = v.as_lit() {

@@ -48,12 +48,39 @@ pub(super) fn spec<'f>(c: &mut Checker<'_>, form: &'f Form) -> Option<Spec<'f>> 
 
 fn specs<'f>(c: &mut Checker<'_>, form: &'f Form) -> Vec<Spec<'f>> {
     match form.as_list() {
-        Some(items) => items.iter().filter_map(|b| spec(c, b)).collect(),
+        Some(items) => {
+            if bare_call(c, form, items) {
+                return Vec::new();
+            }
+            items.iter().filter_map(|b| spec(c, b)).collect()
+        }
         None => {
             c.malformed(form, "the variables are written as a list: ((variable value) …)");
             Vec::new()
         }
     }
+}
+
+/// Reports a call among the bindings, as in `(let (r (get-prandom-u32)) …)`: it would be a variable of that name.
+fn bare_call(c: &mut Checker<'_>, form: &Form, items: &[Form]) -> bool {
+    for (i, item) in items.iter().enumerate() {
+        let Some([head, args @ ..]) = item.as_list() else { continue };
+        let Some(name) = head.as_symbol() else { continue };
+        let before = i.checked_sub(1).and_then(|i| items[i].as_symbol());
+        if (before.is_none() && !args.is_empty()) || !c.operator_exists(name) {
+            continue;
+        }
+        let text = format!("this binds a variable `{name}`, and calls nothing");
+        let d = diag::error(&diag::MALFORMED, &at(item), text).also(form.span, "the bindings");
+        c.report(match before {
+            Some(v) => d.help(format!("each binding has parentheses of its own: (({v} {item}))")),
+            None => {
+                d.help(format!("a binding is (variable value): ((x {item})); a variable without a value is just v"))
+            }
+        });
+        return true;
+    }
+    false
 }
 
 /// Checks a binding's initialiser.
@@ -290,6 +317,9 @@ fn step(c: &mut Checker<'_>, call: &Call<'_>, op: arith::Op) -> Val {
     let (before, place) = c.twice(place);
     let mut old = c.read(place.clone());
     old.e.at = call.at();
+    if c.counts_the_pointer(&old, call.name.name()) {
+        return Val::error(call.at());
+    }
     let new = arith::arith(c, op, old, delta, call.at());
     // The place cuts the sum; that is what a counter of its width does.
     let v = c.write(place, new, call.want, call.at());

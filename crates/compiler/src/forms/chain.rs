@@ -130,7 +130,7 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
         return None;
     }
     let first = &fields[0];
-    let Some(PtrTy { pointee: Some(t), space, nullable }) = p.ty().as_ptr().cloned() else {
+    let Some(PtrTy { pointee: Some(t), space, nullable, .. }) = p.ty().as_ptr().cloned() else {
         let name = first.to_string();
         c.report(
             diag::error(

@@ -3,7 +3,9 @@
 use whistler_lisp::Form;
 
 use super::{FormDef, MANY, form};
+use crate::check::val::type_range;
 use crate::check::{Call, Checker, Fact, Mix, Val};
+use crate::diagnostics as diag;
 use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, LocalId, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
@@ -94,6 +96,7 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
         }
         [x, y] => {
             let (a, b) = operands(c, x, y);
+            one_way(c, order, &a, &b, call);
             compare(c, order, a, b, call.at())
         }
         many => {
@@ -108,6 +111,7 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
             }
             let mut all: Option<Expr> = None;
             for w in values.windows(2) {
+                one_way(c, order, &w[0], &w[1], call);
                 let test = compare(c, order, w[0].clone(), w[1].clone(), call.at());
                 all = Some(match all {
                     None => test.e,
@@ -168,6 +172,49 @@ fn compare(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val {
     Val::new(kind, Ty::Bool, here).telling(yes, no)
 }
 
+/// Warns of a comparison with a constant that goes the same way for every number of the other side's type. Only what
+/// the user wrote: a macro is written for operands of all types.
+fn one_way(c: &mut Checker<'_>, order: Order, a: &Val, b: &Val, call: &Call<'_>) {
+    let (v, n, order) = match (a.as_lit(), b.as_lit()) {
+        (None, Some(n)) => (a, n, order),
+        (Some(n), None) => (b, n, order.flipped()),
+        _ => return,
+    };
+    let (Some(int), true) = (v.int(), call.form.origin.is_none()) else { return };
+    if v.ty() == &Ty::Void || v.at().origin.is_some() || (n == 0 && matches!(order, Order::Eq | Order::Ne)) {
+        return;
+    }
+    let (lo, hi) = type_range(int);
+    // Equality is of the bits: a constant of the other sign is what its 64 bits are.
+    let n = match order {
+        Order::Eq | Order::Ne if !int.signed && n < 0 => i128::from(n as u64),
+        Order::Eq | Order::Ne if int.signed && n > i128::from(i64::MAX) => i128::from(n as u64 as i64),
+        _ => n,
+    };
+    if n < 0 && !int.signed {
+        // That is an error of its own.
+        return;
+    }
+    let always = match order {
+        Order::Eq | Order::Ne if !(lo..=hi).contains(&n) => order == Order::Ne,
+        Order::Eq | Order::Ne => return,
+        _ if order.holds(lo, n) == order.holds(hi, n) => order.holds(lo, n),
+        _ => return,
+    };
+    let answer = if always { "always" } else { "never" };
+    let text = format!("this is {answer} true: {} is from {lo} to {hi}", crate::check::describe(v.ty()));
+    let mut d = diag::warning(&diag::ONE_WAY, &call.at(), text);
+    if v.at().span != call.form.span {
+        d = d.also(v.at().span, format!("this is {}", v.ty()));
+    }
+    let difference = matches!(v.e.kind, ExprKind::Bin(BinOp::Sub, ..)) || matches!(v.e.kind, ExprKind::Local(_));
+    c.report(if !int.signed && n == 0 && difference {
+        d.help("differences of unsigned numbers wrap around; if a signed number is meant: (cast i64 …)")
+    } else {
+        d.help("compare with a number of that range, or take a wider type")
+    });
+}
+
 /// Upper bounds of variables that a comparison of unsigned numbers tells.
 fn bounds(c: &Checker<'_>, order: Order, a: &Val, b: &Val) -> (Vec<Fact>, Vec<Fact>) {
     let (v, n, order) = match (variable(c, a), variable(c, b)) {
@@ -213,6 +260,9 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
             return v;
         }
     }
+    if c.compares_text(&a, &b, &here) {
+        return Val::error(here);
+    }
     // Comparing with zero is a null test.
     for (p, z) in [(&a, &b), (&b, &a)] {
         if z.is_zero() && matches!(order, Order::Eq | Order::Ne) {
@@ -227,6 +277,18 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
         if !matches!(v.ty(), Ty::Ptr(_)) && v.int().is_none() {
             let v = v.clone();
             return c.number(v, order.name());
+        }
+    }
+    for (p, n) in [(&a, &b), (&b, &a)] {
+        if n.int().is_some() {
+            let needed = if n.is_zero() {
+                "only `=` and `/=` test it for null".to_string()
+            } else {
+                "it is compared with a number".to_string()
+            };
+            if c.not_its_content(p, &needed) {
+                return Val::error(here);
+            }
         }
     }
     Val::new(ExprKind::Cmp(order.machine(false), Box::new(a.e), Box::new(b.e)), Ty::Bool, here)
@@ -282,7 +344,9 @@ fn forced(c: &mut Checker<'_>, call: &Call<'_>, op: CmpOp) -> Val {
 
 fn zero(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
     let v = c.value(&call.args[0]);
-    compare(c, order, v, Val::literal(0, call.at()), call.at())
+    let zero = Val::literal(0, call.at());
+    one_way(c, order, &v, &zero, call);
+    compare(c, order, v, zero, call.at())
 }
 
 fn logtest(c: &mut Checker<'_>, call: &Call<'_>) -> Val {

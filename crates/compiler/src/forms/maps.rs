@@ -139,7 +139,7 @@ pub(super) fn map_ref(c: &mut Checker<'_>, form: &Form) -> Option<(MapRef, Rc<Ma
         return Some((MapRef::Own(id), Rc::new(c.unit.maps[id.0 as usize].clone())));
     }
     let inner = match v.ty() {
-        Ty::Ptr(PtrTy { pointee: Some(t), space: Space::Map, nullable }) => match &**t {
+        Ty::Ptr(PtrTy { pointee: Some(t), space: Space::Map, nullable, .. }) => match &**t {
             Ty::Map(def) => Some((def.clone(), *nullable)),
             _ => None,
         },
@@ -236,6 +236,18 @@ fn bytes_of(
     if let Some(p) = v.ty().as_ptr()
         && takes_bytes(p, size, ty)
     {
+        if let (None, Some(Ty::Struct(s))) = (ty, p.pointee.as_deref())
+            && s.size > size
+        {
+            let text = format!("the {what} of `{}` has {size} bytes, and a {} has {}", def.name, s.name, s.size);
+            let d = diag::error(&diag::KEY_VALUE, &here, text).also(def.span, "declared here");
+            let by_pointer = if what == "key" { "map-lookup-ptr" } else { "map-update-ptr" };
+            c.report(d.help(format!(
+                "declare the map for it, :{what} {}; if its first {size} bytes are meant: ({by_pointer} …)",
+                s.name
+            )));
+            return None;
+        }
         return pointer_to(c, v, size, ty, what, def).map(|p| (Vec::new(), p));
     }
     let scalar = match ty {
@@ -247,6 +259,9 @@ fn bytes_of(
     let number = v.int().is_some() || matches!(v.ty(), Ty::Ptr(_));
     if !number {
         c.number(v, what);
+        return None;
+    }
+    if matches!(scalar, Some((_, Fit::Bits))) && c.not_its_content(&v, &format!("the map's {what} is a number")) {
         return None;
     }
     if let Some((t, how)) = scalar {

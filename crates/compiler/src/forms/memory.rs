@@ -354,6 +354,16 @@ fn cast(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     cast_to(c, ty, v, call.at())
 }
 
+/// A pointer of which the program says that its address is meant.
+fn meant(v: Val, here: At) -> Val {
+    let Ty::Ptr(p) = v.ty() else { return v };
+    let ty = Ty::Ptr(PtrTy { number: true, ..p.clone() });
+    let (base, facts) = (v.base, v.facts);
+    let mut out = Val::new(ExprKind::Cast(Box::new(v.e)), ty, here);
+    (out.base, out.facts) = (base, facts);
+    out
+}
+
 /// A value as another type.
 pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
     match &ty {
@@ -377,7 +387,7 @@ pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
             out
         }
         // For the verifier it stays a pointer.
-        Ty::Int(IntTy { size: 8, .. }) if v.ty().as_ptr().is_some_and(|p| !p.space.is_number()) => v,
+        Ty::Int(IntTy { size: 8, .. }) if v.ty().as_ptr().is_some_and(|p| !p.space.is_number()) => meant(v, here),
         Ty::Int(i) => {
             if let Some(n) = v.as_lit() {
                 // A written type is no longer a literal's: it does not fit itself to the other side.

@@ -64,6 +64,9 @@ fn reservation(c: &mut Checker<'_>, map: &Form, size: &Form, flags: Option<&Form
         c.malformed(size, format!("a record of {n} bytes"));
         return None;
     }
+    if !fits(c, &map, n, size) {
+        return None;
+    }
     // `(sizeof S)` tells what the record is.
     let pointee = match size.as_list() {
         Some([op, ty]) if op.as_symbol().is_some_and(|o| o.is("sizeof")) => c.type_of(ty),
@@ -73,6 +76,26 @@ fn reservation(c: &mut Checker<'_>, map: &Form, size: &Form, flags: Option<&Form
     let size = Expr::new(ExprKind::Const(n as i64), Ty::U64, at(size));
     let ty = Ty::nullable_ptr(Space::Ring, Some(pointee));
     super::calls::call_helper(c, RESERVE, vec![map, size, flags], ty, here).map(Val::of)
+}
+
+/// Bytes that the kernel puts before each record (`BPF_RINGBUF_HDR_SZ`).
+const HEADER: i128 = 8;
+
+/// Whether a record of so many bytes has room when the ring is empty; reports otherwise.
+fn fits(c: &mut Checker<'_>, map: &Expr, n: i128, size: &Form) -> bool {
+    let ExprKind::Map(id) = map.kind else { return true };
+    let def = &c.unit.maps[id.0 as usize];
+    let room = i128::from(def.max_entries);
+    // The producer may come up to one byte short of a whole turn.
+    let taken = (n + HEADER + 7) & !7;
+    if taken < room || room == 0 {
+        return true;
+    }
+    let text = format!("a record of {n} bytes never fits into `{}`, a ring of {room} bytes", def.name);
+    let d = diag::error(&diag::OBJECT_BOUNDS, &at(size), text).also(def.span, "declared here");
+    let enough = u128::try_from(taken + 1).unwrap_or(1).next_power_of_two().max(4096);
+    c.report(d.help(format!("each takes {HEADER} bytes more; :max-entries {enough} holds one, a larger ring several")));
+    false
 }
 
 fn reserve(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
@@ -100,6 +123,9 @@ fn output(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let n = c.value(&call.args[2]);
     let flags = number_or(c, call.args.get(3), &call.at());
     let Some(map) = map else { return Val::error(call.at()) };
+    if n.lo == n.hi && !fits(c, &map, n.lo, &call.args[2]) {
+        return Val::error(call.at());
+    }
     super::calls::checked_helper(c, "ringbuf_output", vec![Val::of(map), p, n, Val::of(flags)], call.at())
 }
 

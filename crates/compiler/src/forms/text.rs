@@ -6,6 +6,7 @@ use whistler_lisp::{Form, Symbol};
 use whistler_object::emit::{self, Conversion, Layout, Piece, Site};
 
 use super::{FormDef, MANY, form};
+use crate::check::address::{mistaken, to_number};
 use crate::check::{Call, Checker, Fit, Val, at, cmp, describe, konst, offset};
 use crate::diagnostics as diag;
 use crate::hir::{At, CmpOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, Space, Ty};
@@ -91,6 +92,14 @@ fn values(c: &mut Checker<'_>, forms: &[Form], conversions: &[Conversion]) -> Op
         let v = c.value(f);
         if v.never() {
             return None;
+        }
+        if conversion.kind != 's' && conversion.kind != 'p' {
+            let text = format!("%{} prints a number", conversion.kind);
+            let hex = matches!(conversion.kind, 'x' | 'X');
+            let plain = mistaken(v.ty()).is_some_and(|p| !hex || to_number(p));
+            if plain && c.not_its_content(&v, &text) {
+                return None;
+            }
         }
         out.push(match v.ty() {
             Ty::Ptr(_) => v.e,
@@ -307,7 +316,11 @@ fn part(c: &mut Checker<'_>, v: Val, conversion: &Conversion, form: &Form) -> Op
         return text_part(c, v, conversion, form);
     }
     if let Ty::Ptr(p) = v.ty() {
-        if !matches!(conversion.kind, 'p' | 'x' | 'X') && !p.space.is_number() {
+        let plain = matches!(conversion.kind, 'x' | 'X') && mistaken(v.ty()).is_some_and(to_number);
+        if plain && c.not_its_content(&v, &format!("%{} prints a number", conversion.kind)) {
+            return None;
+        }
+        if !matches!(conversion.kind, 'p' | 'x' | 'X') && !p.space.is_number() && !p.number {
             let text = format!("%{} takes a number, and this is {}", conversion.kind, describe(v.ty()));
             let help = "an address is printed by %p, text by %s";
             c.report(diag::error(&diag::ARGUMENT_TYPE, &at(form), text).help(help));

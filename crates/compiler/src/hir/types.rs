@@ -72,6 +72,8 @@ pub struct PtrTy {
     pub space: Space,
     /// Whether it may be null here.
     pub nullable: bool,
+    /// Whether the program says, by `(cast u64 …)`, that the address itself is meant as a number.
+    pub number: bool,
 }
 
 /// Where a pointer points.
@@ -247,12 +249,12 @@ impl Ty {
 
     /// A pointer that is not null.
     pub fn ptr(space: Space, pointee: Option<Ty>) -> Ty {
-        Ty::Ptr(PtrTy { pointee: pointee.map(Rc::new), space, nullable: false })
+        Ty::Ptr(PtrTy { pointee: pointee.map(Rc::new), space, nullable: false, number: false })
     }
 
     /// A pointer that may be null.
     pub fn nullable_ptr(space: Space, pointee: Option<Ty>) -> Ty {
-        Ty::Ptr(PtrTy { pointee: pointee.map(Rc::new), space, nullable: true })
+        Ty::Ptr(PtrTy { pointee: pointee.map(Rc::new), space, nullable: true, number: false })
     }
 
     /// Bytes in memory; 0 for `Void` and `Never`, and for kernel types (only their own BTF knows).

@@ -77,6 +77,8 @@
   (let ((i (ctx rx_queue_index)))
     (when-let ((v (map-lookup m 0)))
       (if (< i 4) (s-a v i) 0))))
+;> warning W0412 5:5 "(when-let ((v (map-lookup m 0)))\n      (if (< i 4) (s-a v i) 0))": where this yields nothing, the program returns 0: XDP_ABORTED
+;>   help: write the verdict as the last form: XDP_PASS, XDP_DROP …
 
 ;; # null again after an assignment, and in a loop
 (defmap m :type :hash :key u32 :value u64 :max-entries 8)
@@ -208,7 +210,7 @@
 (defprog b (:type :xdp) (let ((x (map-lookup m 0))) (or x 1)))
 (defprog c (:type :xdp) (let ((x (map-lookup m 0))) (if x 1 x)))
 (defprog d (:type :xdp) (let ((x (map-lookup m 0))) (if (= (cast u64 x) 0) 1 2)))
-;> error E0003 2:71 "x": `logand` takes numbers, and this is a pointer to u64
+;> error E0003 2:61 "(cast u64 x)": `logand` takes numbers, and this is a pointer to u64
 ;> error E0003 3:57 "x": this branch yields a pointer to u64, and the other a u64
 ;>   help: let both yield a number, or both a pointer (or 0, which is null)
 ;> error E0003 4:61 "x": this branch yields a pointer to u64, and the other a u64
@@ -219,8 +221,8 @@
 (defprog a (:type :cgroup-skb :section "cgroup_skb/egress") (map-lookup m 0))
 (defprog b (:type :cgroup-skb :section "cgroup_skb/egress") (if (> (ctx len) 9) (return (ctx mark)) 1))
 (defprog c (:type :sk-lookup :section "sk_lookup") (if (= (ctx local_port) 80) SK_DROP SK_PASS))
-;> error E0407 2:61 "(map-lookup m 0)": a program of type :cgroup-skb may return 0 to 3, and this may be a pointer to u64
-;>   help: make it one of these: (if … 1 0), or bound it with logand or min
+;> error E0309 2:61 "(map-lookup m 0)": this is a pointer to u64, and a program's result is a number
+;>   help: its value is (deref pointer), or (load u64 pointer 0), once a test has shown it not null; if the address itself is meant: (cast u64 pointer)
 ;> error E0407 3:89 "(ctx mark)": a program of type :cgroup-skb may return 0 to 3, and this may be any u32
 ;>   help: make it one of these: (if … 1 0), or bound it with logand or min
 
@@ -245,8 +247,8 @@
 (defstruct s (a u64))
 (defmap m :type :hash :key u32 :value u64 :max-entries 5)
 (defprog p (:type :xdp) (let ((x (make-s))) (setf (getmap m 1) x) 2))
-;> error E0202 3:64 "x": the map's value is u64, and this is a pointer to s
-;>   help: give what it holds: (load TYPE pointer), or a field
+;> error E0309 3:64 "x": `x` is a pointer to s, and the map's value is u64
+;>   help: its fields are read as (s-a x); if the address itself is meant: (cast u64 x)
 
 ;; # a pointer into the packet as it was is no more
 (defprog a (:type :xdp)

@@ -1,0 +1,4 @@
+;; class: malformed
+(defprog main (:type :xdp)
+  (let (r (get-prandom-u32))
+    XDP_PASS))
