@@ -25,6 +25,8 @@ pub enum DeclKind {
     Program,
     Tracepoint,
     KernelStruct,
+    /// `import-kernel-enum`.
+    KernelEnum,
     Header,
     Constant,
 }
@@ -43,6 +45,7 @@ impl DeclKind {
             DeclKind::Program => "program",
             DeclKind::Tracepoint => "tracepoint",
             DeclKind::KernelStruct => "kernel struct",
+            DeclKind::KernelEnum => "kernel enum",
             DeclKind::Header => "header",
             DeclKind::Constant => "constant",
         }
@@ -181,6 +184,10 @@ pub struct Env {
     pub tracepoint: Option<Symbol>,
     /// Kernel structs that were imported, by the kernel's name.
     pub kernel_structs: FxHashMap<Symbol, Rc<str>>,
+    /// Structs of other kernels that were declared with their fields' types.
+    pub flavours: Vec<crate::flavours::Flavour>,
+    /// Enumerators of the kernel that were imported, by normal name: their enum's name and their own.
+    pub enumerators: FxHashMap<Symbol, (Rc<str>, Rc<str>)>,
     /// Accessors by normal name, with the declaration they belong to.
     pub accessors: FxHashMap<Symbol, (Accessor, Symbol)>,
     /// Constants that declarations bring (`+S-size+`, enum members), by normal name.
@@ -236,7 +243,7 @@ impl Env {
 /// Declarations of different spaces may share a name.
 fn space(kind: DeclKind) -> u8 {
     match kind {
-        DeclKind::Struct | DeclKind::Union | DeclKind::Enum | DeclKind::KernelStruct => 0,
+        DeclKind::Struct | DeclKind::Union | DeclKind::Enum | DeclKind::KernelStruct | DeclKind::KernelEnum => 0,
         DeclKind::Map => 1,
         DeclKind::Global | DeclKind::Param => 2,
         DeclKind::Subprogram => 3,

@@ -9,7 +9,9 @@ use crate::hir::{IntTy, Space, Ty};
 pub struct FieldInfo {
     /// The kernel's spelling.
     pub name: String,
-    /// Offset in its struct, anonymous members included.
+    /// Which element it is, of an array; it has no name then.
+    pub element: Option<u32>,
+    /// Offset in its struct, anonymous members included, or in its array.
     pub bit_offset: u32,
     /// Width of a bit-field; 0 otherwise.
     pub bits: u8,
@@ -71,6 +73,7 @@ fn search(btf: &Btf, id: TypeId, name: &str, base: u32, depth: u32) -> Option<Fi
         } else if whistler_isa::same_name(m.name, name) {
             return Some(FieldInfo {
                 name: m.name.to_string(),
+                element: None,
                 bit_offset: base + m.bit_offset,
                 bits: m.bits,
                 ty: m.ty,
@@ -78,6 +81,13 @@ fn search(btf: &Btf, id: TypeId, name: &str, base: u32, depth: u32) -> Option<Fi
         }
     }
     None
+}
+
+/// An element of an array.
+pub fn element(btf: &Btf, array: TypeId, index: u32) -> Option<FieldInfo> {
+    let Kind::Array { elem, .. } = btf.ty(strip(btf, array)).ok()?.get() else { return None };
+    let bit_offset = size_of(btf, elem).checked_mul(index)?.checked_mul(8)?;
+    Some(FieldInfo { name: String::new(), element: Some(index), bit_offset, bits: 0, ty: elem })
 }
 
 /// The names of a struct's fields, those of anonymous members included.
@@ -98,6 +108,13 @@ pub fn field_names(btf: &Btf, id: TypeId, out: &mut Vec<String>) {
 
 /// What a field of a kernel type is to a program. `space` is where the struct lies.
 pub fn field_ty(btf: &Btf, id: TypeId, space: Space) -> Option<Ty> {
+    field_ty_within(btf, id, space, 0)
+}
+
+/// Pointers to pointers are followed this far; what lies behind more has no type for programs.
+const MAX_POINTERS: u32 = 4;
+
+fn field_ty_within(btf: &Btf, id: TypeId, space: Space, depth: u32) -> Option<Ty> {
     let id = strip(btf, id);
     let t = btf.ty(id).ok()?;
     Some(match t.get() {
@@ -108,20 +125,25 @@ pub fn field_ty(btf: &Btf, id: TypeId, space: Space) -> Option<Ty> {
         Kind::Int(i) if matches!(i.size, 1 | 2 | 4 | 8) => Ty::Int(IntTy { size: i.size as u8, signed: i.signed }),
         Kind::Enum(e) => Ty::Int(IntTy { size: e.size.clamp(1, 8) as u8, signed: e.signed }),
         Kind::Ptr(to) => {
-            let to_ty = btf.ty(strip(btf, to)).ok();
-            let pointee = match to_ty.map(|t| (t.name, t.get())) {
+            let behind = btf.ty(strip(btf, to)).ok();
+            let far = if space == Space::User { Space::User } else { Space::Kernel };
+            let pointee = match behind.map(|t| (t.name, t.get())) {
                 Some((name, Kind::Struct(_) | Kind::Union(_))) if !name.is_empty() => Some(Ty::Kernel(name.into())),
+                Some((_, Kind::Int(_) | Kind::Enum(_) | Kind::Ptr(_))) if depth < MAX_POINTERS => {
+                    field_ty_within(btf, to, far, depth + 1)
+                }
                 _ => None,
             };
             let space = match (&pointee, space) {
-                (Some(_), Space::Trusted) => Space::Trusted,
+                // Only pointers to objects are known to be good; the verifier takes others for numbers.
+                (Some(Ty::Kernel(_)), Space::Trusted) => Space::Trusted,
                 (_, Space::User) => Space::User,
                 _ => Space::Kernel,
             };
             Ty::ptr(space, pointee)
         }
         Kind::Struct(_) | Kind::Union(_) => Ty::Kernel(t.name.into()),
-        Kind::Array { elem, len } => Ty::Array(std::rc::Rc::new(field_ty(btf, elem, space)?), len),
+        Kind::Array { elem, len } => Ty::Array(std::rc::Rc::new(field_ty_within(btf, elem, space, depth)?), len),
         _ => return None,
     })
 }

@@ -12,6 +12,7 @@ pub mod check;
 pub mod decl;
 pub mod diagnostics;
 pub mod env;
+mod flavours;
 mod follow;
 pub mod forms;
 pub mod hir;

@@ -37,6 +37,7 @@ pub const DECLARATIONS: &[&str] = &[
     "defprog",
     "deftracepoint",
     "import-kernel-struct",
+    "import-kernel-enum",
     "defheader",
 ];
 
@@ -186,7 +187,9 @@ pub struct Session {
     pub target: Target,
     /// Who will load it.
     pub privilege: Privilege,
+    /// The kernel's types, and the structs of other kernels that were declared.
     types: Rc<dyn TypeSource>,
+    source: Rc<dyn TypeSource>,
     /// Declarations that host code came to while it ran.
     queue: Rc<RefCell<Vec<Form>>>,
     registered: bool,
@@ -224,6 +227,7 @@ impl Session {
             env,
             target,
             privilege: Privilege::Full,
+            source: types.clone(),
             types,
             queue: Rc::default(),
             registered: false,
@@ -344,7 +348,12 @@ impl Session {
             "defsubprog" => decl::programs::subprogram(env, interp, diags, form, mode),
             "defprog" => decl::programs::program(env, interp, &self.target, diags, form, mode),
             "deftracepoint" => decl::kernel_types::tracepoint(env, types, diags, form),
-            "import-kernel-struct" => decl::kernel_types::kernel_struct(env, types, diags, form),
+            "import-kernel-struct" => {
+                let declared = decl::kernel_types::kernel_struct(env, interp, types, diags, form);
+                self.types = crate::flavours::with_flavours(&self.source, &self.env.flavours);
+                declared
+            }
+            "import-kernel-enum" => decl::kernel_types::kernel_enum(env, types, diags, form),
             "defheader" => decl::header::declare(env, interp, diags, form),
             "defconstant" => {
                 let name = decl::name_of(diags, form)?;

@@ -16,8 +16,14 @@ pub struct KernelViews {
     views: FxHashMap<TypeId, usize>,
     list: Vec<View>,
     records: FxHashMap<(TypeId, String, u8), CoreId>,
-    /// What each record goes through: the view and the member's place in it when it was made.
-    paths: Vec<(CoreId, Vec<(usize, usize)>)>,
+    /// What each record goes through.
+    paths: Vec<(CoreId, Vec<Through>)>,
+}
+
+/// A step of a record's way: the view and the member's place in it when the record was made, or an element's number.
+enum Through {
+    Member { view: usize, member: usize },
+    Element(u32),
 }
 
 struct View {
@@ -89,6 +95,14 @@ impl KernelViews {
         let mut through = Vec::with_capacity(path.len());
         let mut at = root_view;
         for f in path {
+            if let Some(i) = f.element {
+                indices.push(i);
+                through.push(Through::Element(i));
+                if let Some(v) = self.view_behind(btf, &mut unit.btf, f.ty) {
+                    at = v;
+                }
+                continue;
+            }
             let found = self.list[at].members.iter().position(|m| m.name == f.name);
             let i = match found {
                 Some(i) => i,
@@ -104,10 +118,9 @@ impl KernelViews {
                 }
             };
             indices.push(i as u32);
-            through.push((at, i));
-            let inner = strip(btf, f.ty);
-            if matches!(btf.ty(inner).map(|t| t.kind()), Ok(TypeKind::Struct | TypeKind::Union)) {
-                at = self.view(btf, &mut unit.btf, inner);
+            through.push(Through::Member { view: at, member: i });
+            if let Some(v) = self.view_behind(btf, &mut unit.btf, f.ty) {
+                at = v;
             }
         }
         let type_id = self.list[root_view].local;
@@ -121,6 +134,13 @@ impl KernelViews {
         self.records.insert(key, id);
         self.paths.push((id, through));
         id
+    }
+
+    /// The view of a type that is a struct or union.
+    fn view_behind(&mut self, btf: &Btf, out: &mut BtfBuilder, ty: TypeId) -> Option<usize> {
+        let inner = strip(btf, ty);
+        let is = matches!(btf.ty(inner).map(|t| t.kind()), Ok(TypeKind::Struct | TypeKind::Union));
+        is.then(|| self.view(btf, out, inner))
     }
 
     /// The record that asks something about a whole type, or about the only enumerator of an enum: `type_id` is of our
@@ -195,7 +215,10 @@ impl KernelViews {
             places.push(place);
         }
         for (id, path) in &self.paths {
-            let indices = path.iter().map(|(view, member)| places[*view][*member]);
+            let indices = path.iter().map(|through| match through {
+                Through::Member { view, member } => places[*view][*member],
+                Through::Element(i) => *i,
+            });
             unit.core[id.0 as usize].access = access_string(&std::iter::once(0).chain(indices).collect::<Vec<_>>());
         }
     }

@@ -151,6 +151,7 @@ impl Shared {
             DeclKind::Subprogram
             | DeclKind::Tracepoint
             | DeclKind::KernelStruct
+            | DeclKind::KernelEnum
             | DeclKind::Header
             | DeclKind::Constant => return Value::Symbol(declared.name),
         };

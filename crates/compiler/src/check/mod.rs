@@ -309,6 +309,10 @@ impl<'a> Checker<'a> {
         if let Some(place) = self.global_place(s, form) {
             return self.read_global(place);
         }
+        if let Some((of, name)) = self.env.enumerators.get(&norm(s)).cloned() {
+            self.use_name(s);
+            return forms::core_ask::kernel_enumerator(self, &of, &name, at(form));
+        }
         if let Some(n) = self.constant(s) {
             if !(i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&n) {
                 let text = format!("`{s}` is {n}, which does not fit in 64 bits");

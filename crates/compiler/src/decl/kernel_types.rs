@@ -2,14 +2,17 @@
 
 use std::rc::Rc;
 
-use whistler_btf::{TracepointFieldKind, TypeSource, TypeSourceError};
+use whistler_btf::{Btf, Kind, TracepointFieldKind, TypeId, TypeSource, TypeSourceError};
 use whistler_diag::Diagnostic;
-use whistler_lisp::{Form, Symbol};
+use whistler_lisp::{Form, Interp, Symbol};
 
 use super::{Declared, name_of};
 use crate::check::at;
 use crate::diagnostics as diag;
 use crate::env::{Accessor, DeclKind, Env, TracepointDecl};
+use crate::flavours::{Flavour, FlavourField};
+use crate::forms;
+use crate::hir::{Space, Ty};
 use crate::kernel;
 use crate::names::{nearest, norm};
 
@@ -85,9 +88,10 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
     Some(Declared { name, kind: DeclKind::Tracepoint, summary: shown.join(" · ") })
 }
 
-/// `(import-kernel-struct name [field…])`
+/// `(import-kernel-struct name [field…])`; with `(field type)` among them, a struct as another kernel has it.
 pub fn kernel_struct(
     env: &mut Env,
+    interp: &mut Interp,
     types: &dyn TypeSource,
     diags: &mut Vec<Diagnostic>,
     form: &Form,
@@ -99,6 +103,9 @@ pub fn kernel_struct(
         diags.push(diag::error(&diag::NO_TYPES, &at(form), "the kernel's types are needed here").note(why));
         return None;
     };
+    if items[2..].iter().any(|f| f.as_symbol().is_none()) {
+        return flavour(env, interp, btf, diags, form, name);
+    }
     let Some(id) = kernel::find(btf, name.name()) else {
         diags.push(kernel::no_struct(btf, name.name(), &at(&items[1])));
         return None;
@@ -129,6 +136,7 @@ pub fn kernel_struct(
         env.accessor(&format!("{s}-{f}-ptr"), Accessor::KernelPtr(kernel_name.clone(), symbol), name);
     }
     let size = kernel::size_of(btf, id);
+    env.flavours.retain(|f| norm(Symbol::intern(&f.name)) != norm(name));
     env.accessor(&format!("as-{s}"), Accessor::As(crate::hir::Ty::Kernel(kernel_name.clone())), name);
     env.constant(&format!("+{s}-size+"), i128::from(size));
     env.kernel_structs.insert(norm(name), kernel_name.clone());
@@ -136,6 +144,149 @@ pub fn kernel_struct(
     Some(Declared {
         name,
         kind: DeclKind::KernelStruct,
-        summary: format!("{kernel_name} · {size} bytes here, {} fields", wanted.len()),
+        summary: format!("{kernel_name} · {size} bytes here, {}", fields(wanted.len())),
     })
+}
+
+fn fields(n: usize) -> String {
+    if n == 1 { "1 field".to_string() } else { format!("{n} fields") }
+}
+
+/// A struct as another kernel has it: its fields with their types, or by name as this kernel has them.
+fn flavour(
+    env: &mut Env,
+    interp: &mut Interp,
+    btf: &Btf,
+    diags: &mut Vec<Diagnostic>,
+    form: &Form,
+    name: Symbol,
+) -> Option<Declared> {
+    let items = form.as_list()?;
+    let written: Rc<str> = name.name().replace('-', "_").into();
+    let essential = whistler_btf::essential_name(&written);
+    let here = kernel::find(btf, essential);
+    if here.is_some() && essential == &*written {
+        let d = diag::error(
+            &diag::MALFORMED,
+            &at(&items[1]),
+            format!("the kernel has a struct `{essential}`, whose fields have their types from there"),
+        );
+        let help =
+            format!("fields of other kernels stand in a flavour of it: (import-kernel-struct {essential}___old …)");
+        diags.push(d.help(help));
+        return None;
+    }
+    let mut declared = Vec::new();
+    for f in &items[2..] {
+        let field = match f.as_symbol() {
+            Some(s) => known_field(btf, here, essential, s, f),
+            None => typed_field(env, interp, f),
+        };
+        match field {
+            Ok(field) => declared.push(field),
+            Err(d) => diags.push(*d),
+        }
+    }
+    if declared.len() + 2 < items.len() {
+        return None;
+    }
+    env.forget_accessors(name);
+    let s = name.name();
+    for f in &declared {
+        let symbol = Symbol::intern(&f.name);
+        env.accessor(&format!("{s}-{}", f.name), Accessor::Kernel(written.clone(), symbol), name);
+        env.accessor(&format!("{s}-{}-ptr", f.name), Accessor::KernelPtr(written.clone(), symbol), name);
+    }
+    env.accessor(&format!("as-{s}"), Accessor::As(crate::hir::Ty::Kernel(written.clone())), name);
+    env.kernel_structs.insert(norm(name), written.clone());
+    let summary = format!("{written} · {}, as another kernel has them", fields(declared.len()));
+    env.flavours.retain(|f| f.name != written);
+    env.flavours.push(Flavour { name: written, fields: declared });
+    env.note(name, DeclKind::KernelStruct, form.span);
+    Some(Declared { name, kind: DeclKind::KernelStruct, summary })
+}
+
+/// A field of the kernel at hand, by name.
+fn known_field(
+    btf: &Btf,
+    here: Option<TypeId>,
+    of: &str,
+    name: Symbol,
+    form: &Form,
+) -> Result<FlavourField, Box<Diagnostic>> {
+    let lacks = || {
+        let text = format!("{of} has no field `{name}` in this kernel, so its type must be written");
+        Box::new(diag::error(&diag::UNKNOWN_NAME, &at(form), text).help(format!("write ({name} TYPE)")))
+    };
+    let field = here.and_then(|id| kernel::field(btf, id, name.name())).ok_or_else(lacks)?;
+    let ty = kernel::field_ty(btf, field.ty, Space::Kernel).ok_or_else(lacks)?;
+    Ok(FlavourField { name: field.name, ty, bits: field.bits })
+}
+
+/// `(name type)` or `(name (bits type n))`.
+fn typed_field(env: &mut Env, interp: &mut Interp, form: &Form) -> Result<FlavourField, Box<Diagnostic>> {
+    let malformed = || Box::new(diag::error(&diag::MALFORMED, &at(form), "a field is written (name type)".to_string()));
+    let Some([name, ty]) = form.as_list() else { return Err(malformed()) };
+    let name = name.as_symbol().ok_or_else(malformed)?.name().replace('-', "_");
+    let (ty, bits) = match ty.as_list() {
+        Some([head, of, n]) if head.as_symbol().is_some_and(|h| h.is("bits")) => {
+            (of, n.as_int().ok_or_else(malformed)?)
+        }
+        _ => (ty, 0),
+    };
+    let parsed = crate::types::parse(env, interp, ty)?;
+    let wrong = |text| Box::new(diag::error(&diag::ARGUMENT_TYPE, &at(ty), text));
+    if let Some(text) = crate::flavours::problem(&parsed) {
+        return Err(wrong(text));
+    }
+    if bits != 0 && !(matches!(parsed, Ty::Int(_)) && (1..=i128::from(parsed.size()) * 8).contains(&bits)) {
+        return Err(wrong(format!("{bits} bits of a {parsed}")));
+    }
+    Ok(FlavourField { name, ty: parsed, bits: bits as u8 })
+}
+
+/// `(import-kernel-enum name [enumerator…])`: the enumerators stand by their names for their values in the running
+/// kernel.
+pub fn kernel_enum(
+    env: &mut Env,
+    types: &dyn TypeSource,
+    diags: &mut Vec<Diagnostic>,
+    form: &Form,
+) -> Option<Declared> {
+    let name = name_of(diags, form)?;
+    let items = form.as_list()?;
+    let Some(btf) = types.btf() else {
+        let why = types.btf_problem().unwrap_or_default();
+        diags.push(diag::error(&diag::NO_TYPES, &at(form), "the kernel's types are needed here").note(why));
+        return None;
+    };
+    let Some(id) = forms::core_ask::kernel_enum(btf, name.name()) else {
+        diags.push(forms::core_ask::no_enum(btf, name.name(), &at(&items[1])));
+        return None;
+    };
+    let t = btf.ty(id).ok()?;
+    let Kind::Enum(e) = t.get() else { return None };
+    let all: Vec<&str> = e.values().map(|(n, _)| n).collect();
+    let mut wanted = Vec::new();
+    for f in &items[2..] {
+        let written = f.to_string();
+        match all.iter().find(|n| f.as_symbol().is_some_and(|s| whistler_isa::same_name(n, s.name()))) {
+            Some(n) => wanted.push(*n),
+            None => {
+                let near = nearest(&written, all.iter().copied());
+                diags.push(forms::core_ask::no_enumerator(t.name, &written, near, &at(f)));
+            }
+        }
+    }
+    if items.len() == 2 {
+        wanted = all;
+    }
+    env.enumerators.retain(|_, (of, _)| **of != *t.name);
+    let of: Rc<str> = t.name.into();
+    for n in &wanted {
+        env.enumerators.insert(norm(Symbol::intern(n)), (of.clone(), Rc::from(*n)));
+    }
+    env.note(name, DeclKind::KernelEnum, form.span);
+    let summary = format!("{of} · {} enumerators", wanted.len());
+    Some(Declared { name, kind: DeclKind::KernelEnum, summary })
 }

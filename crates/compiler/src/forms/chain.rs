@@ -1,6 +1,6 @@
 //! Chains of fields, through our structs and the kernel's.
 
-use whistler_btf::{CoreKind, TypeId, TypeSource};
+use whistler_btf::{CoreKind, Kind, TypeId, TypeSource};
 use whistler_lisp::{Form, Symbol};
 
 use super::{FormDef, MANY, form, place};
@@ -47,19 +47,60 @@ pub(super) fn kernel_type(c: &mut Checker<'_>, name: &str, here: &At) -> Option<
     found
 }
 
-/// A path of fields from a kernel struct on, up to where it leaves the struct.
-pub(super) fn path(
-    c: &mut Checker<'_>,
-    root: TypeId,
-    name: &str,
-    fields: &[Symbol],
-    here: &At,
-) -> Option<Vec<FieldInfo>> {
+/// A step that is known when compiling: a field by its name, or an element by its number.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub step: WayStep,
+    pub at: At,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum WayStep {
+    Field(Symbol),
+    Element(u32),
+}
+
+impl Way {
+    pub(super) fn of(form: &Form) -> Option<Way> {
+        let step = match (form.as_symbol(), form.as_int()) {
+            (Some(s), _) => WayStep::Field(s),
+            (None, Some(i)) => WayStep::Element(u32::try_from(i).ok()?),
+            (None, None) => return None,
+        };
+        Some(Way { step, at: at(form) })
+    }
+
+    pub(super) fn field(name: Symbol, at: At) -> Way {
+        Way { step: WayStep::Field(name), at }
+    }
+}
+
+/// A path of fields and elements from a kernel struct on, up to where it leaves the struct.
+pub(super) fn path(c: &mut Checker<'_>, root: TypeId, name: &str, ways: &[Way]) -> Option<Vec<FieldInfo>> {
     let types: std::rc::Rc<dyn TypeSource> = c.types.clone();
     let btf = types.btf()?;
     let mut out = Vec::new();
     let mut id = root;
-    for f in fields {
+    for way in ways {
+        let here = &way.at;
+        let f = match way.step {
+            WayStep::Field(f) => f,
+            WayStep::Element(i) => {
+                let Ok(Kind::Array { len, .. }) = btf.ty(id).map(|t| t.get()) else { break };
+                // An array without a length ends its struct, and has as many as were allocated.
+                if len != 0 && i >= len {
+                    c.report(super::memory::outside(i.into(), len, here));
+                    return None;
+                }
+                let element = kernel::element(btf, id, i)?;
+                id = kernel::strip(btf, element.ty);
+                out.push(element);
+                continue;
+            }
+        };
+        if btf.ty(id).ok().and_then(|t| t.composite()).is_none() {
+            break;
+        }
         let Some(info) = kernel::field(btf, id, f.name()) else {
             let mut names = Vec::new();
             kernel::field_names(btf, id, &mut names);
@@ -72,11 +113,7 @@ pub(super) fn path(
             return None;
         };
         id = kernel::strip(btf, info.ty);
-        let inside = btf.ty(id).ok().and_then(|t| t.composite()).is_some();
         out.push(info);
-        if !inside {
-            break;
-        }
     }
     Some(out)
 }
@@ -148,6 +185,9 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
             let m = super::structs::member(c, p, def, name, &call.at())?;
             Some((Step::Memory(m), 1))
         }
+        Ty::Array(elem, n) if matches!(space, Space::Kernel | Space::User) => {
+            Some((Step::Value(far_element(c, p, space, elem, Some(*n), first, call)?), 1))
+        }
         Ty::Array(elem, n) => {
             let p = c.readable(p, 0, Some(0), &call.at())?;
             let m = super::memory::element(c, p, 0, elem, Some(*n), first, call.at())?;
@@ -158,16 +198,19 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
                 c.readable(p, 0, None, &call.at());
                 return None;
             }
-            let names: Vec<Symbol> = fields.iter().map_while(Form::as_symbol).collect();
-            if names.is_empty() {
-                c.malformed(first, "a field is named by a symbol");
-                return None;
-            }
+            field_name(c, first)?;
+            let ways: Vec<Way> = fields.iter().map_while(Way::of).collect();
             let root = kernel_type(c, kname, &call.at())?;
-            let path = path(c, root, kname, &names, &at(first))?;
+            let path = path(c, root, kname, &ways)?;
             let used = path.len();
             let v = kernel_field(c, p, space, root, &path, call.at())?;
             Some((v, used))
+        }
+        Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) | Ty::Ptr(_)
+            if matches!(space, Space::Kernel | Space::User)
+                && first.as_symbol().is_none_or(|s| c.binding(s).is_some()) =>
+        {
+            Some((Step::Value(far_element(c, p, space, &t, None, first, call)?), 1))
         }
         _ => {
             let name = first.to_string();
@@ -175,6 +218,62 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
             None
         }
     }
+}
+
+/// An element of an array in memory that is read by probes: its value, or the address of a struct.
+fn far_element(
+    c: &mut Checker<'_>,
+    p: Val,
+    space: Space,
+    elem: &Ty,
+    len: Option<u32>,
+    index: &Form,
+    call: &Call<'_>,
+) -> Option<Val> {
+    let here = call.at();
+    let Ty::Kernel(name) = elem else {
+        let address = match len {
+            Some(_) => {
+                let m = super::memory::element(c, p, 0, elem, len, index, here.clone())?;
+                c.address(m)
+            }
+            None => {
+                let i = c.value(index);
+                let i = c.number(i, "an index");
+                if i.never() {
+                    return None;
+                }
+                let base = Expr::new(ExprKind::Cast(Box::new(p.e)), Ty::U64, here.clone());
+                let far = crate::check::bin(BinOp::Mul, i.e, elem.size().into(), &here);
+                Val::new(ExprKind::Bin(BinOp::Add, Box::new(base), Box::new(far)), Ty::U64, here.clone())
+            }
+        };
+        if matches!(elem, Ty::Array(..)) {
+            return Some(address);
+        }
+        let helper = if space == Space::User { "probe_read_user" } else { "probe_read_kernel" };
+        let v = super::memory::probe_read(c, helper, elem.clone(), address, here);
+        return (!v.never()).then_some(v);
+    };
+    if name.is_empty() {
+        c.report(
+            diag::error(&diag::ARGUMENT_TYPE, &at(index), "the elements are structs without a name")
+                .help("an index that is a number can be followed by a field: (-> p array 2 field)"),
+        );
+        return None;
+    }
+    // How far apart they lie is asked of the running kernel. An index of one element more or less than there are is
+    // as good as any other address: what is there is read by probes.
+    let i = c.value(index);
+    let i = c.number(i, "an index");
+    let size = super::core_ask::size_of(c, name, here.clone());
+    if i.never() || size.never() {
+        return None;
+    }
+    let base = Expr::new(ExprKind::Cast(Box::new(p.e)), Ty::U64, here.clone());
+    let far = Expr::new(ExprKind::Bin(BinOp::Mul, Box::new(i.e), Box::new(size.e)), Ty::U64, here.clone());
+    let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(base), Box::new(far)), Ty::U64, here.clone());
+    Some(Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(space, Some(elem.clone())), here))
 }
 
 fn first_at(_call: &Call<'_>, first: &Form) -> Box<At> {
@@ -278,31 +377,28 @@ fn accessor_step(
         _ => Space::Kernel,
     };
     let root = kernel_type(c, ty, &call.at())?;
-    let path = path(c, root, ty, &[field], &call.at())?;
+    let mut ways = vec![Way::field(field, call.at())];
+    // `(S-F p 3)`: a number is part of what the running kernel is asked.
+    ways.extend(call.args.get(1).and_then(Way::of).filter(|w| matches!(w.step, WayStep::Element(_))));
+    let path = path(c, root, ty, &ways)?;
     Some((p, space, root, path))
 }
 
 /// `(S-F p [i])` on a kernel struct.
 pub(super) fn field_value(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field: Symbol) -> Val {
     let Some((p, space, root, path)) = accessor_step(c, call, ty, field) else { return Val::error(call.at()) };
+    let elements = path.len();
     let v = match kernel_field(c, p, space, root, &path, call.at()) {
         Some(Step::Value(v)) => v,
         Some(Step::Memory(m)) => c.read(Place::Memory(m)),
         None => return Val::error(call.at()),
     };
-    let Some(index) = call.args.get(1) else { return v };
+    let Some(index) = call.args.get(elements) else { return v };
     let Some(PtrTy { pointee: Some(t), space, .. }) = v.ty().as_ptr().cloned() else {
         return c.malformed(index, "this field is no array");
     };
     let Ty::Array(elem, n) = &*t else { return c.malformed(index, "this field is no array") };
-    let Some(i) = c.const_value(index, "an index into a kernel array") else { return Val::error(call.at()) };
-    if !(0..i128::from(*n)).contains(&i) {
-        return c.fail(super::memory::outside(i, *n, &at(index)));
-    }
-    let address = Val::of(c.fit(v, &Ty::U64, Fit::Bits));
-    let address = crate::check::bin(BinOp::Add, address.e, i as i64 * i64::from(elem.size()), &call.at());
-    let helper = if space == Space::User { "probe_read_user" } else { "probe_read_kernel" };
-    super::memory::probe_read(c, helper, (**elem).clone(), Val::of(address), call.at())
+    far_element(c, v, space, elem, Some(*n), index, call).unwrap_or_else(|| Val::error(call.at()))
 }
 
 /// `(S-F-ptr p)` on a kernel struct: the field's address in the running kernel.
@@ -310,12 +406,21 @@ pub(super) fn field_address(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, fiel
     let Some((p, space, root, path)) = accessor_step(c, call, ty, field) else { return Val::error(call.at()) };
     let types = c.types.clone();
     let Some(btf) = types.btf() else { return Val::error(call.at()) };
-    let local = i64::from(path[0].bit_offset) / 8;
-    let pointee = kernel::field_ty(btf, path[0].ty, space);
+    let Some(last) = path.last() else { return Val::error(call.at()) };
+    if last.bits != 0 {
+        return no_address(c, &last.name, call);
+    }
+    let local = path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>() / 8;
+    let pointee = kernel::field_ty(btf, last.ty, space);
     let Some(core) = record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
     let space = if space == Space::User { Space::User } else { Space::Kernel };
     let sum = address(p, core, local, &call.at());
     Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(space, pointee), call.at())
+}
+
+fn no_address(c: &mut Checker<'_>, field: &str, call: &Call<'_>) -> Val {
+    let text = format!("field `{field}` is of bits, which have no address");
+    c.fail(diag::error(&diag::ARGUMENT_TYPE, &call.at(), text).help("read it by its name; the shifts are made for you"))
 }
 
 /// `(core-load TYPE p offset STRUCT field)`: the offset written is only a fallback of the original's.
@@ -340,7 +445,14 @@ fn core_field(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<Ty>, p: Val, of: 
     };
     let direct = p.ty().as_ptr().is_some_and(|p| matches!(p.space, Space::Ctx | Space::Trusted));
     let Some(root) = kernel_type(c, &of, &call.at()) else { return Val::error(call.at()) };
-    let Some(path) = path(c, root, &of, &[Symbol::intern(&field)], &call.at()) else { return Val::error(call.at()) };
+    let Some(path) = path(c, root, &of, &[Way::field(Symbol::intern(&field), call.at())]) else {
+        return Val::error(call.at());
+    };
+    if path[0].bits != 0 {
+        let space = if direct { Space::Trusted } else { Space::Kernel };
+        let v = super::bitfield::read(c, p, space, root, &path, call.at());
+        return Val::of(c.fit(v, &ty, Fit::Bits));
+    }
     let local = i64::from(path[0].bit_offset) / 8;
     let Some(core) = record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
     if direct {

@@ -4,7 +4,7 @@
 use whistler_btf::{Btf, CoreKind, Kind, MemberDef, TypeId, TypeKind, int_encoding};
 use whistler_lisp::{Form, Symbol};
 
-use super::chain::{kernel_type, no_btf, path, record};
+use super::chain::{Way, WayStep, kernel_type, no_btf, path, record};
 use super::{FormDef, MANY, form};
 use crate::check::{Call, Checker, Val, at};
 use crate::diagnostics as diag;
@@ -58,14 +58,21 @@ fn named(c: &mut Checker<'_>, f: &Form, what: &str) -> Option<Symbol> {
     s
 }
 
-/// The names in `forms`, each of a field.
-fn fields(c: &mut Checker<'_>, forms: &[Form]) -> Option<Vec<Symbol>> {
-    forms.iter().map(|f| named(c, f, "a field")).collect()
+/// The steps in `forms`: fields by their names, elements by their numbers.
+fn ways(c: &mut Checker<'_>, forms: &[Form]) -> Option<Vec<Way>> {
+    let way = |f| {
+        let way = Way::of(f);
+        if way.is_none() {
+            c.malformed(f, "a field is named by a symbol, an element by its number");
+        }
+        way
+    };
+    forms.iter().map(way).collect()
 }
 
 fn field_exists(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let here = call.at();
-    let (Some(name), Some(names)) = (named(c, &call.args[0], "a struct"), fields(c, &call.args[1..])) else {
+    let (Some(name), Some(names)) = (named(c, &call.args[0], "a struct"), ways(c, &call.args[1..])) else {
         return Val::error(here);
     };
     let Some(root) = kernel_type(c, name.name(), &here) else { return Val::error(here) };
@@ -73,9 +80,22 @@ fn field_exists(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let Some(btf) = types.btf() else { return Val::error(here) };
     let mut found: Vec<FieldInfo> = Vec::new();
     let mut id = root;
-    for f in names {
-        let Some(info) = kernel::field(btf, id, f.name()) else {
-            return unknown_field_exists(c, btf, (root, &found, id), f, &here);
+    for way in names {
+        let info = match way.step {
+            WayStep::Field(f) => match kernel::field(btf, id, f.name()) {
+                Some(info) => info,
+                None => return unknown_field_exists(c, btf, (root, &found, id), f, &here),
+            },
+            WayStep::Element(i) => match kernel::element(btf, id, i) {
+                Some(info) => info,
+                None => {
+                    return c.fail(diag::error(
+                        &diag::MALFORMED,
+                        &here,
+                        format!("element {i} is asked of what is no array"),
+                    ));
+                }
+            },
         };
         id = kernel::strip(btf, info.ty);
         found.push(info);
@@ -134,11 +154,11 @@ fn unknown_field_exists(
 /// A struct of the kernel and a path of its fields.
 fn struct_path(c: &mut Checker<'_>, call: &Call<'_>) -> Option<(TypeId, Vec<FieldInfo>)> {
     let name = named(c, &call.args[0], "a struct")?;
-    let names = fields(c, &call.args[1..])?;
+    let names = ways(c, &call.args[1..])?;
     let root = kernel_type(c, name.name(), &call.at())?;
-    let path = path(c, root, name.name(), &names, &call.at())?;
+    let path = path(c, root, name.name(), &names)?;
     if path.len() < names.len() {
-        c.malformed(&call.args[path.len() + 1], "the field before it is no struct, so it has no fields");
+        c.malformed(&call.args[path.len() + 1], "what stands before it is no struct and no array");
         return None;
     }
     Some((root, path))
@@ -212,13 +232,13 @@ fn type_id_local(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 }
 
 fn type_matches(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let (Some(name), Some(names)) = (named(c, &call.args[0], "a struct"), fields(c, &call.args[1..])) else {
+    let (Some(name), Some(names)) = (named(c, &call.args[0], "a struct"), ways(c, &call.args[1..])) else {
         return Val::error(call.at());
     };
     let Some(root) = kernel_type(c, name.name(), &call.at()) else { return Val::error(call.at()) };
     let mut infos = Vec::new();
     for f in names {
-        let Some(found) = path(c, root, name.name(), &[f], &call.at()) else { return Val::error(call.at()) };
+        let Some(found) = path(c, root, name.name(), &[f]) else { return Val::error(call.at()) };
         infos.extend(found);
     }
     let types = c.types.clone();
@@ -237,50 +257,99 @@ struct Enumerator {
     enum_name: String,
 }
 
-fn enumerator(c: &mut Checker<'_>, call: &Call<'_>, kind: CoreKind) -> Option<Enumerator> {
-    let (of, name) = (named(c, &call.args[0], "an enum")?, named(c, &call.args[1], "an enumerator")?);
+/// What is asked about an enumerator: where its enum and it are named.
+struct Asked<'a> {
+    of: &'a str,
+    of_at: At,
+    name: &'a str,
+    kind: CoreKind,
+}
+
+/// The kernel's enum of a name.
+pub(crate) fn kernel_enum(btf: &Btf, name: &str) -> Option<TypeId> {
+    let look = |n: &str| btf.find_any(n, &[TypeKind::Enum, TypeKind::Enum64]).ok().flatten();
+    look(name).or_else(|| look(&name.replace('-', "_")))
+}
+
+/// The report on an enum that the kernel doesn't have.
+pub(crate) fn no_enum(btf: &Btf, name: &str, here: &At) -> whistler_diag::Diagnostic {
+    let mut names = Vec::new();
+    // Broken BTF has been reported when it was looked into.
+    let _ = btf.for_each_name(|_, n, kind| {
+        if matches!(kind, TypeKind::Enum | TypeKind::Enum64) {
+            names.push(n);
+        }
+    });
+    let d = diag::error(&diag::UNKNOWN_TYPE, here, format!("the kernel has no enum `{name}`"));
+    match nearest(name, names.into_iter()) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
+}
+
+fn enumerator(c: &mut Checker<'_>, asked: &Asked<'_>) -> Option<Enumerator> {
     let types = c.types.clone();
     let Some(btf) = types.btf() else {
-        no_btf(c, &call.at());
+        no_btf(c, &asked.of_at);
         return None;
     };
-    let look = |n: &str| btf.find_any(n, &[TypeKind::Enum, TypeKind::Enum64]).ok().flatten();
-    let Some(id) = look(of.name()).or_else(|| look(&of.name().replace('-', "_"))) else {
-        let text = format!("the kernel has no enum `{of}`");
-        c.report(diag::error(&diag::UNKNOWN_TYPE, &at(&call.args[0]), text));
+    let Some(id) = kernel_enum(btf, asked.of) else {
+        c.report(no_enum(btf, asked.of, &asked.of_at));
         return None;
     };
     let Ok(Kind::Enum(e)) = btf.ty(id).map(|t| t.get()) else { return None };
     let enum_name = btf.ty(id).map_or_else(|_| String::new(), |t| t.name.to_string());
-    let known = e.values().find(|(n, _)| whistler_isa::same_name(n, name.name()));
+    let known = e.values().find(|(n, _)| whistler_isa::same_name(n, asked.name));
     let near = match known {
         Some(_) => None,
-        None => nearest(name.name(), e.values().map(|(n, _)| n)).map(str::to_string),
+        None => nearest(asked.name, e.values().map(|(n, _)| n)).map(str::to_string),
     };
-    let spelled = known.map_or_else(|| name.name().replace('-', "_").to_ascii_uppercase(), |(n, _)| n.to_string());
+    let spelled = known.map_or_else(|| asked.name.replace('-', "_").to_ascii_uppercase(), |(n, _)| n.to_string());
     let value = known.map(|(_, v)| v);
     let members = [(spelled.as_str(), value.unwrap_or(0))];
     let local = c.unit.btf.enumeration(&enum_name, e.size, e.signed, &members);
-    let core = KernelViews::ask(&mut c.unit, local, kind);
+    let core = KernelViews::ask(&mut c.unit, local, asked.kind);
     Some(Enumerator { core, value, signed: e.signed, near, enum_name })
 }
 
-fn enum_value(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let Some(e) = enumerator(c, call, CoreKind::EnumvalValue) else { return Val::error(call.at()) };
-    let Some(value) = e.value else {
-        let text = format!("enum {} has no `{}` in this kernel", e.enum_name, call.args[1]);
-        let mut d = diag::error(&diag::UNKNOWN_NAME, &at(&call.args[1]), text);
-        if let Some(near) = e.near {
-            d = d.help(format!("did you mean `{near}`?"));
-        }
-        return c.fail(d);
-    };
+fn asked(c: &mut Checker<'_>, call: &Call<'_>, kind: CoreKind) -> Option<Enumerator> {
+    let (of, name) = (named(c, &call.args[0], "an enum")?, named(c, &call.args[1], "an enumerator")?);
+    enumerator(c, &Asked { of: of.name(), of_at: at(&call.args[0]), name: name.name(), kind })
+}
+
+fn value_of(e: &Enumerator, value: i64, here: At) -> Val {
     let ty = if e.signed { Ty::I64 } else { Ty::U64 };
-    Val::new(ExprKind::CoreValue { core: e.core, local: value }, ty, call.at())
+    Val::new(ExprKind::CoreValue { core: e.core, local: value }, ty, here)
+}
+
+fn enum_value(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    let Some(e) = asked(c, call, CoreKind::EnumvalValue) else { return Val::error(call.at()) };
+    let Some(value) = e.value else {
+        return c.fail(no_enumerator(&e.enum_name, &call.args[1].to_string(), e.near.as_deref(), &at(&call.args[1])));
+    };
+    value_of(&e, value, call.at())
+}
+
+/// The report on an enumerator that the kernel's enum doesn't have.
+pub(crate) fn no_enumerator(of: &str, name: &str, near: Option<&str>, here: &At) -> whistler_diag::Diagnostic {
+    let d = diag::error(&diag::UNKNOWN_NAME, here, format!("enum {of} has no `{name}` in this kernel"));
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
+}
+
+/// The value of an enumerator that was imported, in the running kernel.
+pub(crate) fn kernel_enumerator(c: &mut Checker<'_>, of: &str, name: &str, here: At) -> Val {
+    let asked = Asked { of, of_at: here.clone(), name, kind: CoreKind::EnumvalValue };
+    match enumerator(c, &asked) {
+        Some(e) => value_of(&e, e.value.unwrap_or(0), here),
+        None => Val::error(here),
+    }
 }
 
 fn enum_value_exists(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    match enumerator(c, call, CoreKind::EnumvalExists) {
+    match asked(c, call, CoreKind::EnumvalExists) {
         Some(e) => answer(e.core, THERE, &call.at()).within(0, 1),
         None => Val::error(call.at()),
     }
@@ -298,7 +367,11 @@ pub(super) fn size_of(c: &mut Checker<'_>, name: &str, here: At) -> Val {
 /// `(offsetof KERNEL-STRUCT field)`.
 pub(super) fn offset_of(c: &mut Checker<'_>, name: &str, field: Symbol, here: At) -> Val {
     let Some(root) = kernel_type(c, name, &here) else { return Val::error(here) };
-    let Some(path) = path(c, root, name, &[field], &here) else { return Val::error(here) };
+    let Some(path) = path(c, root, name, &[Way::field(field, here.clone())]) else { return Val::error(here) };
+    if path[0].bits != 0 {
+        let text = format!("field `{field}` is of bits, which have no bytes of their own");
+        return c.fail(diag::error(&diag::MALFORMED, &here, text));
+    }
     let local = i64::from(path[0].bit_offset) / 8;
     let Some(core) = record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(here) };
     answer(core, local, &here)
