@@ -51,10 +51,21 @@
   `(build-packet (list ,@(mapcar #'%layer-form layers))))
 
 (defun %layer-form (form)
-  (if (and (consp form) (symbolp (first form))
-           (or (string-equal (symbol-name (first form)) "payload") (%named (first form) *layers*)))
-      `(list ',(first form) ,@(rest form))
-      form))
+  (cond ((not (and (consp form) (symbolp (first form)))) form)
+        ((string-equal (symbol-name (first form)) "payload") `(list ',(first form) ,@(rest form)))
+        ((%named (first form) *layers*)
+         (%check-fields form)
+         `(list ',(first form) ,@(rest form)))
+        (t form)))
+
+(defparameter *field-names-elsewhere*
+  '((dport dst-port) (sport src-port) (source src) (saddr src) (daddr dst) (dest dst) (ethertype type) (proto protocol)
+    (seqno seq) (length len) (src-ip src) (dst-ip dst) (src-mac src) (dst-mac dst) (destination dst) (flags-syn syn)))
+
+(defun %meant-field (key known)
+  "The field that may be meant by a key that is none."
+  (let ((meant (and (symbolp key) (second (%named key *field-names-elsewhere*)))))
+    (and meant (find meant known) (%key meant))))
 
 (defun layer (name &rest fields)
   "A layer as a value, for `build-packet` and inside of `packet`."
@@ -77,7 +88,8 @@
     (when (oddp (length (rest layer))) (error "a field of ~s has no value" (first layer)))
     (loop for (key nil) on (rest layer) by #'cddr
           do (unless (and (symbolp key) (find-if (lambda (k) (string-equal (symbol-name k) (symbol-name key))) known))
-               (error "~(~a~) has no field ~s; it has ~(~{:~a~^ ~}~)" (first layer) key known)))
+               (error "~(~a~) has no field ~s; ~@[did you mean ~s? ~]it has ~(~{:~a~^ ~}~)" (first layer) key
+                      (%meant-field key known) known)))
     row))
 
 (defun %field (layer field &optional default)

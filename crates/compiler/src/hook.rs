@@ -91,6 +91,29 @@ impl Hook {
     }
 }
 
+/// Whether the kernel finds the hook of such programs by name in BTF, and the program's section gives a name.
+pub fn is_named_in_btf(program: &ProgramInfo) -> bool {
+    let by_name = match program.prog_type {
+        ProgType::Tracing => program.attach_type.is_some_and(|a| a != AttachType::TraceIter),
+        ProgType::Lsm => true,
+        _ => false,
+    };
+    by_name && program.section.contains('/')
+}
+
+/// The hook that may be meant by a name that is none.
+pub fn nearest_hook(btf: &Btf, program: &ProgramInfo) -> Option<String> {
+    let name = program.section.split_once('/')?.1;
+    let (prefix, kind) = match (program.prog_type, program.attach_type) {
+        (ProgType::Lsm, _) => ("bpf_lsm_", TypeKind::Func),
+        (_, Some(AttachType::TraceRawTp)) => ("btf_trace_", TypeKind::Typedef),
+        _ => ("", TypeKind::Func),
+    };
+    let mut known: Vec<&str> = Vec::new();
+    btf.for_each_name(|_, n, k| known.extend(n.strip_prefix(prefix).filter(|_| k == kind))).ok()?;
+    crate::names::nearest(name, known.into_iter()).map(str::to_string)
+}
+
 fn laid_out(btf: &Btf, params: impl Iterator<Item = (String, TypeId)>) -> (Vec<Arg>, u32) {
     let mut slot = 0;
     let mut args = Vec::new();

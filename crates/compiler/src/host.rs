@@ -24,6 +24,37 @@ pub fn expand(host: &mut Interp, m: &Macro, form: &Form) -> Result<Form, Box<Dia
     host.expand_macro(m, form).map_err(|e| Box::new(e.to_diagnostic()))
 }
 
+/// What programs or other languages call what the host has under another name.
+const INSTEAD: &[(&str, &str)] = &[
+    ("getmap", "the host reads an entry of a map with (map-ref map key)"),
+    ("setmap", "the host writes an entry of a map with (setf (map-ref map key) value)"),
+    ("incf-map", "the host writes an entry of a map with (incf (map-ref map key))"),
+    ("remmap", "the host removes an entry of a map with (map-delete map key)"),
+    ("do-map", "the host walks a map with (do-map-entries (key value map) form…)"),
+    ("is-equal", "a check is written (is (= a b)), or (is (equal a b)) of lists and strings"),
+    ("is-true", "a check is written (is form)"),
+    ("is-eql", "a check is written (is (eql a b))"),
+    ("assert-equal", "a check is written (is (equal a b))"),
+    ("ip", "the layer of a packet is `ipv4`, or `ipv6`"),
+    ("ip4-header", "the layer of a packet is `ipv4`"),
+    ("ether", "the layer of a packet is `eth`"),
+    ("ethernet", "the layer of a packet is `eth`"),
+    ("raw", "bytes at the end of a packet are (payload \"text\"), or (payload n) zeros"),
+    ("run", "a program is run with (run-prog program packet)"),
+    ("run-program", "a program is run with (run-prog program packet)"),
+    ("test-run", "a program is run with (run-prog program packet)"),
+];
+
+/// The mend for a function that the host doesn't have, by its name.
+pub fn instead(name: &str) -> Option<String> {
+    let key = crate::names::norm_str(name);
+    if let Some((_, mend)) = INSTEAD.iter().find(|(n, _)| *n == key) {
+        return Some((*mend).to_string());
+    }
+    let of_programs = crate::forms::names().any(|n| n == key) || whistler_isa::helpers::by_name(&key).is_some();
+    of_programs.then(|| format!("`{name}` is for programs: it stands in the body of a defprog or defsubprog"))
+}
+
 /// Whether the host has a function of this name.
 pub fn is_function(host: &mut Interp, name: Symbol) -> bool {
     host.function(name).is_some()

@@ -101,16 +101,21 @@ pub fn spelled_like(written: &str, found: &str) -> String {
 pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = norm_str(wanted);
     let limit = (wanted.chars().count() / 3).clamp(1, 4);
+    let bare = wanted.trim_matches('-');
     let mut by_edits: Option<(usize, &str)> = None;
     let mut by_part: Option<(usize, &str)> = None;
     for c in candidates {
         let name = norm_str(c);
+        // The kernel marks what is renamed or internal by underscores in front.
+        if name != wanted && !bare.is_empty() && name.trim_matches('-') == bare {
+            return Some(c);
+        }
         if name.len().abs_diff(wanted.len()) <= limit {
             let d = distance(&wanted, &name);
             if d <= limit && by_edits.is_none_or(|best| (d, c) < best) {
                 by_edits = Some((d, c));
             }
-        } else if is_part(&wanted, &name) || is_part(&name, &wanted) {
+        } else if is_part(&wanted, &name) || is_part(&name, &wanted) || leaves_words_out(&wanted, &name) {
             let d = name.len().abs_diff(wanted.len());
             if by_part.is_none_or(|best| (d, c) < best) {
                 by_part = Some((d, c));
@@ -130,6 +135,15 @@ fn is_part(short: &str, long: &str) -> bool {
                 let end = i + short.len();
                 long[..i].ends_with('-') && (end == long.len() || long[end..].starts_with('-'))
             }))
+}
+
+/// Whether a name of several words is a longer one without one or two of its words.
+fn leaves_words_out(short: &str, long: &str) -> bool {
+    let wanted: Vec<&str> = short.split('-').collect();
+    let mut rest = long.split('-');
+    wanted.len() > 1
+        && long.split('-').count() <= wanted.len() + 2
+        && wanted.iter().all(|w| rest.any(|word| word == *w))
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) between two names.
@@ -177,5 +191,8 @@ mod tests {
         assert_eq!(nearest("hashmap", types.into_iter()), Some("hash"));
         assert_eq!(nearest("ifindex", ["ingress_ifindex", "data"].into_iter()), Some("ingress_ifindex"));
         assert_eq!(nearest("per", types.into_iter()), None);
+        let helpers = ["get-current-pid-tgid", "get-ns-current-pid-tgid", "get-current-task"];
+        assert_eq!(nearest("get-pid-tgid", helpers.into_iter()), Some("get-current-pid-tgid"));
+        assert_eq!(nearest("state", ["stats", "__state", "rstate"].into_iter()), Some("__state"));
     }
 }

@@ -255,6 +255,7 @@ impl Session {
         crate::library::register(&mut self.env, interp);
         host_sizes(interp, &self.host_types);
         kernel_constants(interp);
+        interp.set_instead(Rc::new(host::instead));
         for name in DECLARATIONS {
             let queue = self.queue.clone();
             interp.define_special(
@@ -289,6 +290,8 @@ impl Session {
             _ => Err(LispError::simple("`compile-to-elf` takes the name of a file, as a string")),
         };
         interp.define_native("compile-to-elf", "path", "", Rc::new(note));
+        interp.define_native("is", "holds &optional text", "", Rc::new(|_, _| Err(LispError::needs_host("is"))));
+        interp.watch_calls();
         for name in LIVE_MACROS.iter().copied() {
             let queue = self.queue.clone();
             let stop = format!("%no-{name}");
@@ -371,6 +374,7 @@ impl Session {
             }
         };
         if let Some(d) = &declared {
+            decl::takes_kernel_name(&self.env, diags, d.name, d.kind, form);
             match d.kind {
                 DeclKind::Struct | DeclKind::Union | DeclKind::Enum => {
                     let mut known = self.host_types.borrow_mut();
@@ -443,7 +447,7 @@ impl Session {
         }
         let items = form.as_list().unwrap_or(&[]);
         if self.looking && head.is("deftest") {
-            // Only a test run has a use for it.
+            look_at_test(interp, form, diags);
             return;
         }
         let nested = if head.is("progn") {
@@ -455,7 +459,8 @@ impl Session {
         };
         if let Some(skip) = nested {
             if depth >= EXPANSIONS {
-                diags.push(diag::error(&diag::TOO_DEEP, &at(form), "forms are nested too deeply here"));
+                let text = format!("forms are nested more than {EXPANSIONS} deep here");
+                diags.push(diag::error(&diag::TOO_DEEP, &at(form), text));
                 return;
             }
             for f in items.iter().skip(skip) {
@@ -490,6 +495,7 @@ impl Session {
             && let Some(name) = items.get(1).and_then(Form::as_symbol)
         {
             self.constants.push(name);
+            decl::takes_kernel_name(&self.env, diags, name, DeclKind::Constant, form);
         }
         self.evaluate(interp, form, mode, diags);
     }
@@ -538,6 +544,16 @@ impl Session {
         for f in &forms {
             self.top_level(interp, f, Mode::File, &mut diags);
         }
+        // One that was come to has failed, and is said.
+        let said = |d: &Diagnostic| {
+            let at = d.primary.span;
+            diags.iter().any(|e| {
+                let of = e.primary.span;
+                e.is_error() && of.file == at.file && of.lo <= at.lo && at.hi <= of.hi
+            })
+        };
+        let open: Vec<Diagnostic> = unknown_calls(interp).into_iter().filter(|d| !said(d)).collect();
+        diags.extend(open);
         self.refused.settle(&mut diags);
         self.unused = crate::unused::unused(&forms);
         diags
@@ -577,6 +593,7 @@ impl Session {
         }
         for name in programs {
             if let Some(decl) = c.env.programs.get(name).cloned() {
+                c.attach_target(&decl);
                 c.program(&decl);
             }
         }
@@ -593,6 +610,7 @@ impl Session {
         c.kernel.finish(&mut unit);
         let mut diags = std::mem::take(&mut c.diags);
         diags.retain(|d| !self.refused.explains(d));
+        crate::check::once_per_name(&mut diags);
         (unit, diags)
     }
 
@@ -758,14 +776,39 @@ fn of_programs(mut d: Diagnostic) -> Diagnostic {
     d
 }
 
+/// Only a test run runs tests; whether one is well written shows without.
+fn look_at_test(interp: &mut Interp, form: &Form, diags: &mut Vec<Diagnostic>) {
+    let shape = || LispError::malformed(form.span, "it is written (deftest name form…)").to_diagnostic();
+    let Some([_, name, body @ ..]) = form.as_list() else { return diags.push(shape()) };
+    if name.as_symbol().is_none() {
+        return diags.push(LispError::malformed(name.span, "a test is named by a symbol").to_diagnostic());
+    }
+    if body.is_empty() {
+        return diags.push(shape());
+    }
+    let mut all = vec![Form::symbol(Symbol::cl("progn"), form.span)];
+    all.extend_from_slice(body);
+    if let Err(e) = interp.look_at(&Form::list(all, form.span)) {
+        diags.push(e.to_diagnostic());
+    }
+}
+
+/// Functions that host code calls and nothing defines.
+fn unknown_calls(interp: &mut Interp) -> Vec<Diagnostic> {
+    let errors = interp.unknown_calls();
+    let warning = |e: LispError| {
+        let mut d = e.to_diagnostic();
+        d.severity = Severity::Warning;
+        d.code = diag::HOST_CALL.code;
+        d
+    };
+    errors.into_iter().filter(|e| !e.span.is_none()).map(warning).collect()
+}
+
 /// An operator outside of programs that doesn't exist.
 fn unknown_operator(interp: &Interp, head: Symbol, form: &Form) -> Diagnostic {
     let place = form.as_list().and_then(|l| l.first()).map_or(form.span, |h| h.span);
     let mut d = interp.undefined_function(head).at(place).to_diagnostic();
-    let key = norm(head);
-    if crate::forms::lookup(key).is_some() || whistler_isa::helpers::by_name(key.name()).is_some() {
-        d.help = vec![format!("`{head}` is for programs: it stands in the body of a defprog or defsubprog")];
-    }
     for e in form.origin.iter().flat_map(|e| e.chain()) {
         d = d.expanded_from(e.call_span, format!("in this expansion of `{}`", e.macro_name));
     }

@@ -177,6 +177,10 @@ impl Cx<'_> {
             name
         };
         let target = self.i.resolve_function(plain).unwrap_or(plain);
+        if self.i.open_calls.is_some() && self.i.find_function(plain).is_none() {
+            let head = form.as_list().and_then(|l| l.first()).unwrap_or(form);
+            self.i.open_calls.get_or_insert_default().push((plain, head.clone()));
+        }
         Ok(Node::new(NodeKind::Call(target, args), form))
     }
 

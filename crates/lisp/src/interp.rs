@@ -157,6 +157,10 @@ pub struct Interp {
     /// What was defined since the embedding program last asked, and may change what other code means.
     pub(crate) redefined: Vec<Symbol>,
     pub(crate) warnings: Vec<Diagnostic>,
+    /// What the embedding program says of functions that don't exist.
+    pub(crate) instead: Option<Rc<dyn Fn(&str) -> Option<String>>>,
+    /// Calls of functions that did not exist when the call was compiled, where someone asks for them.
+    pub(crate) open_calls: Option<Vec<(Symbol, Form)>>,
     pub(crate) environments: Vec<Environment>,
     pub(crate) modules: Vec<String>,
     pub(crate) column: usize,
@@ -202,6 +206,8 @@ impl Interp {
             definitions: FxHashMap::default(),
             redefined: Vec::new(),
             warnings: Vec::new(),
+            instead: None,
+            open_calls: None,
             environments: Vec::new(),
             modules: Vec::new(),
             column: 0,
@@ -433,6 +439,9 @@ impl Interp {
         let e =
             LispError::new("undefined-function", UNDEFINED_FUNCTION, format!("there is no function or operator `{s}`"))
                 .about(s);
+        if let Some(mend) = self.instead.as_ref().and_then(|f| f(s.name())) {
+            return e.help(mend);
+        }
         match self.nearest_operator(s.name()) {
             Some(near) => e.help(format!("the nearest name is `{near}`")),
             None => e,

@@ -6,6 +6,30 @@ use super::{Checker, Val};
 use crate::diagnostics as diag;
 use crate::hir::{At, CmpOp, Expr, ExprKind, IntTy, PtrTy, Space, Ty};
 
+/// What the two halves of a number are, where a helper packs two into one.
+fn halves(e: &Expr, to: &Ty) -> Option<String> {
+    let id = match &e.kind {
+        ExprKind::Helper { id, .. } => *id,
+        ExprKind::Cast(inner) => return halves(inner, to),
+        _ => return None,
+    };
+    let (high, low) = match whistler_isa::helpers::by_id(id)?.name {
+        "get_current_pid_tgid" => ("the process's id", "the thread's"),
+        "get_current_uid_gid" => ("the group's id", "the user's"),
+        _ => return None,
+    };
+    let name = whistler_isa::helpers::by_id(id)?.name.replace('_', "-");
+    Some(format!("it is two numbers: (ash ({name}) -32) is {high}, (cast {to} ({name})) {low}"))
+}
+
+/// How an address that is given as text is written as a number.
+fn address_literal(e: &Expr) -> Option<String> {
+    let ExprKind::Bytes(bytes) = &e.kind else { return None };
+    let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\0');
+    text.parse::<std::net::Ipv4Addr>().ok()?;
+    Some(format!("an address as a number is (ip4 \"{text}\")"))
+}
+
 /// What kind of place takes the value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fit {
@@ -82,7 +106,7 @@ impl Checker<'_> {
                     ),
                     Fit::Place => {
                         diag::warning(&diag::CONSTANT_CUT, &here, format!("{n} does not fit {to}: it becomes {shown}"))
-                            .help(format!("write ({shown}) if that is meant, or take a wider type"))
+                            .help(format!("write {shown} if that is meant, or take a wider type"))
                     }
                     Fit::Bits => return Expr::new(ExprKind::Const(canonical), to.clone(), here),
                 });
@@ -101,15 +125,10 @@ impl Checker<'_> {
                 if let (Fit::Exact(what), false) = (how, fits)
                     && v.int().is_some_and(|i| i.size > target.size)
                 {
-                    let from = v.ty().clone();
-                    self.report(
-                        diag::error(
-                            &diag::KEY_VALUE,
-                            &here,
-                            format!("the map's {what} is {to}, and this is {from}: it may not fit"),
-                        )
-                        .help(format!("if it does, or if cutting it is meant: (cast {to} …)")),
-                    );
+                    let text = format!("the map's {what} is {to}, and this is {}: it may not fit", v.ty());
+                    let help = halves(&v.e, to)
+                        .unwrap_or_else(|| format!("if it does, or if cutting it is meant: (cast {to} …)"));
+                    self.report(diag::error(&diag::KEY_VALUE, &here, text).help(help));
                 }
                 Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
             }
@@ -124,16 +143,16 @@ impl Checker<'_> {
             }
             Ty::Ptr(_) if target.size == 8 => Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here),
             other => {
-                let other = other.clone();
-                if super::address::mistaken(&other).is_some() {
+                if super::address::mistaken(other).is_some() && address_literal(&v.e).is_none() {
                     self.not_its_content(&v, &format!("{} is needed here", describe(to)));
                     return Val::error(here).e;
                 }
-                self.report(diag::error(
-                    &diag::ARGUMENT_TYPE,
-                    &here,
-                    format!("this is {}, where a number of type {to} is needed", describe(&other)),
-                ));
+                let text = format!("this is {}, where a number of type {to} is needed", describe(other));
+                let d = diag::error(&diag::ARGUMENT_TYPE, &here, text);
+                self.report(match address_literal(&v.e) {
+                    Some(help) => d.help(help),
+                    None => d,
+                });
                 Val::error(here).e
             }
         }

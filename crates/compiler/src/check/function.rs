@@ -33,14 +33,7 @@ impl Checker<'_> {
     /// Checks a program.
     pub fn program(&mut self, decl: &Rc<ProgDecl>) {
         self.uses.clear();
-        let info = ProgramInfo {
-            prog_type: decl.prog_type,
-            attach_type: decl.attach_type,
-            attach_target: decl.attach_target.clone(),
-            section: decl.section.clone(),
-            license: decl.license.clone(),
-            sleepable: decl.sleepable,
-        };
+        let info = info(decl);
         let body = decl.body.clone();
         let forms = &body[decl.skip..];
         let here = at(&decl.form);
@@ -83,6 +76,21 @@ impl Checker<'_> {
         });
         let uses = std::mem::take(&mut self.uses);
         self.env.uses.insert(decl.name, uses);
+    }
+
+    /// Warns of a program whose hook the kernel's types don't have.
+    pub fn attach_target(&mut self, decl: &ProgDecl) {
+        let info = info(decl);
+        let types = self.types.clone();
+        let Some(btf) = types.btf().filter(|_| crate::hook::is_named_in_btf(&info)) else { return };
+        let Err(why) = crate::hook::Hook::of(btf, &info) else { return };
+        let options = decl.form.as_list().and_then(|l| l.get(2)?.as_list()).unwrap_or(&[]);
+        let section = options.windows(2).find(|w| w[0].as_keyword().is_some_and(|k| k.is("section"))).map(|w| &w[1]);
+        let d = diag::warning(&diag::UNKNOWN_TARGET, &at(section.unwrap_or(&decl.form)), why);
+        self.report(match crate::hook::nearest_hook(btf, &info) {
+            Some(near) => d.help(format!("did you mean `{near}`?")),
+            None => d.note("unless a module has it"),
+        });
     }
 
     /// Checks a function until nothing new is learnt about its variables.
@@ -331,4 +339,16 @@ impl Checker<'_> {
 
 fn own_name(name: &str) -> &str {
     name.split("__").next().unwrap_or(name)
+}
+
+/// What the rest of the compiler knows of a program.
+fn info(decl: &ProgDecl) -> ProgramInfo {
+    ProgramInfo {
+        prog_type: decl.prog_type,
+        attach_type: decl.attach_type,
+        attach_target: decl.attach_target.clone(),
+        section: decl.section.clone(),
+        license: decl.license.clone(),
+        sleepable: decl.sleepable,
+    }
 }

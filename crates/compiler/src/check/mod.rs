@@ -29,6 +29,7 @@ pub use function::FnKey;
 pub use place::{MapRef, MemPlace, Place, bin, cmp, konst, offset};
 pub use scope::{Binding, BlockFrame, Cleanup, FnState, Release, Var};
 pub use val::{Fact, Facts, Val};
+pub(crate) use warn::once_per_name;
 
 use crate::diagnostics as diag;
 use crate::env::Env;
@@ -178,7 +179,9 @@ impl<'a> Checker<'a> {
             if form.origin.is_some() {
                 self.f.expansions = EXPANSION_COUNT + 1;
             }
-            return self.fail(diag::error(&diag::TOO_DEEP, &at(form), "forms are nested too deeply here"));
+            let text = format!("forms are nested more than {DEPTH_LIMIT} deep here");
+            let d = diag::error(&diag::TOO_DEEP, &at(form), text);
+            return self.fail(d.help("name a part with `let`, or move one into a `defsubprog`"));
         }
         self.depth += 1;
         let v = self.expr_here(form, want);
@@ -489,7 +492,12 @@ impl<'a> Checker<'a> {
             ),
         )
         .help(format!("written as {}", def.usage));
-        self.fail(d)
+        // A place and a number: the form for places is meant.
+        let of_place = def.name == "atomic-add" && call.args.len() == 2 && call.args[0].head().is_some();
+        self.fail(match call.args.first() {
+            Some(place) if of_place => d.help(format!("a field is counted up with (atomic-incf {place} n)")),
+            _ => d,
+        })
     }
 
     /// Checks forms in order; the value is the last one's.

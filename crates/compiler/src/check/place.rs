@@ -351,7 +351,15 @@ impl Checker<'_> {
         if let Some(why) = &m.read_only {
             let in_context = m.ptr.ty.as_ptr().is_some_and(|p| p.space == Space::Ctx);
             let code = if in_context { &diag::CONTEXT_READ_ONLY } else { &diag::READ_ONLY };
-            return self.fail(diag::error(code, &here, why.clone()));
+            let d = diag::error(code, &here, why.clone());
+            let parameter = match (&m.ptr.kind, m.ptr.ty.as_ptr().map(|p| p.space)) {
+                (ExprKind::Global(id), Some(Space::Rodata)) => self.unit.globals.get(id.0 as usize),
+                _ => None,
+            };
+            return self.fail(match parameter {
+                Some(g) => d.help(format!("what programs write is a global: (defglobal {} {} 0)", g.name, g.ty)),
+                None => d,
+            });
         }
         if matches!(m.ty, Ty::Struct(_) | Ty::Array(..)) {
             return self.copy_object(m, v, here);
@@ -619,6 +627,37 @@ impl Checker<'_> {
             return None;
         }
         Some(v)
+    }
+
+    /// A better mend for a number that stands where a pointer is needed, by the form that gave it.
+    pub fn mend_not_a_pointer(&mut self, form: &Form) {
+        let Some(name) = form.head() else { return };
+        let pointer = format!("{name}-ptr");
+        let own = match self.head(name) {
+            super::Head::Accessor(crate::env::Accessor::Field(..) | crate::env::Accessor::Kernel(..), _) => {
+                let argument = form.as_list().and_then(|l| l.get(1)).map_or(String::new(), |a| format!(" {a}"));
+                Some(format!("the field's address is ({pointer}{argument})"))
+            }
+            super::Head::Accessor(crate::env::Accessor::Tp(field), _) => {
+                let decl = self.f.tracepoint.and_then(|t| self.env.tracepoints.get(t));
+                let of_user = decl.is_some_and(|d| {
+                    d.name.name().starts_with("syscalls/")
+                        && d.format.field(field.name()).is_some_and(|f| f.c_type.contains('*'))
+                });
+                of_user.then(|| {
+                    format!(
+                        "it is an address of the process: (user-load TYPE {form}), or (probe-read-user-str to n {form}) for text"
+                    )
+                })
+            }
+            _ => None,
+        };
+        if let (Some(help), Some(d)) = (own, self.diags.last_mut())
+            && d.code == diag::NOT_A_POINTER.code
+            && d.primary.span == form.span
+        {
+            d.help = vec![help];
+        }
     }
 
     fn checks_packet(&self) -> bool {

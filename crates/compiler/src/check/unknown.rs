@@ -27,7 +27,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("+=", "incf"),
     ("-=", "decf"),
     ("begin", "progn"),
-    ("do", "progn"),
     ("for", "dotimes"),
     ("switch", "case"),
     ("set!", "setf"),
@@ -44,6 +43,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("bit-or", "logior"),
     ("bit-xor", "logxor"),
     ("length", "sizeof"),
+    ("map-ref", "getmap"),
+    ("eq", "="),
     ("gethash", "getmap"),
     ("printf", "printk"),
     ("trace-printk", "printk"),
@@ -57,6 +58,114 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("not-equal", "/="),
 ];
 
+/// Operators of Common Lisp that programs in the kernel have not, and what they have instead.
+const AT_RUN_TIME: &[(&[&str], &str)] = &[
+    (
+        &[
+            "list",
+            "list*",
+            "cons",
+            "car",
+            "cdr",
+            "cadr",
+            "cddr",
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "rest",
+            "nth",
+            "nthcdr",
+            "append",
+            "nconc",
+            "push",
+            "pop",
+            "pushnew",
+            "reverse",
+            "nreverse",
+            "last",
+            "member",
+            "assoc",
+            "getf",
+            "mapcar",
+            "mapc",
+            "mapcan",
+            "maplist",
+            "map",
+            "reduce",
+            "sort",
+            "remove",
+            "remove-if",
+            "find",
+            "find-if",
+            "position",
+            "count-if",
+            "some",
+            "every",
+        ],
+        "programs have no lists at run time: a struct (make-S …) holds what belongs together, a map what is kept",
+    ),
+    (
+        &["vector", "make-array", "make-list", "make-hash-table", "svref", "vector-push", "array-dimension"],
+        "nothing is allocated at run time: (let ((v (array u32 8))) …) is an array on the stack, read by (aref v i); \
+         what is larger or is kept goes into a map",
+    ),
+    (
+        &["string=", "string/=", "string-equal", "string<", "string>", "equal", "equalp"],
+        "text is bytes in a program: (memcmp a b n) is 0 when n bytes are equal, and n is a constant",
+    ),
+    (
+        &[
+            "concatenate",
+            "subseq",
+            "string-upcase",
+            "string-downcase",
+            "string",
+            "princ-to-string",
+            "prin1",
+            "princ",
+            "write-line",
+            "write-string",
+            "write-to-string",
+            "parse-integer",
+            "search",
+            "string-trim",
+            "char",
+            "schar",
+        ],
+        "no text is made at run time: (emit \"pid=%d\" pid) sends the values, and user space makes the text",
+    ),
+    (
+        &["flet", "labels", "defun"],
+        "a function of programs is declared at the top level: (defsubprog name ((x u64)) u64 form…); a macro does, too",
+    ),
+    (&["do", "do*"], "loops are (dotimes (i n) …), (while test :max 100 …) and (loop :max 100 …), left by (return …)"),
+    (
+        &["dolist", "do-symbols", "loop-finish"],
+        "there are no lists to walk: (dotimes (i n) (aref table i)) walks a table, (do-map (k v map) …) a map",
+    ),
+    (&["funcall", "apply"], "functions are no values at run time: call a `defsubprog` by its name"),
+    (
+        &[
+            "handler-case",
+            "handler-bind",
+            "unwind-protect",
+            "ignore-errors",
+            "error",
+            "warn",
+            "signal",
+            "assert",
+            "catch",
+            "throw",
+        ],
+        "nothing is signalled at run time: what fails yields a negative number or null, which is tested",
+    ),
+    (
+        &["values", "multiple-value-bind", "multiple-value-list", "destructuring-bind"],
+        "a form yields one value: a pointer to a struct passes several",
+    ),
+];
+
 impl Checker<'_> {
     /// Reports a variable or constant that isn't there.
     pub(super) fn unknown_variable(&mut self, s: Symbol, form: &Form) -> Val {
@@ -67,7 +176,12 @@ impl Checker<'_> {
             let maps = self.env.maps.names().map(Symbol::name);
             let kernel = whistler_isa::constants::CONSTANTS.iter().map(|(n, _)| *n);
             let own = locals.chain(consts).chain(globals).chain(maps);
-            nearest(s.name(), own).or_else(|| nearest(s.name(), kernel)).map(|n| spelled_like(s.name(), n))
+            // Names of the kernel's are written in capitals; a word of one is no misspelt variable.
+            let capital = s.name().bytes().any(|b| b.is_ascii_uppercase());
+            let like_it = |n: &&str| capital || n.len().abs_diff(s.name().len()) <= 2;
+            nearest(s.name(), own)
+                .or_else(|| nearest(s.name(), kernel.filter(like_it)))
+                .map(|n| spelled_like(s.name(), n))
         };
         let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("there is no variable or constant `{s}`"))
             .about(s.name())
@@ -82,7 +196,10 @@ impl Checker<'_> {
         } else if let Some(near) = near {
             d = d.help(format!("did you mean `{near}`?"));
         } else if crate::types::named(self.env, s).is_some() {
-            d = d.help(format!("`{s}` is a type; a value comes from a variable, (make-{s}) or (cast {s} …)"));
+            d = d.help(match crate::types::scalar(s) {
+                Some(_) => format!("`{s}` is a type: a variable of it is written (x {s} 0), a cast (cast {s} …)"),
+                None => format!("`{s}` is a type; a value comes from a variable, (make-{s}) or (as-{s} …)"),
+            });
         }
         self.fail(d)
     }
@@ -130,6 +247,9 @@ impl Checker<'_> {
         if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == written) {
             return d.help(format!("here it is `{ours}`"));
         }
+        if let Some((_, instead)) = AT_RUN_TIME.iter().find(|(theirs, _)| theirs.contains(&&*written)) {
+            return d.note(format!("`{name}` is of the host Lisp")).help(*instead);
+        }
         if self.binding(name).is_some() || self.env.globals.get(name).is_some() {
             return d.help(format!("`{name}` is a variable; without parentheses it is its value"));
         }
@@ -137,6 +257,10 @@ impl Checker<'_> {
             return d.help(format!(
                 "`{name}` is a map: (getmap {name} key) reads it, (map-lookup {name} key) finds an entry"
             ));
+        }
+        if crate::host::is_function(self.host, name) {
+            let text = "this is a function of the host; a program can call subprograms (`defsubprog`) and macros";
+            return d.help(text);
         }
         let near = {
             let own = forms::names();
@@ -151,8 +275,6 @@ impl Checker<'_> {
         let near = near.or_else(|| crate::host::nearest_macro(self.host, name.name()));
         if let Some(near) = near {
             d.help(format!("did you mean `{near}`?"))
-        } else if crate::host::is_function(self.host, name) {
-            d.help("this is a function of the host; a program can call subprograms (`defsubprog`) and macros")
         } else {
             d.help("what a program calls is a kernel form, a helper, an accessor, a `defsubprog` or a macro")
         }

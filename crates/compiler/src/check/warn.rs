@@ -1,6 +1,7 @@
 //! Warnings on forms: what is never reached, results that should not be ignored. Invariant: only what the user
 //! wrote is warned of, never what a macro made.
 
+use whistler_diag::Diagnostic;
 use whistler_isa::{MapType, helpers};
 use whistler_lisp::Form;
 
@@ -147,6 +148,32 @@ fn falls_off(forms: &[Form]) -> Option<&Form> {
         // What such a macro yields for other packets is the type's own pass value.
         head if matches!(head, "let" | "let*" | "block") || head.starts_with("with-") => falls_off(items.get(2..)?),
         _ => None,
+    }
+}
+
+/// Says once of a name what is the same of each of its calls.
+pub(crate) fn once_per_name(diags: &mut Vec<Diagnostic>) {
+    let mut times: Vec<(String, usize)> = Vec::new();
+    diags.retain(|d| {
+        if d.code != diag::RESULT_IGNORED.code {
+            return true;
+        }
+        match times.iter_mut().find(|(text, _)| *text == d.message) {
+            Some((_, n)) => {
+                *n += 1;
+                false
+            }
+            None => {
+                times.push((d.message.clone(), 1));
+                true
+            }
+        }
+    });
+    for d in diags.iter_mut().filter(|d| d.code == diag::RESULT_IGNORED.code) {
+        if let Some((_, n)) = times.iter().find(|(text, n)| *text == d.message && *n > 1) {
+            let more = n - 1;
+            d.notes.push(format!("the same is so of {more} more call{}", if more == 1 { "" } else { "s" }));
+        }
     }
 }
 

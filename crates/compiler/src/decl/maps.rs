@@ -503,7 +503,7 @@ fn contents(
             continue;
         }
         if index >= def.max_entries {
-            let text = format!("index {index} of `{}`, which has {} entries", def.name, def.max_entries);
+            let text = format!("index {index} of `{}`, which has {}", def.name, def.entries());
             diags.push(diag::error(&diag::INDEX_RANGE, &at(item), text));
             continue;
         }

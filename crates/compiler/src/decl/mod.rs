@@ -60,6 +60,31 @@ pub(crate) fn duplicate(
     true
 }
 
+/// Warns of a declaration that takes the name of something of the kernel's.
+pub(crate) fn takes_kernel_name(env: &Env, diags: &mut Vec<Diagnostic>, name: Symbol, kind: DeclKind, form: &Form) {
+    if env.in_library {
+        return;
+    }
+    let taken = match kind {
+        DeclKind::Constant | DeclKind::Global | DeclKind::Param => {
+            whistler_isa::constants::by_name(name.name()).map(|n| format!("a constant of the kernel's, {n}"))
+        }
+        DeclKind::Subprogram => {
+            let key = crate::names::norm(name);
+            if whistler_isa::helpers::by_name(key.name()).is_some() {
+                Some("a helper of the kernel's".to_string())
+            } else {
+                whistler_isa::kfuncs::by_name(key.name()).map(|_| "a function of the kernel's".to_string())
+            }
+        }
+        _ => None,
+    };
+    let Some(taken) = taken else { return };
+    let text = format!("`{name}` is {taken}; programs mean this {} from here on", kind.word());
+    let d = diag::warning(&diag::KERNEL_NAME_TAKEN, &at(form), text);
+    diags.push(d.help("give yours another name"));
+}
+
 /// The name that a declaration declares.
 pub(crate) fn name_of(diags: &mut Vec<Diagnostic>, form: &Form) -> Option<Symbol> {
     let named = form.as_list().and_then(|l| l.get(1));

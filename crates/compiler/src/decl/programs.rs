@@ -131,7 +131,8 @@ pub fn program(
             prog_type.info().since,
             target.kernel
         );
-        diags.push(diag::error(&diag::PROGRAM_TYPE, &at(ty.unwrap_or(form)), text));
+        let help = format!("compile for a later kernel: --target {}", prog_type.info().since);
+        diags.push(diag::error(&diag::PROGRAM_TYPE, &at(ty.unwrap_or(form)), text).help(help));
         return None;
     }
     if let Some(attach) = attach_type.filter(|a| !target.has(a.info().since) && !optional_attach(&section_name)) {
@@ -146,6 +147,13 @@ pub fn program(
     // A documentation string before the body.
     if items.len() > 4 && items[3].as_str().is_some() {
         skip = 4;
+    }
+    if items.len() <= skip {
+        diags.push(
+            diag::error(&diag::MALFORMED, &at(form), format!("the program `{name}` has no form"))
+                .help(format!("its last form's value is what it returns: (defprog {name} (…) 0)")),
+        );
+        return None;
     }
     let btf_target = matches!(prog_type, ProgType::Tracing | ProgType::Lsm | ProgType::StructOps | ProgType::Ext);
     let decl = ProgDecl {
@@ -212,6 +220,17 @@ pub fn subprogram(
     mode: Mode,
 ) -> Option<Declared> {
     let name = name_of(diags, form)?;
+    if crate::forms::lookup(crate::names::norm(name)).is_some() {
+        diags.push(
+            diag::error(
+                &diag::DUPLICATE,
+                &at(form),
+                format!("`{name}` is a form of the language, which would be meant"),
+            )
+            .help("give the subprogram another name"),
+        );
+        return None;
+    }
     if duplicate(env, diags, name, DeclKind::Subprogram, form, mode) {
         return None;
     }

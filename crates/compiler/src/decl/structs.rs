@@ -124,8 +124,15 @@ pub fn structure(
     // The next free bit; plain fields start at the next byte that suits them.
     let mut bit = 0u64;
     for f in items[2..].iter().filter(|f| f.as_str().is_none()) {
-        let Some((field, ty)) = f.as_list().and_then(|l| Some((l.first()?.as_symbol()?, l.get(1)?))) else {
-            diags.push(diag::error(&diag::MALFORMED, &at(f), "a field is written (name TYPE)"));
+        let Some((field, ty)) = f.as_list().filter(|l| l.len() == 2).and_then(|l| Some((l[0].as_symbol()?, &l[1])))
+        else {
+            let d = diag::error(&diag::MALFORMED, &at(f), "a field is written (name TYPE)");
+            let options = f.as_list().is_some_and(|l| l.iter().skip(2).any(|o| o.as_keyword().is_some()));
+            diags.push(if options {
+                d.help("options stand behind the struct's name and are for all of it: (defstruct (name :align 8) …)")
+            } else {
+                d
+            });
             errors = true;
             continue;
         };

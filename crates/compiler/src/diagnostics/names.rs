@@ -19,6 +19,9 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &UNUSED_DECLARATION,
     &UNREACHABLE,
     &RESULT_IGNORED,
+    &KERNEL_NAME_TAKEN,
+    &UNKNOWN_TARGET,
+    &HOST_CALL,
 ];
 
 code! {
@@ -122,4 +125,23 @@ code! {
     RESULT_IGNORED, "W0016", "result ignored",
     "(defprog p (:type :xdp)\n  (redirect 3 0)\n  XDP_PASS)",
     "(defprog p (:type :xdp)\n  (redirect 3 0))"
+}
+code! {
+    /// A declaration takes the name of a constant or helper of the kernel's, and programs mean the declaration from
+    /// there on. Who reads the program expects what the kernel calls so.
+    KERNEL_NAME_TAKEN, "W0017", "a name of the kernel's is taken",
+    "(defconstant XDP_PASS 1)\n(defprog p (:type :xdp)\n  XDP_PASS)",
+    "(defconstant +let-pass+ 2)\n(defprog p (:type :xdp)\n  +let-pass+)"
+}
+code! {
+    /// The types of the kernel that is compiled for have no function or tracepoint of this name, so that there is
+    /// nothing to attach the program to. Modules have types of their own, which are not looked at here.
+    UNKNOWN_TARGET, "W0018", "nothing of this name to attach to",
+    "", ""
+}
+code! {
+    /// A function or a test of the host calls what isn't defined anywhere. It fails when it gets there.
+    HOST_CALL, "W0019", "unknown function called in the host",
+    "(defun twice (n) (dubble n))",
+    "(defun double (n) (* 2 n))\n(defun twice (n) (double n))"
 }

@@ -100,8 +100,11 @@ fn target(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<&Form>) -> Option<(Ex
         },
         None => pointee.filter(|i| i.size >= 4).unwrap_or(IntTy::U64),
     };
-    let p = writable(c, p, off, int, AtomicOp::Add, &call.at())?;
-    Some((p, off, int))
+    let p = writable(c, p, off, int, AtomicOp::Add, &call.at());
+    if p.is_none() {
+        c.mend_not_a_pointer(&call.args[0]);
+    }
+    Some((p?, off, int))
 }
 
 /// The memory of an atomic operation, if it may be used so.

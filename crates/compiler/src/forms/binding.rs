@@ -29,6 +29,12 @@ pub(super) struct Spec<'f> {
 
 /// Takes a binding apart: `v`, `(v)`, `(v init)`, `(v TYPE init)`.
 pub(super) fn spec<'f>(c: &mut Checker<'_>, form: &'f Form) -> Option<Spec<'f>> {
+    let named = form.as_symbol().or_else(|| form.as_list()?.first()?.as_symbol());
+    if let Some(name) = named.filter(|n| matches!(n.fold(), Symbol::NIL | Symbol::T)) {
+        let d = diag::error(&diag::MALFORMED, &at(form), format!("`{name}` is a constant, and no name for a variable"));
+        c.report(d.help("give the variable another name"));
+        return None;
+    }
     if let Some(name) = form.as_symbol().filter(|s| !s.is_keyword()) {
         return Some(Spec { name, ty: None, init: None, form });
     }

@@ -83,7 +83,7 @@ pub(super) fn with_callback(c: &mut Checker<'_>, call: &Call<'_>, h: &'static He
         return Val::error(call.at());
     }
     let mut before = Vec::new();
-    let callee = Callee::new(h.name.replace('_', "-"), h.args, &values);
+    let callee = Callee::new(calls::shown(h), h.args, &values);
     for (i, v) in values.into_iter().enumerate() {
         match callee::argument(c, &callee, i, v) {
             Some(e) => before.push(e),

@@ -96,14 +96,16 @@ pub(super) fn argument(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -
         }
         ArgKind::ConstMap => {
             if v.ty().as_ptr().is_none_or(|p| p.space != Space::Map) {
-                return wrong(c, &here, format!("{what} is a map"), None);
+                let text = format!("{what} must be a map, and this is {}", describe(v.ty()));
+                return wrong(c, &here, text, Some("give the name of a `defmap`"));
             }
             Some(v.e)
         }
         ArgKind::Ctx => {
             // Some take a socket of the kernel's in place of a context that is one.
             if v.ty().as_ptr().is_none_or(|p| !matches!(p.space, Space::Ctx | Space::Trusted)) {
-                return wrong(c, &here, format!("{what} is the context"), Some("give (ctx-ptr)"));
+                let text = format!("{what} must be the context, and this is {}", describe(v.ty()));
+                return wrong(c, &here, text, Some("give (ctx-ptr)"));
             }
             not_null(c, v, spec).map(|v| v.e)
         }
@@ -146,7 +148,8 @@ pub(super) fn argument(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -
         ArgKind::RingbufMem => {
             let v = not_null(c, v, spec)?;
             if v.ty().as_ptr().is_none_or(|p| p.space != Space::Ring) {
-                return wrong(c, &here, format!("{what} is a record of a ring buffer"), None);
+                let text = format!("{what} must be a record of a ring buffer, and this is {}", describe(v.ty()));
+                return wrong(c, &here, text, Some("one comes from (ringbuf-reserve map size)"));
             }
             Some(v.e)
         }
@@ -200,6 +203,11 @@ fn number(c: &mut Checker<'_>, callee: &Callee, spec: &Arg, v: Val) -> Option<Ex
 /// A number of bytes of the memory before it.
 fn size(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -> Option<Expr> {
     let here = v.at().clone();
+    if swapped(callee, i, &v) {
+        let names: Vec<String> = callee.args.iter().map(|a| a.name.replace('_', "-")).collect();
+        let text = format!("the size of `{}` stands before the source, and here it comes last", callee.shown);
+        return wrong(c, &here, text, Some(&format!("the arguments are ({} {})", callee.shown, names.join(" "))));
+    }
     let v = c.number(v, &callee.shown);
     if v.never() {
         return None;
@@ -218,6 +226,16 @@ fn size(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -> Option<Expr> 
         return None;
     }
     Some(c.fit(v, &Ty::U64, Fit::Bits))
+}
+
+/// Whether the size and the address behind it changed places, as in C's functions that copy.
+fn swapped(callee: &Callee, i: usize, v: &Val) -> bool {
+    /// No address is as small: the kernel keeps the first page free (`mmap_min_addr`).
+    const FIRST_PAGE: i128 = 4096;
+    let known_here = v.lo == v.hi && v.int().is_some();
+    let is_address = callee.args.get(i + 1).is_some_and(|a| a.kind == ArgKind::Anything && a.c_type.contains('*'));
+    let constant_behind = callee.known.get(i + 1).copied().flatten();
+    is_address && !known_here && constant_behind.is_some_and(|n| (1..FIRST_PAGE).contains(&n))
 }
 
 /// Whether a number certainly is not bounded on any path: it is read or computed right here.

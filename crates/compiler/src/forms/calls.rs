@@ -31,7 +31,7 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     if let Some(k) = index.as_lit()
         && !(0..i128::from(def.max_entries)).contains(&k)
     {
-        let text = format!("index {k} of `{}`, which has {} entries", def.name, def.max_entries);
+        let text = format!("index {k} of `{}`, which has {}", def.name, def.entries());
         return c.fail(diag::error(&diag::INDEX_RANGE, &at(&call.args[1]), text).also(def.span, "declared here"));
     }
     if !c.f.callbacks.is_empty() {
@@ -47,9 +47,15 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     }
 }
 
+/// A helper's name as programs write it.
+pub(super) fn shown(h: &Helper) -> String {
+    // `loop` by itself is the language's own form.
+    if h.name == "loop" { "bpf-loop".to_string() } else { h.name.replace('_', "-") }
+}
+
 /// Whether the program may call the helper; reports otherwise.
 pub(super) fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
-    let shown = h.name.replace('_', "-");
+    let shown = shown(h);
     if !may_be_called(c, &shown, h.progs, h.since, here) {
         return false;
     }
@@ -196,7 +202,7 @@ fn checked(c: &mut Checker<'_>, h: &'static Helper, args: Vec<Val>, here: At) ->
     if !allowed(c, h, &here) || args.iter().any(Val::never) {
         return Val::error(here);
     }
-    let callee = Callee::new(h.name.replace('_', "-"), h.args, &args);
+    let callee = Callee::new(shown(h), h.args, &args);
     let size_arg = h.args.iter().position(|a| a.kind == ArgKind::AllocSize);
     let mut out = Vec::with_capacity(args.len());
     for (i, v) in args.into_iter().enumerate() {

@@ -100,7 +100,11 @@ fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
         return ctx_raw(c, call);
     }
     let Some(name) = call.args[0].as_symbol() else {
-        c.malformed(&call.args[0], "a field of the context is named by a symbol");
+        let d = diag::error(&diag::MALFORMED, &at(&call.args[0]), "a field of the context is named by a symbol");
+        c.report(match numbered(c.prog_type()) {
+            Some(help) => d.help(help),
+            None => d,
+        });
         return None;
     };
     let Some(prog) = c.prog_type() else {
@@ -188,6 +192,31 @@ fn field_of(c: &Checker<'_>, form: &Form) -> Option<&'static Field> {
     ctx.field(name.name()).or_else(|| ctx.field(&crate::names::norm_str(name.name())))
 }
 
+/// What other types of program read in their context, and where it is in programs of this one.
+const ELSEWHERE: &[(ProgType, &str, &str)] = &[
+    (ProgType::Xdp, "protocol", "the packet itself says it: (with-eth (data end) … (eth-type data) …)"),
+    (ProgType::Xdp, "ifindex", "here it is `ingress_ifindex`"),
+    (ProgType::Xdp, "len", "the bytes from `data` to `data_end`: (- (xdp-data-end) (xdp-data))"),
+    (ProgType::Xdp, "vlan_tci", "the packet itself says it: (with-vlan …)"),
+    (ProgType::Xdp, "queue_mapping", "here it is `rx_queue_index`"),
+];
+
+/// How programs read what comes without names: arguments of functions and events.
+fn numbered(prog: Option<ProgType>) -> Option<&'static str> {
+    match prog? {
+        ProgType::Kprobe => {
+            Some("an argument of the function is read by its name, (arg NAME), or by its place: (pt-regs-parm1)")
+        }
+        ProgType::Tracing | ProgType::Lsm | ProgType::StructOps => {
+            Some("an argument of the hook is read by its name: (arg NAME)")
+        }
+        ProgType::RawTracepoint | ProgType::RawTracepointWritable => {
+            Some("an argument of the event is read by its name, (arg NAME), or by its place: (ctx args 0)")
+        }
+        _ => None,
+    }
+}
+
 fn unknown(c: &mut Checker<'_>, prog: ProgType, name: Symbol, here: &At) -> Option<Place> {
     let ctx = table::of(prog);
     let what = known_as(prog);
@@ -199,9 +228,32 @@ fn unknown(c: &mut Checker<'_>, prog: ProgType, name: Symbol, here: &At) -> Opti
         here,
         format!("{what} has no field `{name}` that programs of type :{} can read", prog.keyword()),
     );
-    if let Some(near) = nearest(name.name(), known.clone()) {
+    if let Some((_, _, mend)) = ELSEWHERE.iter().find(|(p, n, _)| *p == prog && whistler_isa::same_name(n, name.name()))
+    {
+        d = d.help(*mend);
+    } else if let Some(near) = nearest(name.name(), known.clone()) {
         d = d.help(format!("did you mean `{near}`?"));
     } else {
+        let event = c.f.program.as_ref().and_then(|p| Some(p.section.split_once('/')?.1.to_string()));
+        if prog == ProgType::Tracepoint {
+            let event = event.unwrap_or_else(|| "category/event".to_string());
+            let field = name.name().replace('_', "-");
+            d = d.help(format!("declare the event: (deftracepoint {event} {name}), and read its field: (tp-{field})"));
+        } else if let Some(help) = numbered(Some(prog)) {
+            d = d.help(help);
+        }
+        let having: Vec<String> = ProgType::ALL
+            .iter()
+            .filter(|p| {
+                let field = table::of(**p).and_then(|t| t.field(name.name()));
+                field.is_some_and(|f| f.read.contains(**p))
+            })
+            .take(4)
+            .map(|p| format!(":{}", p.keyword()))
+            .collect();
+        if !having.is_empty() {
+            d = d.note(format!("programs that have it: {} …", having.join(" ")));
+        }
         let all: Vec<_> = known.take(24).collect();
         if !all.is_empty() {
             d = d.note(format!("its fields: {}", all.join(" ")));

@@ -9,7 +9,7 @@ use super::arith::{self, Op};
 use super::binding::zeroed;
 use super::{FormDef, form, place};
 use crate::check::konst;
-use crate::check::{Call, Checker, Fit, MapRef, Place, Val, Want, at};
+use crate::check::{Call, Checker, Fit, MapRef, Place, Val, Want, at, describe};
 use crate::diagnostics as diag;
 use crate::hir::{
     At, AtomicOp, BinOp, CmpOp, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, MapOp, PtrTy, Space, Ty,
@@ -155,7 +155,17 @@ pub(super) fn map_ref(c: &mut Checker<'_>, form: &Form) -> Option<(MapRef, Rc<Ma
             None
         }
         None => {
-            c.report(diag::error(&diag::ARGUMENT_TYPE, &at(form), "this is no map"));
+            let d = diag::error(&diag::ARGUMENT_TYPE, &at(form), format!("this is {}, not a map", describe(v.ty())));
+            let hiding = form.as_symbol().and_then(|s| {
+                let span = c.f.scope[c.binding(s)?].span;
+                c.env.maps.get(s).map(|_| (s, span))
+            });
+            c.report(match hiding {
+                Some((s, span)) => {
+                    d.also(span, format!("this variable hides the map `{s}`")).help("give the variable another name")
+                }
+                None => d.help("give the name of a `defmap`"),
+            });
             None
         }
     }
@@ -353,7 +363,7 @@ fn key_of(c: &mut Checker<'_>, form: &Form, def: &MapDef, given: Given) -> Optio
         && let Some(k) = v.as_lit()
         && (k < 0 || k >= i128::from(def.max_entries))
     {
-        let text = format!("index {k} of `{}`, which has {} entries", def.name, def.max_entries);
+        let text = format!("index {k} of `{}`, which has {}", def.name, def.entries());
         let d = diag::error(&diag::INDEX_RANGE, &at(form), text).also(def.span, "declared here");
         c.report(d.help(format!("its entries are 0 to {}", i128::from(def.max_entries) - 1)));
         return None;

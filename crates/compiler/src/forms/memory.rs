@@ -67,7 +67,11 @@ fn load(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
     let ty = c.type_of(&call.args[0]);
     let p = c.value(&call.args[1]);
     let (p, off) = displaced(c, p, call.args.get(2))?;
-    memory(c, p, off, ty?, call.at()).map(Place::Memory)
+    let place = memory(c, p, off, ty?, call.at());
+    if place.is_none() {
+        c.mend_not_a_pointer(&call.args[1]);
+    }
+    place.map(Place::Memory)
 }
 
 /// The place of a type at a pointer, if it may be read through.
@@ -94,7 +98,10 @@ fn store(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let v = c.value_for(&call.args[3], ty.as_ref());
     match place {
         Some(m) => c.write(Place::Memory(m), v, call.want, call.at()),
-        None => Val::error(call.at()),
+        None => {
+            c.mend_not_a_pointer(&call.args[1]);
+            Val::error(call.at())
+        }
     }
 }
 

@@ -117,6 +117,16 @@ pub struct MapDef {
     pub span: Span,
 }
 
+impl MapDef {
+    /// How many entries it can hold, in words.
+    pub fn entries(&self) -> String {
+        match self.max_entries {
+            1 => "1 entry".to_string(),
+            n => format!("{n} entries"),
+        }
+    }
+}
+
 /// A global or parameter.
 #[derive(Clone, Debug)]
 pub struct GlobalDef {

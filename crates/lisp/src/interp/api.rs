@@ -89,6 +89,39 @@ impl Interp {
         Ok(last)
     }
 
+    /// Takes a form apart as for evaluation and goes no further: macros are expanded, names resolved.
+    ///
+    /// # Errors
+    /// The form is malformed, or an expansion fails.
+    pub fn look_at(&mut self, form: &Form) -> Result<(), LispError> {
+        self.enter(|i| {
+            i.compile_form(form, &Environment::default()).map_err(|e| e.at_form(form))?;
+            Ok(Value::NIL)
+        })
+        .map(|_| ())
+    }
+
+    /// From now on calls of functions that don't exist are kept for [`Interp::unknown_calls`].
+    pub fn watch_calls(&mut self) {
+        self.open_calls.get_or_insert_default();
+    }
+
+    /// The calls compiled since the last call of this whose functions don't exist now either, as the errors that
+    /// running them would give.
+    pub fn unknown_calls(&mut self) -> Vec<LispError> {
+        let calls = match &mut self.open_calls {
+            Some(calls) => std::mem::take(calls),
+            None => Vec::new(),
+        };
+        let open = calls.into_iter().filter(|(name, _)| !self.is_defined(*name)).collect::<Vec<_>>();
+        open.into_iter().map(|(name, form)| self.undefined_function(name).at_form(&form)).collect()
+    }
+
+    /// Says what is told of functions that don't exist, by their name; `None` where nothing is known.
+    pub fn set_instead(&mut self, instead: Rc<dyn Fn(&str) -> Option<String>>) {
+        self.instead = Some(instead);
+    }
+
     /// Keeps a value from collection while the returned root lives.
     pub fn root(&mut self, v: Value) -> Root {
         self.heap.root(v)

@@ -112,9 +112,15 @@ fn defmacro(_: &mut Interp, f: &Form, a: &[Form]) -> Outcome {
 }
 
 fn variable(f: &Form, a: &[Form], kind: &str) -> Outcome {
-    let [name, rest @ ..] = a else { return Err(malformed(f, "(defvar name [value [documentation]])")) };
-    if name.as_symbol().is_none_or(|s| s.is_keyword()) || rest.len() > 2 {
-        return Err(malformed(f, "(defvar name [value [documentation]])"));
+    let must_have_value = kind != "defvar";
+    let shape = if must_have_value {
+        format!("({kind} name value [documentation])")
+    } else {
+        format!("({kind} name [value [documentation]])")
+    };
+    let [name, rest @ ..] = a else { return Err(malformed(f, &shape)) };
+    if name.as_symbol().is_none_or(|s| s.is_keyword()) || rest.len() > 2 || (must_have_value && rest.is_empty()) {
+        return Err(malformed(f, &shape));
     }
     let kind = Form::symbol(Symbol::keyword(kind), f.span);
     let doc = rest.get(1).cloned().unwrap_or_else(|| Form::nil(f.span));

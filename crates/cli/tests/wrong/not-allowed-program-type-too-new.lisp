@@ -1,0 +1,3 @@
+;; class: not-allowed
+(defprog main (:type :netfilter)
+  NF_ACCEPT)
