@@ -94,6 +94,8 @@ pub(crate) struct Global {
 
 /// A function that takes the form unevaluated.
 pub type SpecialFn = Rc<dyn Fn(&mut Interp, &Form) -> LispResult>;
+/// What is told of a function that doesn't exist, by its name.
+pub type InsteadFn = Rc<dyn Fn(&str) -> Option<String>>;
 /// A function written in Rust.
 pub type NativeClosure = Rc<dyn Fn(&mut Interp, &[Value]) -> LispResult>;
 /// A macro written in Rust.
@@ -158,7 +160,7 @@ pub struct Interp {
     pub(crate) redefined: Vec<Symbol>,
     pub(crate) warnings: Vec<Diagnostic>,
     /// What the embedding program says of functions that don't exist.
-    pub(crate) instead: Option<Rc<dyn Fn(&str) -> Option<String>>>,
+    pub(crate) instead: Option<InsteadFn>,
     /// Calls of functions that did not exist when the call was compiled, where someone asks for them.
     pub(crate) open_calls: Option<Vec<(Symbol, Form)>>,
     pub(crate) environments: Vec<Environment>,

@@ -118,7 +118,7 @@ impl Interp {
     }
 
     /// Says what is told of functions that don't exist, by their name; `None` where nothing is known.
-    pub fn set_instead(&mut self, instead: Rc<dyn Fn(&str) -> Option<String>>) {
+    pub fn set_instead(&mut self, instead: super::InsteadFn) {
         self.instead = Some(instead);
     }
 
