@@ -181,7 +181,10 @@ impl<'a> Checker<'a> {
             }
             let text = format!("forms are nested more than {DEPTH_LIMIT} deep here");
             let d = diag::error(&diag::TOO_DEEP, &at(form), text);
-            return self.fail(d.help("name a part with `let`, or move one into a `defsubprog`"));
+            return self.fail(match form.origin {
+                None => d.help("name a part with `let`, or move one into a `defsubprog`"),
+                Some(_) => d,
+            });
         }
         self.depth += 1;
         let v = self.expr_here(form, want);
