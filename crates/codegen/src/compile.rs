@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use whistler_isa::{Target, op};
+use whistler_isa::{KernelVersion, LoopWay, Target, op};
 
 use crate::code::{Code, CodegenError, OptLevel};
-use crate::ir::{Module, SymKind};
+use crate::ir::cfg::Cfg;
+use crate::ir::{Function, Module, SymKind};
 use crate::mach;
 use crate::passes;
 
@@ -35,11 +36,14 @@ pub fn compile_with_report(
 ) -> Result<(Vec<Code>, Report), CodegenError> {
     let mut stages = passes::run_pipeline(module, target, opt)?;
     let (mut times, mut allocator) = (mach::Times::default(), mach::Allocator::default());
+    module.functions.iter().try_for_each(|f| loops(f, target))?;
     let mut codes = Vec::with_capacity(module.functions.len());
     for f in &module.functions {
         codes.push(mach::generate(f, &module.syms, target, &mut allocator, &mut times)?);
     }
-    call_stacks(module, &codes)?;
+    let callees = callees(module, &codes);
+    sizes(module, &codes, &callees, target)?;
+    call_stacks(module, &codes, &callees)?;
     let mach::Times { select, allocate, finish, emit } = times;
     stages.extend([("selection", select), ("allocation", allocate), ("finishing", finish), ("encoding", emit)]);
     Ok((codes, Report { stages }))
@@ -95,13 +99,53 @@ fn tail_calls(module: &Module, codes: &[Code], callees: &[Vec<usize>], frames: &
     Err(CodegenError::TailCallStack { function, needed: around[bad], limit: AROUND_TAIL_CALL - 1, users })
 }
 
-/// The kernel adds up the frames of functions that call each other.
-fn call_stacks(module: &Module, codes: &[Code]) -> Result<(), CodegenError> {
-    if codes.len() < 2 {
+/// Kernels before Linux 5.3 take no jump that goes round (commit 2589726d12a1).
+fn loops(f: &Function, target: &Target) -> Result<(), CodegenError> {
+    if target.has(LoopWay::Jump.since()) {
         return Ok(());
     }
+    let cfg = Cfg::of(f);
+    let ends = cfg.order.iter().map(|b| (*b, &f.blocks[b.index()]));
+    for (b, data) in ends {
+        if data.term.targets().any(|t| cfg.is_back(b, t.block)) {
+            let what = "a loop that can't be unrolled".to_string();
+            return Err(CodegenError::NeedsTarget { what, needs: "5.3".to_string(), loc: data.term_loc });
+        }
+    }
+    Ok(())
+}
+
+/// Instructions that a privileged program may have (`BPF_COMPLEXITY_LIMIT_INSNS`, commit c04c0d2b968a in Linux 5.2).
+const MOST: usize = 1_000_000;
+/// The same before Linux 5.2 (`BPF_MAXINSNS`).
+const MOST_OLD: usize = 4096;
+
+/// A program is loaded as one with what it calls, and the kernel takes so many instructions and no more.
+fn sizes(module: &Module, codes: &[Code], callees: &[Vec<usize>], target: &Target) -> Result<(), CodegenError> {
+    let old = target.kernel < KernelVersion::new(5, 2);
+    let most = if old { MOST_OLD } else { MOST };
+    for (i, f) in module.functions.iter().enumerate() {
+        let (mut seen, mut todo, mut sum) = (vec![false; codes.len()], vec![i], 0);
+        while let Some(at) = todo.pop() {
+            if !std::mem::replace(&mut seen[at], true) {
+                sum += codes[at].insns.len();
+                todo.extend(&callees[at]);
+            }
+        }
+        if sum > most {
+            let with = if callees[i].is_empty() { "" } else { " with what it calls" };
+            let newer = if old { "; from Linux 5.2 on 1000000" } else { "" };
+            let what = format!("it is {sum} instructions long{with}, and the kernel takes {most}{newer}");
+            return Err(CodegenError::TooLarge { function: f.name.clone(), what });
+        }
+    }
+    Ok(())
+}
+
+/// What each function calls, by index.
+fn callees(module: &Module, codes: &[Code]) -> Vec<Vec<usize>> {
     let index = |name: &str| module.functions.iter().position(|f| f.name == name);
-    let callees: Vec<Vec<usize>> = codes
+    codes
         .iter()
         .map(|c| {
             let called = c.syms.iter().filter_map(|u| module.syms.get(u.sym.index()));
@@ -111,7 +155,14 @@ fn call_stacks(module: &Module, codes: &[Code]) -> Result<(), CodegenError> {
             called.dedup();
             called
         })
-        .collect();
+        .collect()
+}
+
+/// The kernel adds up the frames of functions that call each other.
+fn call_stacks(module: &Module, codes: &[Code], callees: &[Vec<usize>]) -> Result<(), CodegenError> {
+    if codes.len() < 2 {
+        return Ok(());
+    }
     let frames: Vec<u32> = codes.iter().map(|c| c.stack_size.max(1).next_multiple_of(FRAME_UNIT)).collect();
     // The deepest chain of so many frames that begins with each function: its bytes, and what it calls.
     let mut deepest: Vec<(u32, Option<usize>)> = frames.iter().map(|n| (*n, None)).collect();
@@ -126,8 +177,8 @@ fn call_stacks(module: &Module, codes: &[Code]) -> Result<(), CodegenError> {
         deepest = next;
         steps.push(deepest.clone());
     }
-    depth(module, &callees)?;
-    tail_calls(module, codes, &callees, &frames)?;
+    depth(module, callees)?;
+    tail_calls(module, codes, callees, &frames)?;
     let Some(top) = (0..codes.len()).filter(|i| deepest[*i].0 > CHAIN_STACK).max_by_key(|i| deepest[*i].0) else {
         return Ok(());
     };

@@ -2,6 +2,7 @@
 ;;; ctx: 1000000000000000 ffffffffffffffff
 ;;; result: 0
 ;;; out: -2
+;;; only: kernel: what the virtual machine is given is always read
 (defmap events :type :perf-event-array)
 (defmap out :type :array :key u32 :value u64 :max-entries 8)
 (defprog main (:type :raw-tracepoint :section "raw_tp/sys_enter")

@@ -78,7 +78,7 @@ pub(super) fn diagnostic(e: &CodegenError, unit: &Unit, lowered: &Lowered) -> Di
         }
         CodegenError::TooLarge { function, what } => {
             Diagnostic::error(TOO_LARGE, span(function), format!("`{function}` is too large: {what}"))
-                .help("move parts into subprograms (`defsubprog`), or loop instead of unrolling")
+                .help("make repeated code a loop (dotimes, while) or a subprogram (defsubprog)")
         }
         CodegenError::NeedsTarget { what, needs, loc } => {
             Diagnostic::error(NEEDS_TARGET, place(lowered, *loc), format!("{what} needs {needs}"))

@@ -19,7 +19,6 @@ const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
     ("E0011", "takes a file nested more than a hundred deep"),
     ("E0030", "takes a file nested thousands deep"),
     ("E0059", "takes a Ctrl-C, or a very long computation"),
-    ("E0702", "takes a very long program"),
     ("E0799", "would be our own mistake"),
     ("E0801", "takes a kernel; the loader's and the image's tests have some"),
     ("W0901", "takes a live image"),

@@ -92,7 +92,8 @@ pub(super) fn under_gpl(c: &mut Checker<'_>, shown: &str, here: &At) -> bool {
         return true;
     }
     let text = format!("`{shown}` is only for GPL programs, and this one is under \"{}\"", c.f.license);
-    c.report(diag::error(&diag::HELPER_LICENSE, here, text));
+    let help = "where the program may be under the GPL, its licence says so: (:type … :license \"GPL\")";
+    c.report(diag::error(&diag::HELPER_LICENSE, here, text).help(help));
     false
 }
 

@@ -114,6 +114,9 @@ impl ToForm<'_> {
     }
 }
 
+/// How much longer than the heap code may be: a macro may put one form into its expansion many times.
+const SHARED: usize = 1_000_000;
+
 /// Where each symbol first stands in a form, after its head.
 fn symbols_of(form: &Form, out: &mut FxHashMap<Symbol, Span>) {
     match &form.kind {
@@ -180,7 +183,7 @@ impl Interp {
 
     /// Data as a form, every span kept; what has none gets `span`.
     pub fn value_to_form(&mut self, v: Value, span: Span) -> Result<Form, LispError> {
-        let budget = self.heap.live() + 1;
+        let budget = self.heap.live() + SHARED;
         let mut to = ToForm {
             interp: self,
             root: Span::NONE,
@@ -292,7 +295,7 @@ impl Interp {
             args.iter().for_each(|f| symbols_of(f, &mut symbols));
         }
         symbols.retain(|_, span| root.contains(*span));
-        let budget = self.heap.live() + 1;
+        let budget = self.heap.live() + SHARED;
         let mut to = ToForm {
             interp: self,
             root,
