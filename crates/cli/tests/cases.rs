@@ -1,4 +1,4 @@
-//! Whole programs as data: every file of `cases/` and `compat/kernel/` is run by the binary in the virtual machine and in the
+//! Whole programs as data: every file of `cases/`, `semantics/` (what bit the original, one file each) and `compat/kernel/` is run by the binary in the virtual machine and in the
 //! kernel, optimised and not, for two targets; all must agree with what the file's head says.
 //!
 //! The head's lines are `;;; key: value`:
@@ -31,6 +31,37 @@ const WAYS: [(&str, &[&str]); 5] = [
     ("kernel, not optimised", &["--kernel", "--no-opt"]),
     ("kernel, newest instructions", &["--kernel", "--target", "6.12/v4"]),
 ];
+
+/// Below `tests`.
+const DIRECTORIES: [&str; 3] = ["cases", "semantics", "compat/kernel"];
+
+/// What bit the original, and the file of `semantics/` that shows it right.
+const SEMANTICS: &[(&str, &str)] = &[
+    ("eight or more values live over a call", "eight-values-live-over-calls"),
+    ("a u8 stored into an 8-byte map value has zeros above", "u8-into-an-8-byte-map-value"),
+    ("a u16 field written and the u32 around it read", "u16-field-and-the-u32-around-it"),
+    ("narrow writes and their neighbours together", "narrow-writes"),
+    ("(store u64 p 0 #xffffffff)", "store-u64-of-32-ones"),
+    ("(return (when nil 7)) gives 0", "return-when-nothing"),
+    ("(return (= x 3))", "return-comparison"),
+    ("signed loads sign-extend", "signed-loads-sign-extend"),
+    ("(> -1 0) the same folded and at run time", "minus-one-above-zero"),
+    ("struct pointers as map values copy the bytes", "struct-pointers-as-values"),
+    ("the same, by every form that writes a value", "struct-pointers-as-values-every-form"),
+    ("macro hygiene with gensym", "macro-hygiene"),
+];
+
+/// The table and the directory are the same.
+fn semantics() -> Result<(), Failed> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/semantics");
+    let entries = std::fs::read_dir(&dir).map_err(|e| e.to_string())?;
+    let mut there: Vec<String> =
+        entries.filter_map(|e| Some(e.ok()?.path().file_stem()?.to_string_lossy().into_owned())).collect();
+    let mut named: Vec<&str> = SEMANTICS.iter().map(|(_, file)| *file).collect();
+    there.sort();
+    named.sort();
+    if there == named { Ok(()) } else { Err(format!("named {named:?}, there are {there:?}").into()) }
+}
 
 /// The ways in which loops can be made.
 const LOOPS: [(&str, &[&str]); 10] = [
@@ -65,8 +96,8 @@ struct Case {
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut files: Vec<_> = ["cases", "compat/kernel"]
-        .into_iter()
+    let mut files: Vec<_> = DIRECTORIES
+        .iter()
         .flat_map(|dir| std::fs::read_dir(tests.join(dir)).expect("the directory is there"))
         .filter_map(|e| e.ok().map(|e| e.path()))
         .filter(|p| p.extension().is_some_and(|e| e == "lisp"))
@@ -77,7 +108,7 @@ fn main() -> ExitCode {
     if let Some(missing) = &missing {
         eprintln!("skipped: what runs in the kernel {missing}");
     }
-    let mut trials = Vec::new();
+    let mut trials = vec![Trial::test("what bit the original has its files", semantics)];
     for file in files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap_or_default();

@@ -35,6 +35,7 @@ enum Runs {
 /// The harnesses, by what they run.
 const HARNESSES: &[(&str, Runs)] = &[
     ("crates/cli/tests/cases/", Runs::Both),
+    ("crates/cli/tests/semantics/", Runs::Both),
     ("crates/cli/tests/compat/kernel/", Runs::Both),
     ("crates/cli/tests/library/", Runs::Both),
     ("crates/cli/tests/compat/host/", Runs::Ways),

@@ -134,7 +134,9 @@ pub(crate) fn emit(name: &str, f: &PFunc, target: &Target) -> Result<(Code, Vec<
                 && i16::try_from(at[starts[*to]] - end).is_err()
             {
                 if target.isa < IsaLevel::V4 {
-                    return Err(too_large("a jump in it goes over more than 32767 instructions; instruction set v4 could do that".into()));
+                    return Err(too_large(
+                        "a jump in it goes over more than 32767 instructions; instruction set v4 could do that".into(),
+                    ));
                 }
                 *far = true;
                 changed = true;

@@ -1,0 +1,21 @@
+;;; A u16 field is written and the u32 around it read, on the stack and in a map: the write is seen, its neighbour stays.
+;;; packet: cdab
+;;; out: 0xabcd5678 0x1234abcd 0xabcd5678 0x1234abcd
+(defstruct halves (lo u16) (hi u16))
+(defmap m :type :array :key u32 :value halves :max-entries 2)
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defprog main (:type :xdp)
+  (with-packet (d e :min-len 64)
+    (let ((a (make-halves)) (b (make-halves)) (n (load u16 d 0)))
+      (store u32 a 0 #x12345678)
+      (store u32 b 0 #x12345678)
+      (setf (halves-hi a) n (halves-lo b) n)
+      (setf (getmap out 0) (load u32 a 0)
+            (getmap out 1) (load u32 b 0)))
+    (when-let ((p (map-lookup m 0)) (q (map-lookup m 1)))
+      (store u32 p 0 #x12345678)
+      (store u32 q 0 #x12345678)
+      (setf (halves-hi p) #xabcd (halves-lo q) #xabcd)
+      (setf (getmap out 2) (load u32 p 0)
+            (getmap out 3) (load u32 q 0))))
+  XDP_PASS)
