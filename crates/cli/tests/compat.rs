@@ -29,7 +29,11 @@ fn main() -> ExitCode {
     if let Some(missing) = &missing {
         eprintln!("skipped: what runs in the kernel {missing}");
     }
-    let mut trials = vec![Trial::test("every line has its files", lines), Trial::test("the book has the lines", book)];
+    let mut trials = vec![
+        Trial::test("every line has its files", lines),
+        Trial::test("the book has the lines", book),
+        Trial::test("every name is used", names),
+    ];
     for file in files("host") {
         let case = Case::read(&file);
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -130,6 +134,45 @@ fn book() -> Result<(), Failed> {
         return std::fs::write(&page, format!("{before}{BEGIN}{table}{END}{after}")).map_err(|e| e.to_string().into());
     }
     Err("docs/compatibility.md is not what the list says; UPDATE=1 makes it anew".into())
+}
+
+/// The names that the chapter lists all stand in some file, outside of its comments.
+fn names() -> Result<(), Failed> {
+    let text = std::fs::read_to_string(support::root().join("docs/compatibility.md")).map_err(|e| e.to_string())?;
+    let list = text.split_once("<!-- names -->").and_then(|(_, rest)| rest.split_once("<!-- end of names -->"));
+    let (list, _) = list.ok_or("the marks around the chapter's names are gone")?;
+    let breaks = |c: char| c.is_whitespace() || "()'`,\"#".contains(c);
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    for file in ["host", "kernel"].into_iter().flat_map(files) {
+        let text = std::fs::read_to_string(&file).map_err(|e| e.to_string())?;
+        for line in text.lines().filter_map(|l| l.split(';').next()) {
+            let words = line.split(breaks).filter(|w| !w.is_empty()).map(str::to_lowercase);
+            used.extend(words.flat_map(|w| [w.rsplit(':').next().unwrap_or(&w).to_string(), w]));
+        }
+    }
+    // What is between the parts is the source's own.
+    let stands = |name: &str| {
+        let parts: Vec<&str> = name.split('…').collect();
+        let [first, middle @ .., last] = &parts[..] else { return used.contains(name) };
+        used.iter().any(|w| {
+            let Some(rest) = w.strip_prefix(first).and_then(|r| r.strip_suffix(last)) else { return false };
+            let inside = middle.iter().try_fold(rest, |rest, part| rest.split_once(part).map(|(_, after)| after));
+            inside.is_some_and(|rest| !rest.is_empty())
+        })
+    };
+    let spans = list.split('`').skip(1).step_by(2).map(str::to_lowercase);
+    let (mut count, mut missing) = (0, Vec::new());
+    for name in spans {
+        count += 1;
+        if !stands(&name) {
+            missing.push(name);
+        }
+    }
+    match (count, missing.is_empty()) {
+        (0, _) => Err("there are no names".into()),
+        (_, true) => Ok(()),
+        (_, false) => Err(format!("no file under compat uses {}", missing.join(" ")).into()),
+    }
 }
 
 #[derive(Default)]

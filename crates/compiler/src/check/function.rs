@@ -51,7 +51,8 @@ impl Checker<'_> {
                     crate::forms::ring::not_released(c, l, &v.at().clone());
                 }
             }
-            c.last_result(v, decl)
+            let body = c.last_result(v, decl);
+            c.f.with_asm_registers(body)
         });
         let Some(body) = out else { return };
         super::regions::check(self, &body);
@@ -248,7 +249,8 @@ impl Checker<'_> {
             }
             let v = c.with_hint(Some(&decl.ret), |c| c.body(forms, Want::Value, at(&decl.form)));
             c.unbind(0);
-            c.result(v)
+            let body = c.result(v);
+            c.f.with_asm_registers(body)
         });
         self.depth = depth;
         self.calling.pop();

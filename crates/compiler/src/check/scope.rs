@@ -149,6 +149,8 @@ pub struct FnState {
     pub loops: u32,
     /// Blocks entered.
     pub block_count: u32,
+    /// What stands for the numbered registers of `asm` forms; they hold numbers, and 0 at first.
+    pub asm_registers: [Option<LocalId>; 10],
 }
 
 /// What one round of checking a function teaches the next.
@@ -169,6 +171,37 @@ pub struct Lessons {
 }
 
 impl FnState {
+    /// What stands for a numbered register of `asm` forms.
+    pub fn asm_register(&mut self, number: u8) -> Option<LocalId> {
+        let known = *self.asm_registers.get(usize::from(number))?;
+        let id = known.unwrap_or_else(|| {
+            let ordinal = self.ordinals;
+            self.ordinals += 1;
+            let id = self.local(&format!("r{number}"), Ty::U64, LocalKind::Value, Span::NONE);
+            let var = self.var(id);
+            (var.ordinal, var.written, var.assigned) = (ordinal, true, true);
+            id
+        });
+        self.asm_registers[usize::from(number)] = Some(id);
+        Some(id)
+    }
+
+    /// A function's body behind what sets the registers of its `asm` forms to 0.
+    pub fn with_asm_registers(&self, body: Expr) -> Expr {
+        let here = body.at.clone();
+        let zero = |l: &LocalId| {
+            let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+            Expr::new(ExprKind::Set(*l, Box::new(zero)), Ty::Void, here.clone())
+        };
+        let mut parts: Vec<Expr> = self.asm_registers.iter().flatten().map(zero).collect();
+        if parts.is_empty() {
+            return body;
+        }
+        let (ty, at) = (body.ty.clone(), body.at.clone());
+        parts.push(body);
+        Expr::new(ExprKind::Seq(parts), ty, at)
+    }
+
     /// Adds a local.
     pub fn local(&mut self, name: &str, ty: Ty, kind: LocalKind, span: Span) -> LocalId {
         let id = LocalId(self.locals.len() as u32);

@@ -1,7 +1,10 @@
 //! `(asm opcode dst src off imm)`: one instruction by its number, as an operation on a variable. Invariant: the
-//! operands are variables and expressions, never registers, so that the instruction does what RFC 9669 says it does
-//! wherever its operands live; what jumps, calls or loads an address has forms of its own.
+//! operands are variables and expressions, never the machine's registers, so that the instruction does what RFC 9669
+//! says it does wherever its operands live. Where the destination is a number, as the original had it, both numbers name
+//! registers that belong to the `asm` forms of a function alone: each keeps what these forms put into it. What jumps or
+//! loads an address has forms of its own.
 
+use whistler_isa::helpers::{self, Arg, ArgKind};
 use whistler_isa::op;
 use whistler_lisp::Form;
 
@@ -15,7 +18,8 @@ pub(super) static FORMS: &[FormDef] = &[form(
     (5, 5),
     asm,
     "(asm opcode dst src off imm)",
-    "One instruction: dst is the variable it changes or the address it writes to, src what it reads; 0 where unused.",
+    "One instruction: dst is the variable it changes or the address it writes to, src what it reads; 0 where unused. \
+     With a number as dst, both are numbers of registers that the function's asm forms have to themselves.",
 )];
 
 /// What the fields hold.
@@ -25,6 +29,8 @@ struct Fields<'f> {
     src: &'f Form,
     off: i16,
     imm: i32,
+    /// Whether the operands are numbers of registers.
+    numbered: bool,
 }
 
 fn asm(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
@@ -41,8 +47,14 @@ fn asm(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let off = number(c, 3, "the offset", i16::MIN.into(), i16::MAX.into());
     let imm = number(c, 4, "the immediate", i32::MIN.into(), u32::MAX.into());
     let (Some(code), Some(off), Some(imm)) = (code, off, imm) else { return Val::error(here) };
-    let f = Fields { code: code as u8, dst: &call.args[1], src: &call.args[2], off: off as i16, imm: imm as i32 };
+    let (dst, src) = (&call.args[1], &call.args[2]);
+    let numbered = dst.as_int().is_some();
+    let f = Fields { code: code as u8, dst, src, off: off as i16, imm: imm as i32, numbered };
     match f.code & 7 {
+        op::LDX | op::ST | op::STX if numbered => {
+            unfit(c, &f, &here, "these registers hold numbers; the pointer's variable stands in its place")
+        }
+        op::JMP if numbered && f.code == op::JMP | op::CALL => helper(c, &f, here),
         op::ALU | op::ALU64 => alu(c, &f, here),
         op::LDX => load(c, &f, here),
         op::ST | op::STX => store(c, &f, here),
@@ -55,8 +67,38 @@ fn unfit(c: &mut Checker<'_>, f: &Fields<'_>, here: &At, why: &str) -> Val {
     c.fail(diag::error(&diag::MALFORMED, here, text))
 }
 
-fn operand(c: &mut Checker<'_>, form: &Form) -> Option<Expr> {
-    let v = c.value(form);
+/// The register that a form numbers.
+fn register(c: &mut Checker<'_>, form: &Form) -> Option<Place> {
+    let found = form.as_int().and_then(|n| u8::try_from(n).ok()).and_then(|n| c.f.asm_register(n));
+    if found.is_none() {
+        let what = match form.as_int() {
+            Some(10) => "register 10 is the stack's, and not for writing; memory on the stack is (stack-addr variable)",
+            _ => "a register is numbered from 0 to 9",
+        };
+        c.malformed(form, what);
+    }
+    found.map(Place::Local)
+}
+
+/// What an instruction changes.
+fn destination(c: &mut Checker<'_>, f: &Fields<'_>, what: &str) -> Option<Place> {
+    if f.numbered {
+        return register(c, f.dst);
+    }
+    match c.place(f.dst)? {
+        p @ Place::Local(_) => Some(p),
+        _ => {
+            c.malformed(f.dst, format!("the destination of {what} is a variable"));
+            None
+        }
+    }
+}
+
+fn operand(c: &mut Checker<'_>, f: &Fields<'_>, form: &Form) -> Option<Expr> {
+    let v = match f.numbered && form.as_int().is_some() {
+        true => register(c, form).map(|p| c.read(p))?,
+        false => c.value(form),
+    };
     let v = c.number(v, "asm");
     (!v.never()).then(|| c.fit(v, &Ty::U64, Fit::Bits))
 }
@@ -72,17 +114,16 @@ fn cast(e: Expr, ty: Ty, here: &At) -> Expr {
 
 /// Arithmetic: the variable becomes the result.
 fn alu(c: &mut Checker<'_>, f: &Fields<'_>, here: At) -> Val {
-    let place = match c.place(f.dst) {
-        Some(p @ Place::Local(_)) => p,
-        Some(_) => return c.malformed(f.dst, "the destination of arithmetic is a variable"),
-        None => return Val::error(here),
-    };
+    let Some(place) = destination(c, f, "arithmetic") else { return Val::error(here) };
     let by_register = f.code & op::X != 0;
     let operation = f.code & 0xf0;
     let ends = operation == op::END;
-    let src =
-        if by_register && !ends && operation != op::NEG { operand(c, f.src) } else { Some(konst(f.imm.into(), &here)) };
-    let (Some(dst), Some(src)) = (operand(c, f.dst), src) else { return Val::error(here) };
+    let src = if by_register && !ends && operation != op::NEG {
+        operand(c, f, f.src)
+    } else {
+        Some(konst(f.imm.into(), &here))
+    };
+    let (Some(dst), Some(src)) = (operand(c, f, f.dst), src) else { return Val::error(here) };
     let wide = f.code & 7 == op::ALU64;
     match result(f, dst, src, wide, by_register, &here) {
         Some(e) => c.write(place, Val::of(e), Want::Value, here),
@@ -134,6 +175,29 @@ fn result(f: &Fields<'_>, dst: Expr, src: Expr, wide: bool, by_register: bool, h
     }
 }
 
+/// A call of a helper by its number: registers 1 to 5 are its arguments, register 0 becomes its result.
+fn helper(c: &mut Checker<'_>, f: &Fields<'_>, here: At) -> Val {
+    let found = u32::try_from(f.imm).ok().and_then(helpers::by_id);
+    let Some(h) = found.filter(|_| f.src.as_int() == Some(0)) else {
+        return unfit(c, f, &here, "there is no helper of this number");
+    };
+    let number = |a: &Arg| matches!(a.kind, ArgKind::Anything | ArgKind::Size | ArgKind::SizeOrZero);
+    if !h.args.iter().all(number) {
+        let name = h.name.replace('_', "-");
+        let why = format!("`{name}` takes more than numbers, which is checked where it is called by its name");
+        return unfit(c, f, &here, &why);
+    }
+    let mut args = Vec::new();
+    for n in 1..=h.args.len() as u8 {
+        let Some(r) = c.f.asm_register(n) else { return Val::error(here) };
+        args.push(c.read(Place::Local(r)));
+    }
+    let v = super::calls::checked_helper(c, h.name, args, here.clone());
+    let (false, Some(result)) = (v.never(), c.f.asm_register(0)) else { return v };
+    let v = Val::of(c.fit(v, &Ty::U64, Fit::Bits));
+    c.write(Place::Local(result), v, Want::Value, here)
+}
+
 fn size(code: u8) -> u8 {
     match code & 0x18 {
         op::B => 1,
@@ -150,11 +214,7 @@ fn load(c: &mut Checker<'_>, f: &Fields<'_>, here: At) -> Val {
         op::MEMSX if size(f.code) < 8 => true,
         _ => return unfit(c, f, &here, "there is no such instruction"),
     };
-    let place = match c.place(f.dst) {
-        Some(p @ Place::Local(_)) => p,
-        Some(_) => return c.malformed(f.dst, "the destination of a load is a variable"),
-        None => return Val::error(here),
-    };
+    let Some(place) = destination(c, f, "a load") else { return Val::error(here) };
     let p = c.value(f.src);
     let ty = Ty::Int(IntTy { size: size(f.code), signed });
     let Some(m) = super::memory::memory(c, p, f.off.into(), ty, here.clone()) else { return Val::error(here) };
@@ -186,7 +246,7 @@ fn store(c: &mut Checker<'_>, f: &Fields<'_>, here: At) -> Val {
         return unfit(c, f, &here, "a load with acquire ordering is written (load-acquire TYPE pointer offset)");
     }
     let p = c.value(f.dst);
-    let v = if by_register { operand(c, f.src) } else { Some(konst(f.imm.into(), &here)) };
+    let v = if by_register { operand(c, f, f.src) } else { Some(konst(f.imm.into(), &here)) };
     let Some(v) = v else { return Val::error(here) };
     match atomic {
         None => match super::memory::memory(c, p, f.off.into(), Ty::Int(int), here.clone()) {

@@ -8,6 +8,7 @@
 ;;; out: seen t t t t
 ;;; out: 1 1 1 1 0
 ;;; out: there is no XDP mode `fast`
+;;; out: refused refused
 ;;; out: bpf-error
 ;;; out: 2
 ;;; out: nil
@@ -31,6 +32,10 @@
     (format t "seen ~{~a~^ ~}~%" (mapcar (lambda (i) (plusp (map-lookup-int hits i))) '(0 1 2 3)))
     (format t "~a ~a ~a ~a ~a~%" (detach a) (detach b) (detach c) (detach d) (length (links)))))
 (handler-case (attach-xdp on-xdp "lo" :mode "fast") (error (e) (format t "~a~%" e)))
+(flet ((tried (mode) (handler-case (progn (detach (attach-xdp on-xdp "lo" :mode mode)) "attached")
+                       (bpf-error () "refused"))))
+  ;; The loopback has neither.
+  (format t "~a ~a~%" (tried "xdpdrv") (tried "xdpoffload")))
 (handler-case (attach-xdp on-xdp "nowhere0") (bpf-error () (format t "bpf-error~%")))
 (defparameter *file* (format nil "~a/n.bpf.o" (posix-getenv "TEST_DIR")))
 (compile-to-elf *file*)

@@ -1,7 +1,7 @@
 ;;; All fields of Ethernet, IPv4, TCP and UDP, at their offsets and in their byte order.
 ;;; packet: 010203040506 0708090a0b0c 0800 45 07 0102 0304 4001 40 06 abcd 0a000001 0a000002 0050 01bb 01020304 05060708 50 18 0809 0a0b 0c0d
-;;; out: 0x04030201 0x0605 0x0a090807 0x0c0b 0x4507 0x0102 0x0304 0x4001 0xcdab 0x0100000a 0x0200000a 0x5018 0x0809 0x0b0a 0x0c0d 0x01bb0050
-(defmap out :type :array :key-size 4 :value-size 8 :max-entries 16)
+;;; out: 0x04030201 0x0605 0x0a090807 0x0c0b 0x4507 0x0102 0x0304 0x4001 0xcdab 0x0100000a 0x0200000a 0x5018 0x0809 0x0b0a 0x0c0d 0x01bb0050 0x0102 0x0403
+(defmap out :type :array :key-size 4 :value-size 8 :max-entries 32)
 (defprog main (:type :xdp)
   (with-packet (d e :min-len 54)
     (setf (getmap out 0) (eth-dst-mac-hi d)
@@ -21,5 +21,8 @@
             (getmap out 12) (tcp-window t4)
             (getmap out 13) (tcp-checksum t4)
             (getmap out 14) (tcp-urgent t4)
-            (getmap out 15) (logior (<< (udp-dst-port t4) 16) (udp-src-port t4)))))
+            (getmap out 15) (logior (<< (udp-dst-port t4) 16) (udp-src-port t4))
+            ;; Where a TCP header has its sequence number.
+            (getmap out 16) (udp-length t4)
+            (getmap out 17) (udp-checksum t4))))
   XDP_PASS)
