@@ -57,6 +57,8 @@ pub struct TracepointFormat {
     pub id: u32,
     /// All fields, the common ones (`common_…`) first.
     pub fields: Vec<TracepointField>,
+    /// Why this is put together from the kernel's types and is no `format` file, and what would mend that.
+    pub from_types: Option<String>,
 }
 
 impl TracepointFormat {
@@ -99,6 +101,15 @@ pub enum TracepointFieldKind {
     /// `__data_loc`: a 32-bit word with the data's offset from the record's start in its
     /// low half and the data's size in its high half.
     DataLoc,
+    /// `__rel_loc`: the same, the offset counted from the end of the word itself.
+    RelLoc,
+}
+
+impl TracepointFieldKind {
+    /// Whether the field is a word that says where data of variable size lie.
+    pub const fn is_located(self) -> bool {
+        matches!(self, TracepointFieldKind::DataLoc | TracepointFieldKind::RelLoc)
+    }
 }
 
 /// A source that knows nothing, and why.

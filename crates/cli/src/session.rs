@@ -47,10 +47,7 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
     let interrupt = Arc::new(AtomicBool::new(false));
     // Without the handler Ctrl-C still ends the process; nothing is lost but tidiness.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, interrupt.clone());
-    let kernel = match &args.btf {
-        Some(btf) => Kernel::saved(btf.clone(), args.tracefs.clone()),
-        None => Kernel::running(),
-    };
+    let kernel = Kernel::chosen(args.btf.clone(), args.tracefs.clone());
     let options = Options {
         purpose: if way == Way::Tests { Purpose::Tests } else { Purpose::Live },
         mode: if args.vm { Mode::Vm } else { Mode::Kernel },

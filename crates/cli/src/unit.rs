@@ -63,10 +63,7 @@ impl Unit {
         let text = text.map_err(|e| format!("{name}: {e}"))?;
         let sources = Rc::new(RefCell::new(SourceMap::new()));
         let file = sources.borrow_mut().add(name, text);
-        let kernel = match &args.btf {
-            Some(btf) => Kernel::saved(btf.clone(), args.tracefs.clone()),
-            None => Kernel::running(),
-        };
+        let kernel = Kernel::chosen(args.btf.clone(), args.tracefs.clone());
         let mut interp = Interp::new(Box::new(Quiet { sources: sources.clone() }));
         // A file that is only looked at must come to an end.
         interp.set_step_limit(Some(STEP_LIMIT));

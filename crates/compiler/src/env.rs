@@ -143,6 +143,8 @@ pub enum Accessor {
     TpPtr(Symbol),
     /// `(tp-F-str dst size)` of a `__data_loc` string.
     TpStr(Symbol),
+    /// The bytes of a tracepoint's field of variable size.
+    TpLen(Symbol),
     /// `(s-F p)` of an imported kernel struct: type and field.
     Kernel(Rc<str>, Symbol),
     /// `(s-F-ptr p)`

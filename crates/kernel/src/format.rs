@@ -1,12 +1,15 @@
 //! The `format` files of tracefs (Documentation/trace/events.rst). Invariant: what is returned has a
-//! name and an id, and every field has a name; a line that is not understood is left out.
+//! name and an id, and every field has a name, lies within [`MAX_RECORD`] and is a number of 1, 2, 4 or 8 bytes, an array
+//! that fills its bytes, or the 4-byte word of data of variable size; a line that is not understood is left out.
 
 use whistler_btf::{TracepointField, TracepointFieldKind, TracepointFormat};
 
+/// A record is shorter: the kernel keeps them in pages and gives 16 bits to offsets in them (`struct
+/// trace_event_fields`, `__data_loc`).
+pub const MAX_RECORD: u32 = 1 << 16;
+
 /// Reads a `format` file. `None` when it has no name or id. The fields that all tracepoints have
 /// (`common_type`, …) come first.
-///
-/// A `__rel_loc` field is given as the plain word it is, its marker left in the type.
 ///
 /// A field line is `field:TYPE NAME[LEN];  offset:O;  size:S;  signed:G;`.
 pub fn parse_format(category: &str, text: &str) -> Option<TracepointFormat> {
@@ -24,7 +27,7 @@ pub fn parse_format(category: &str, text: &str) -> Option<TracepointFormat> {
             break;
         }
     }
-    Some(TracepointFormat { category: category.to_string(), name: name?, id: id?, fields })
+    Some(TracepointFormat { category: category.to_string(), name: name?, id: id?, fields, from_types: None })
 }
 
 fn parse_field(line: &str) -> Option<TracepointField> {
@@ -41,29 +44,45 @@ fn parse_field(line: &str) -> Option<TracepointField> {
             _ => {}
         }
     }
-    let (declaration, size) = (declaration?, size?);
-    let (c_type, name, kind) = match declaration.strip_prefix("__data_loc ") {
-        Some(rest) => {
+    let (declaration, offset, size) = (declaration?, offset?, size?);
+    if size > MAX_RECORD || offset > MAX_RECORD - size {
+        return None;
+    }
+    let located = [("__data_loc ", TracepointFieldKind::DataLoc), ("__rel_loc ", TracepointFieldKind::RelLoc)];
+    let located = located.into_iter().find_map(|(word, kind)| Some((declaration.strip_prefix(word)?, kind)));
+    let (c_type, name, kind) = match located {
+        Some((rest, kind)) if size == 4 => {
             let (c_type, name) = split_name(rest)?;
             let c_type = c_type.strip_suffix("[]").unwrap_or(&c_type).trim_end().to_string();
-            (c_type, name, TracepointFieldKind::DataLoc)
+            (c_type, name, kind)
         }
+        Some(_) => return None,
         None => match declaration.strip_suffix(']').and_then(|d| d.rsplit_once('[')) {
             Some((rest, len)) => {
                 let (c_type, name) = split_name(rest)?;
                 // The length may be a macro's name; then the element's size decides.
                 let len = len.trim().parse::<u32>().ok().filter(|l| *l > 0 && size.is_multiple_of(*l));
-                let len = len.or_else(|| element_size(&c_type).map(|e| size / e)).unwrap_or(size).max(1);
-                let kind = TracepointFieldKind::Array { len, elem_size: (size / len).max(1) };
-                (c_type, name, kind)
+                let by_type = || element_size(&c_type).filter(|e| size.is_multiple_of(*e)).map(|e| size / e);
+                let fills = |l: &u32| size.checked_div(*l).is_some_and(number);
+                let len = len.or_else(by_type).filter(fills).unwrap_or(size);
+                (c_type, name, TracepointFieldKind::Array { len, elem_size: size.checked_div(len).unwrap_or(1) })
             }
             None => {
                 let (c_type, name) = split_name(declaration)?;
-                (c_type, name, TracepointFieldKind::Scalar)
+                (c_type, name, scalar(size))
             }
         },
     };
-    Some(TracepointField { name, c_type, offset: offset?, size, signed, kind })
+    Some(TracepointField { name, c_type, offset, size, signed, kind })
+}
+
+fn number(size: u32) -> bool {
+    matches!(size, 1 | 2 | 4 | 8)
+}
+
+/// What a field without bounds is: a struct by value is only its bytes.
+pub(crate) fn scalar(size: u32) -> TracepointFieldKind {
+    if number(size) { TracepointFieldKind::Scalar } else { TracepointFieldKind::Array { len: size, elem_size: 1 } }
 }
 
 /// `TYPE NAME`, where the name may stick to a `*`.
@@ -107,6 +126,8 @@ format:
 \tfield:unsigned long args[6];\toffset:40;\tsize:48;\tsigned:0;
 \tfield:char name[IFNAMSIZ];\toffset:88;\tsize:16;\tsigned:0;
 \tfield:__rel_loc u8[] data;\toffset:104;\tsize:4;\tsigned:0;
+\tfield:struct pair both;\toffset:108;\tsize:16;\tsigned:0;
+\tfield:unsigned long tail[];\toffset:128;\tsize:0;\tsigned:0;
 
 print fmt: \"filename=%s field:int no; offset:1; size:1;\", __get_str(filename)
 ";
@@ -129,9 +150,21 @@ print fmt: \"filename=%s field:int no; offset:1; size:1;\", __get_str(filename)
             argv | const char *const * @32+8 Scalar
             args | unsigned long @40+48 Array { len: 6, elem_size: 8 }
             name | char @88+16 Array { len: 16, elem_size: 1 }
-            data | __rel_loc u8[] @104+4 Scalar"#]]
+            data | u8 @104+4 RelLoc
+            both | struct pair @108+16 Array { len: 16, elem_size: 1 }
+            tail | unsigned long @128+0 Array { len: 0, elem_size: 1 }"#]]
         .assert_eq(&shown.join("\n"));
         assert!(f.fields[1].signed && !f.fields[0].signed);
+    }
+
+    fn sound(f: &TracepointField) -> bool {
+        let fits = f.size <= MAX_RECORD && f.offset <= MAX_RECORD - f.size;
+        let shaped = match f.kind {
+            TracepointFieldKind::Scalar => number(f.size),
+            TracepointFieldKind::DataLoc | TracepointFieldKind::RelLoc => f.size == 4,
+            TracepointFieldKind::Array { len, elem_size } => number(elem_size) && len * elem_size == f.size,
+        };
+        !f.name.is_empty() && fits && shaped
     }
 
     /// Random damage to the text, by a small generator of our own: an answer or none, never a panic.
@@ -162,7 +195,9 @@ print fmt: \"filename=%s field:int no; offset:1; size:1;\", __get_str(filename)
             }
             if let Some(f) = parse_format("sched", &String::from_utf8_lossy(&bytes)) {
                 understood += 1;
-                assert!(f.fields.iter().all(|f| !f.name.is_empty()));
+                for field in &f.fields {
+                    assert!(sound(field), "{field:?}");
+                }
             }
         }
         assert!(understood > 1000, "most damage leaves something readable: {understood}");

@@ -29,8 +29,14 @@ pub struct Kernel {
 
 #[derive(Debug)]
 enum Source {
-    Running,
-    Saved { btf: PathBuf, tracefs: Option<PathBuf> },
+    /// The running one; its formats from copies, if any.
+    Running {
+        tracefs: Option<PathBuf>,
+    },
+    Saved {
+        btf: PathBuf,
+        tracefs: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug)]
@@ -42,7 +48,15 @@ struct LoadedBtf {
 impl Kernel {
     /// The running kernel. Nothing is read before it is asked for.
     pub fn running() -> Kernel {
-        Kernel::new(Source::Running)
+        Kernel::new(Source::Running { tracefs: None })
+    }
+
+    /// What was asked for: the running kernel, its saved BTF or formats in place of its own, or both.
+    pub fn chosen(btf: Option<PathBuf>, tracefs: Option<PathBuf>) -> Kernel {
+        Kernel::new(match btf {
+            Some(btf) => Source::Saved { btf, tracefs },
+            None => Source::Running { tracefs },
+        })
     }
 
     /// What was saved of a kernel: its BTF (`/sys/kernel/btf/vmlinux`) and a directory of tracepoint
@@ -67,13 +81,13 @@ impl Kernel {
 
     /// Whether this is the running kernel.
     pub fn is_running(&self) -> bool {
-        matches!(self.source, Source::Running)
+        matches!(self.source, Source::Running { .. })
     }
 
     /// The release, such as `6.18.44-fc`; empty for a saved kernel.
     pub fn release(&self) -> &str {
         self.release.get_or_init(|| match self.source {
-            Source::Running => whistler_sys::kernel_release().unwrap_or_default(),
+            Source::Running { .. } => whistler_sys::kernel_release().unwrap_or_default(),
             Source::Saved { .. } => String::new(),
         })
     }
@@ -85,7 +99,7 @@ impl Kernel {
 
     fn load_btf(&self) -> Result<LoadedBtf, String> {
         let parsed = match &self.source {
-            Source::Running => {
+            Source::Running { .. } => {
                 let file = ConstFile::kernel_btf("vmlinux").map_err(|e| match e {
                     Errno::ENOENT => {
                         "this kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without CONFIG_DEBUG_INFO_BTF"
@@ -151,8 +165,8 @@ impl Kernel {
     /// Where tracepoint formats are read.
     pub fn tracefs(&self) -> Result<&Tracefs, SysError> {
         let opened = self.tracefs.get_or_init(|| match &self.source {
-            Source::Running => Tracefs::open(),
-            Source::Saved { tracefs: Some(path), .. } => Tracefs::saved(path),
+            Source::Running { tracefs: None } => Tracefs::open(),
+            Source::Running { tracefs: Some(path) } | Source::Saved { tracefs: Some(path), .. } => Tracefs::saved(path),
             Source::Saved { tracefs: None, .. } => Err(SysError { call: "open", errno: Errno::ENOENT }),
         });
         opened.as_ref().map_err(|e| *e)
@@ -214,15 +228,33 @@ impl Kernel {
         self.is_running() && self.probes.has(feature, self.version().unwrap_or(KernelVersion::new(0, 0)))
     }
 
+    /// The number by which the running kernel attaches programs to a tracepoint; only tracefs has it.
+    pub fn tracepoint_id(&self, category: &str, event: &str) -> Result<u32, TypeSourceError> {
+        if !matches!(self.source, Source::Running { tracefs: None }) {
+            return Kernel::running().tracepoint_id(category, event);
+        }
+        let format = self.tracepoint(category, event)?;
+        match &format.from_types {
+            None => Ok(format.id),
+            Some(why) => Err(TypeSourceError::Unavailable(why.clone())),
+        }
+    }
+
     fn no_tracefs(&self, e: SysError) -> String {
         match self.source {
-            Source::Saved { .. } => format!("no saved tracepoint formats: {e}"),
-            Source::Running if e.errno == Errno::EACCES => {
+            Source::Saved { tracefs: None, .. } => {
+                "no saved tracepoint formats were named: --tracefs DIR names a copy of a tracefs `events` directory"
+                    .to_string()
+            }
+            Source::Running { tracefs: Some(_) } | Source::Saved { .. } => {
+                format!("the saved tracepoint formats can't be read: {e}")
+            }
+            Source::Running { .. } if e.errno == Errno::EACCES => {
                 "tracepoint formats can't be read: tracefs is closed to this user; \
                  give the program cap_dac_read_search (`whistler doctor` has the command)"
                     .to_string()
             }
-            Source::Running => format!(
+            Source::Running { .. } => format!(
                 "tracepoint formats can't be read: tracefs is not mounted, and can't be mounted ({e}); \
                  `sudo mount -t tracefs tracefs /sys/kernel/tracing` mounts it"
             ),
@@ -246,9 +278,17 @@ impl TypeSource for Kernel {
             return Ok(known.clone());
         }
         // Without tracefs the kernel's types still tell most records' shape; only attaching takes more.
-        let closed = |e: SysError| match self.btf().and_then(|btf| format_from_btf(btf, category, event)) {
-            Some(format) => Ok(Arc::new(format)),
-            None => Err(TypeSourceError::Unavailable(self.no_tracefs(e))),
+        let closed = |e: SysError| {
+            let why = self.no_tracefs(e);
+            match self.btf().and_then(|btf| format_from_btf(btf, category, event)) {
+                Some(format) => Ok(Arc::new(TracepointFormat { from_types: Some(why), ..format })),
+                None => Err(TypeSourceError::Unavailable(match self.btf() {
+                    Some(_) => {
+                        format!("{why}; and the kernel's types have no record of it (struct trace_event_raw_{event})")
+                    }
+                    None => why,
+                })),
+            }
         };
         let tracefs = match self.tracefs() {
             Ok(tracefs) => tracefs,

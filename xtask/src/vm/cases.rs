@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use super::{Guest, LIBRARIES, Options, Report, TARGET, boot, build, kernels, need_qemu};
 
-/// Tests of the binary that run in the machines as they are, found there under the paths that they have here.
-const AS_THEY_ARE: &[&str] = &["live"];
+/// Scripts of the test `live` that want no tools: they are compiled in the machines, for the kernel there. The test
+/// finds them, and the binary, under the paths that they have here.
+const LIVE: &[&str] = &["arguments", "iterator", "kernel-bit-fields", "kernel-questions"];
 
 /// What bpftool wants besides [`LIBRARIES`].
 const BPFTOOL: &[&str] =
@@ -33,9 +34,7 @@ pub(super) enum Ended {
 /// Runs them; whether all that ran passed.
 pub fn run(options: &Options, root: &Path, target: &Path, init: &Path) -> Result<bool, String> {
     need_qemu()?;
-    let mut words = vec!["test", "-p", "whistler-cli", "--test", "kernels", "--no-run"];
-    AS_THEY_ARE.iter().for_each(|t| words.extend(["--test", t]));
-    let made = build(root, &words)?;
+    let made = build(root, &["test", "-p", "whistler-cli", "--test", "kernels", "--test", "live", "--no-run"])?;
     let called = |name: &str| {
         let is = |p: &&PathBuf| {
             let file = p.file_name().unwrap_or_default().to_string_lossy();
@@ -90,11 +89,11 @@ pub fn run(options: &Options, root: &Path, target: &Path, init: &Path) -> Result
     guest.environment("WHISTLER_REQUIRE_KERNEL=1\n");
     let mut list = guest.program(tests, &plain)?;
     guest.put(&whistler, &whistler.to_string_lossy())?;
-    for name in AS_THEY_ARE {
-        let dir = root.join("crates/cli/tests").join(name);
-        guest.put(&dir, &dir.to_string_lossy())?;
-        list += &guest.program(called(name)?, &plain)?;
+    for name in LIVE {
+        let file = root.join("crates/cli/tests/live").join(name).with_extension("lisp");
+        guest.put(&file, &file.to_string_lossy())?;
     }
+    list += &guest.program(called("live")?, &plain)?;
     guest.files.insert("/run-list".into(), list.into_bytes());
     let mut summary = Vec::new();
     for spec in &options.kernels {

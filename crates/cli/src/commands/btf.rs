@@ -10,10 +10,7 @@ use crate::args::{BtfCommand, ImageArgs};
 
 /// Finds or shows types of the running kernel, its modules, or a saved BTF.
 pub fn run(command: &BtfCommand, args: &ImageArgs) -> Outcome {
-    let kernel = match &args.btf {
-        Some(path) => Kernel::saved(path.clone(), args.tracefs.clone()),
-        None => Kernel::running(),
-    };
+    let kernel = Kernel::chosen(args.btf.clone(), args.tracefs.clone());
     let Some(base) = kernel.shared_btf() else {
         return Err(kernel.btf_error().unwrap_or("there is no BTF").to_string());
     };

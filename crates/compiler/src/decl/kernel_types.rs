@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use whistler_btf::{Btf, Kind, TracepointFieldKind, TypeId, TypeSource, TypeSourceError};
+use whistler_btf::{Btf, Kind, TracepointField, TracepointFieldKind, TypeId, TypeSource, TypeSourceError};
 use whistler_diag::Diagnostic;
 use whistler_lisp::{Form, Interp, Symbol};
 
@@ -48,6 +48,10 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
             return None;
         }
     };
+    if let Some(why) = &format.from_types {
+        let text = format!("the record of {name} is taken from the kernel's types");
+        diags.push(diag::warning(&diag::FROM_TYPES, &at(&items[1]), text).note(why.clone()));
+    }
     let wanted: Vec<Symbol> = items[2..].iter().filter_map(Form::as_symbol).collect();
     env.forget_accessors(name);
     for (f, form) in wanted.iter().zip(&items[2..]) {
@@ -55,23 +59,32 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
             let mut d = diag::error(&diag::UNKNOWN_NAME, &at(form), format!("{name} has no field `{f}`"));
             if let Some(near) = nearest(f.name(), format.fields.iter().map(|f| f.name.as_str())) {
                 d = d.help(format!("did you mean `{near}`?"));
+            } else if format.from_types.is_some() && format.field("args").is_some() {
+                d = d.help("only tracefs has the arguments' names; here they are (tp-args 0), (tp-args 1) …");
             }
             diags.push(d);
         }
     }
+    let accessor = |f: &TracepointField| format!("tp-{}", f.name.replace('_', "-"));
+    let visible = |f: &&TracepointField| match wanted.is_empty() {
+        true => !f.name.starts_with("common_"),
+        false => wanted.iter().any(|w| norm(*w) == norm(Symbol::intern(&f.name))),
+    };
+    // First what is derived from a field: another field may have that very name.
+    for f in format.fields.iter().filter(visible) {
+        let (symbol, accessor) = (Symbol::intern(&f.name), accessor(f));
+        env.accessor(&format!("{accessor}-ptr"), Accessor::TpPtr(symbol), name);
+        env.accessor(&format!("{accessor}-str"), Accessor::TpStr(symbol), name);
+        if f.kind.is_located() {
+            env.accessor(&format!("{accessor}-len"), Accessor::TpLen(symbol), name);
+        }
+    }
     let mut shown = Vec::new();
-    for f in &format.fields {
+    for f in format.fields.iter().filter(visible) {
         let symbol = Symbol::intern(&f.name);
-        let listed = wanted.iter().any(|w| norm(*w) == norm(symbol));
-        if !wanted.is_empty() && !listed {
-            continue;
-        }
-        if wanted.is_empty() && f.name.starts_with("common_") {
-            continue;
-        }
-        let accessor = format!("tp-{}", f.name.replace('_', "-"));
+        let accessor = accessor(f);
         let kind = match f.kind {
-            TracepointFieldKind::DataLoc => "(data-loc string)".to_string(),
+            TracepointFieldKind::DataLoc | TracepointFieldKind::RelLoc => format!("({} …)", f.c_type),
             TracepointFieldKind::Array { len, elem_size } => {
                 format!("(array {} {len})", if elem_size == 1 { "char" } else { "u64" })
             }
@@ -79,8 +92,6 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
         };
         shown.push(format!("{accessor} {kind}"));
         env.accessor(&accessor, Accessor::Tp(symbol), name);
-        env.accessor(&format!("{accessor}-ptr"), Accessor::TpPtr(symbol), name);
-        env.accessor(&format!("{accessor}-str"), Accessor::TpStr(symbol), name);
     }
     env.tracepoints.insert(name, Rc::new(TracepointDecl { name, format }));
     env.tracepoint = Some(name);

@@ -12,6 +12,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &NO_TYPES,
     &ADDRESS_LEAK,
     &ADDRESS_AS_NUMBER,
+    &FROM_TYPES,
 ];
 
 code! {
@@ -58,6 +59,14 @@ code! {
     NO_TYPES, "E0307", "the kernel's types are not available",
     "(import-kernel-struct task_struct pid)",
     "(defstruct task (pid u32))"
+}
+code! {
+    /// The `format` file of a tracepoint can't be read, and its record is put together from the kernel's types
+    /// instead (struct `trace_event_raw_…`). Fields and their places are the same; the names of most system calls'
+    /// arguments are missing then, and stand in an array `args`. To attach the program takes the tracepoint's number,
+    /// which only tracefs has. Reading tracefs takes the capability DAC_READ_SEARCH, a mount that is open to the user,
+    /// or a saved copy: `--tracefs DIR`.
+    FROM_TYPES, "W0311", "tracepoint taken from the kernel's types", "", ""
 }
 code! {
     /// An address of the kernel is stored where user space can read it, returned, or compared with something

@@ -21,6 +21,7 @@ const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
     ("E0059", "takes a Ctrl-C, or a very long computation"),
     ("E0799", "would be our own mistake"),
     ("E0801", "takes a kernel; the loader's and the image's tests have some"),
+    ("W0311", "takes a kernel's types without its tracefs; the binary's tests have that"),
     ("W0901", "takes a live image"),
     ("W0018", "takes a kernel's types; the wrong programs of the binary have some"),
     ("E0910", "takes a test that is run"),

@@ -397,23 +397,64 @@ fn tracepoint_memory(c: &mut Checker<'_>, field: Symbol, here: &At) -> Option<Me
         Kind::Scalar => int(f.size),
         Kind::Array { len, elem_size: 1 } if f.c_type.contains("char") => Ty::Array(std::rc::Rc::new(Ty::Char), len),
         Kind::Array { len, elem_size } => Ty::Array(std::rc::Rc::new(int(elem_size)), len),
-        Kind::DataLoc => Ty::U32,
+        Kind::DataLoc | Kind::RelLoc => Ty::U32,
     };
     let ptr = ctx(c, here.clone());
     let read_only = Some("the record of a tracepoint can't be written".to_string());
     Some(raw(ptr, f.offset as i32, ty, read_only, here.clone()))
 }
 
-fn is_data_loc(c: &Checker<'_>, field: Symbol) -> bool {
-    let decl = c.f.tracepoint.and_then(|t| c.env.tracepoints.get(t));
-    decl.and_then(|d| d.format.field(field.name())).is_some_and(|f| f.kind == Kind::DataLoc)
+/// What of a tracepoint's field an accessor gives.
+pub(super) enum Part {
+    Value,
+    Address,
+    Text,
+    Length,
 }
 
-/// `(tp-F [i])`: a number, an element, or for a `__data_loc` string its address.
-pub(super) fn tracepoint_field(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+/// The endings of accessors, `tp-F-ptr` and so on.
+const ENDINGS: [(&str, Part); 3] = [("-ptr", Part::Address), ("-str", Part::Text), ("-len", Part::Length)];
+
+/// What an accessor means at the tracepoint of the program under check: `tp-x-len` is its field `x_len`, or else the
+/// length of its field `x`. Another tracepoint of the file may have it the other way.
+fn meant(c: &Checker<'_>, name: Symbol) -> Option<(Symbol, Part)> {
+    let decl = c.f.tracepoint.and_then(|t| c.env.tracepoints.get(t))?;
+    let name = crate::names::norm_str(name.name());
+    let name = name.strip_prefix("tp-")?;
+    let field = |name: &str| decl.format.field(name).map(|f| Symbol::intern(&f.name));
+    if let Some(field) = field(name) {
+        return Some((field, Part::Value));
+    }
+    ENDINGS.into_iter().find_map(|(ending, part)| Some((field(name.strip_suffix(ending)?)?, part)))
+}
+
+/// An accessor of a tracepoint's field.
+pub(super) fn tracepoint(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol, part: Part) -> Val {
+    let (field, part) = meant(c, call.name).unwrap_or((field, part));
+    match part {
+        Part::Value => tracepoint_field(c, call, field),
+        Part::Address => tracepoint_pointer(c, call, field),
+        Part::Text => tracepoint_string(c, call, field),
+        Part::Length => tracepoint_length(c, call, field),
+    }
+}
+
+/// What a field of variable size counts its offset from: the record's start, or the end of its own word.
+fn located(c: &Checker<'_>, field: Symbol) -> Option<u32> {
+    let decl = c.f.tracepoint.and_then(|t| c.env.tracepoints.get(t))?;
+    let f = decl.format.field(field.name())?;
+    match f.kind {
+        Kind::DataLoc => Some(0),
+        Kind::RelLoc => Some(f.offset + f.size),
+        Kind::Scalar | Kind::Array { .. } => None,
+    }
+}
+
+/// `(tp-F [i])`: a number, an element, or for a field of variable size its address.
+fn tracepoint_field(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
     let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
-    if is_data_loc(c, field) {
-        return data_address(c, m, call.at());
+    if let Some(base) = located(c, field) {
+        return data_address(c, m, base, call.at());
     }
     if let (Ty::Array(elem, n), Some(index)) = (&m.ty, call.args.first()) {
         let base = Val::of(m.ptr.clone());
@@ -425,30 +466,44 @@ pub(super) fn tracepoint_field(c: &mut Checker<'_>, call: &Call<'_>, field: Symb
     c.read(Place::Memory(m))
 }
 
-/// The address of a `__data_loc` string: the low half of its word counts from the record's start.
+/// The address of data of variable size: the low half of their word counts from `base` in the record.
 /// The verifier doesn't let the context be read at a computed offset, so the string is read by a probe.
-fn data_address(c: &mut Checker<'_>, m: MemPlace, here: At) -> Val {
+fn data_address(c: &mut Checker<'_>, m: MemPlace, base: u32, here: At) -> Val {
     let word = c.read(Place::Memory(m));
     let off = crate::check::bin(BinOp::And, word.e, 0xffff, &here);
+    let off = if base == 0 { off } else { crate::check::bin(BinOp::Add, off, i64::from(base), &here) };
     let base = ctx(c, here.clone());
     let base = Expr::new(ExprKind::Cast(Box::new(base)), Ty::U64, here.clone());
     let sum = Expr::new(ExprKind::Bin(BinOp::Add, Box::new(base), Box::new(off)), Ty::U64, here.clone());
     Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(Space::Kernel, Some(Ty::Char)), here)
 }
 
-/// `(tp-F-ptr)`: the address of an array in the record, or of a `__data_loc` string.
-pub(super) fn tracepoint_pointer(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+/// `(tp-F-ptr)`: the address of an array in the record, or of data of variable size.
+fn tracepoint_pointer(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
     let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
-    if is_data_loc(c, field) { data_address(c, m, call.at()) } else { c.address(m) }
+    match located(c, field) {
+        Some(base) => data_address(c, m, base, call.at()),
+        None => c.address(m),
+    }
 }
 
-/// `(tp-F-str dst size)`: copies a `__data_loc` string into memory; yields its length with the final 0.
-pub(super) fn tracepoint_string(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+/// `(tp-F-len)`: the bytes of data of variable size, a string's final 0 included: the high half of their word.
+fn tracepoint_length(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
+    let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
+    let word = c.read(Place::Memory(m));
+    Val::of(crate::check::bin(BinOp::ShrU, word.e, 16, &call.at()))
+}
+
+/// `(tp-F-str dst size)`: copies a string of the record into memory; yields its length with the final 0.
+fn tracepoint_string(c: &mut Checker<'_>, call: &Call<'_>, field: Symbol) -> Val {
     let [dst, size] = call.args else {
         return c.malformed(call.form, format!("written as ({} pointer size)", call.name));
     };
     let Some(m) = tracepoint_memory(c, field, &call.at()) else { return Val::error(call.at()) };
-    let src = if is_data_loc(c, field) { data_address(c, m, call.at()) } else { c.address(m) };
+    let src = match located(c, field) {
+        Some(base) => data_address(c, m, base, call.at()),
+        None => c.address(m),
+    };
     let dst = c.value(dst);
     let size = c.value(size);
     super::calls::checked_helper(c, "probe_read_kernel_str", vec![dst, size, src], call.at())

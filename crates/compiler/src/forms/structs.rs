@@ -6,6 +6,7 @@ use whistler_lisp::Symbol;
 
 use super::FormDef;
 use super::binding::zeroed;
+use super::ctx::Part;
 use super::memory::element;
 use crate::check::{Call, Checker, MemPlace, Place, Val, Want, at};
 use crate::diagnostics as diag;
@@ -60,9 +61,10 @@ pub fn accessor(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) -> Val
             Some(m) => c.address(m),
             None => Val::error(call.at()),
         },
-        Accessor::Tp(field) => super::ctx::tracepoint_field(c, call, field),
-        Accessor::TpPtr(field) => super::ctx::tracepoint_pointer(c, call, field),
-        Accessor::TpStr(field) => super::ctx::tracepoint_string(c, call, field),
+        Accessor::Tp(field) => super::ctx::tracepoint(c, call, field, Part::Value),
+        Accessor::TpPtr(field) => super::ctx::tracepoint(c, call, field, Part::Address),
+        Accessor::TpStr(field) => super::ctx::tracepoint(c, call, field, Part::Text),
+        Accessor::TpLen(field) => super::ctx::tracepoint(c, call, field, Part::Length),
         Accessor::Kernel(ty, f) => super::chain::field_value(c, call, &ty, f),
         Accessor::KernelPtr(ty, f) => super::chain::field_address(c, call, &ty, f),
         Accessor::Field(..) | Accessor::Header(_) => match accessor_place(c, call, accessor) {
@@ -131,6 +133,7 @@ pub fn accessor_place(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) 
         | Accessor::As(_)
         | Accessor::TpPtr(_)
         | Accessor::TpStr(_)
+        | Accessor::TpLen(_)
         | Accessor::KernelPtr(..) => {
             c.report(diag::error(&diag::NOT_A_PLACE, &call.at(), format!("({} …) can't be assigned", call.name)));
             None

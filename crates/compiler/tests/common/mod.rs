@@ -76,6 +76,7 @@ impl TypeSource for SmallKernel {
                 field("pid", "pid_t", 12, 4, true, Kind::Scalar),
                 field("old_pid", "pid_t", 16, 4, true, Kind::Scalar),
             ],
+            from_types: None,
         }))
     }
 

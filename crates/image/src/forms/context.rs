@@ -170,10 +170,11 @@ fn tracepoint(shared: &Shared, interp: &Interp, fields: &[Value]) -> Result<Vec<
             );
         };
         let (at, len) = (f.offset as usize, f.size as usize);
-        if f.kind == TracepointFieldKind::DataLoc {
+        if f.kind.is_located() {
             let text = crate::args::text(interp, value, "context")?;
             // The low half of the word says where the text begins, the high half how long it is with its end.
-            let word = (out.len() as u32) | (text.len() as u32 + 1) << 16;
+            let base = if f.kind == TracepointFieldKind::RelLoc { at + len } else { 0 };
+            let word = (out.len() - base) as u32 | (text.len() as u32 + 1) << 16;
             out[at..at + 4].copy_from_slice(&word.to_le_bytes());
             out.extend_from_slice(text.as_bytes());
             out.push(0);
