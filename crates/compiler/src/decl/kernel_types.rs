@@ -84,7 +84,7 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
         let symbol = Symbol::intern(&f.name);
         let accessor = accessor(f);
         let kind = match f.kind {
-            TracepointFieldKind::DataLoc | TracepointFieldKind::RelLoc => format!("({} …)", f.c_type),
+            TracepointFieldKind::DataLoc | TracepointFieldKind::RelLoc => "(data-loc string)".to_string(),
             TracepointFieldKind::Array { len, elem_size } => {
                 format!("(array {} {len})", if elem_size == 1 { "char" } else { "u64" })
             }
