@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use whistler_codegen::OptLevel;
-use whistler_isa::{IsaLevel, KernelVersion, Target};
+use whistler_isa::{IsaLevel, KernelVersion, LoopWay, Target};
 use whistler_kernel::Kernel;
 
 use crate::ast::Program;
+use crate::coverage::Coverage;
 use crate::generate::{generate, input};
-use crate::run::{Bench, Problem, check};
+use crate::run::{Bench, Input, Problem, check};
 use crate::shrink::shrink;
 
 /// How many programs, from which seed on.
@@ -37,6 +38,16 @@ pub fn targets(kernel: Option<&Kernel>) -> Vec<Target> {
     targets
 }
 
+/// The ways to make loops that a program is compiled with, in turn, besides what is best. A thousand rounds are more
+/// than the verifier follows one by one.
+fn ways(program: &Program) -> &'static [LoopWay] {
+    const SHORT: [LoopWay; 5] = [LoopWay::Helper, LoopWay::Iterator, LoopWay::MayGoto, LoopWay::Jump, LoopWay::Unroll];
+    if program.long { &SHORT[..3] } else { &SHORT }
+}
+
+/// Words that make a loop.
+const LOOPS: [&str; 3] = ["(dotimes ", "(while ", "(loop "];
+
 /// Runs the programs of a directory (`*.lisp`, each with one program `p`), at every level and target.
 ///
 /// # Errors
@@ -49,7 +60,7 @@ pub fn keep(dir: &Path, kernel: Option<&Kernel>) -> Result<(), String> {
     if files.is_empty() {
         return Err(format!("no programs in {}", dir.display()));
     }
-    let inputs: Vec<Vec<u8>> = (0..8).map(|r| input(7, r)).collect();
+    let inputs: Vec<Input> = (0..8).map(|r| input(7, r)).collect();
     for path in files {
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         for target in targets(kernel) {
@@ -85,18 +96,31 @@ pub struct Failure {
 const ROUNDS: u64 = 3;
 
 impl Campaign<'_> {
-    /// Runs all; the failures. `tick` is called after every program.
-    pub fn run(&self, mut tick: impl FnMut(u64)) -> Vec<Failure> {
+    /// What a program is compiled for.
+    fn targets_of(&self, seed: u64, program: &Program, text: &str) -> Vec<Target> {
+        // Old machines are rare: one program in four.
+        let is_for =
+            |t: &&Target| (t.isa >= IsaLevel::V3 || seed % 4 == 0) && (!program.newest || t.isa >= IsaLevel::V4);
+        let mut targets: Vec<Target> = self.targets.iter().filter(is_for).copied().collect();
+        let newest = self.targets.iter().filter(is_for).max_by_key(|t| t.kernel);
+        if let Some(newest) = newest.filter(|_| LOOPS.iter().any(|word| text.contains(word))) {
+            let ways = ways(program);
+            targets.push(Target { loops: ways[seed as usize % ways.len()], ..*newest });
+        }
+        targets
+    }
+
+    /// Runs all; the failures, and what the programs were made of. `told` is called with every failure at once.
+    pub fn run(&self, mut told: impl FnMut(&Failure)) -> (Vec<Failure>, Coverage) {
         let mut failures: Vec<Failure> = Vec::new();
+        let mut coverage = Coverage::default();
         for seed in self.first..self.first + self.count {
             let program = generate(seed);
-            let inputs: Vec<Vec<u8>> = (0..ROUNDS).map(|r| input(seed, r)).collect();
-            for &target in &self.targets {
-                // Old machines are rare: one program in four.
-                if target.isa < IsaLevel::V3 && seed % 4 != 0 || program.newest && target.isa < IsaLevel::V4 {
-                    continue;
-                }
-                let text = program.text();
+            let inputs: Vec<Input> = (0..ROUNDS).map(|r| input(seed, r)).collect();
+            let text = program.text();
+            coverage.add(&program, &text);
+            for target in self.targets_of(seed, &program, &text) {
+                coverage.add_target(target);
                 let checked = check(&text, target).and_then(|c| Ok((c.reference(&inputs)?, c)));
                 for &level in &self.levels {
                     let bench = Bench { kernel: self.kernel, target, opt: level };
@@ -113,21 +137,22 @@ impl Campaign<'_> {
                     let known = failures.iter().any(|f| f.problem.is_like(&problem) && f.level == level);
                     let small = if known { program.clone() } else { self.small(&bench, &program, &inputs, &problem) };
                     let problem = bench.judge(&small.text(), &inputs).err().unwrap_or(problem);
-                    failures.push(Failure { seed, target, level, problem, text: small.text() });
+                    let failure = Failure { seed, target, level, problem, text: small.text() };
+                    told(&failure);
+                    failures.push(failure);
                     if self.stop_at_first {
-                        return failures;
+                        return (failures, coverage);
                     }
                     if checked.is_err() {
                         break;
                     }
                 }
             }
-            tick(seed);
         }
-        failures
+        (failures, coverage)
     }
 
-    fn small(&self, bench: &Bench<'_>, program: &Program, inputs: &[Vec<u8>], problem: &Problem) -> Program {
+    fn small(&self, bench: &Bench<'_>, program: &Program, inputs: &[Input], problem: &Problem) -> Program {
         shrink(program, self.tries, |p| bench.judge(&p.text(), inputs).is_err_and(|other| other.is_like(problem)))
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod ast;
 pub mod campaign;
+pub mod coverage;
 pub mod generate;
 pub mod rng;
 pub mod run;

@@ -72,6 +72,10 @@ pub struct Template {
     pub loops: bool,
     /// Whether only the newest instruction set has it.
     pub newest: bool,
+    /// Whether its body runs a thousand times and more.
+    pub long: bool,
+    /// The line that it is made of.
+    pub line: String,
     /// Its parts.
     pub holes: Vec<Hole>,
 }
@@ -148,14 +152,14 @@ fn forms(body: &str) -> Vec<String> {
 
 fn add(all: &mut Templates, kind: &str, words: &[&str], line: &str) -> Result<(), String> {
     let types: Vec<Ty> = words.iter().filter_map(|w| Ty::of_name(w)).collect();
-    let (loops, newest) = (words.contains(&"loop"), words.contains(&"newest"));
+    let [loops, newest, long] = ["loop", "newest", "long"].map(|w| words.contains(&w));
     let once = [Ty::U64];
     let each: &[Ty] = if types.is_empty() { &once } else { &types };
     for ty in each {
         let size = ty.bits() / 8;
         let text = line.replace("<T>", ty.name());
         let gives = if kind == "expr" { Gives::Value(*ty) } else { Gives::Nothing };
-        let template = Template { gives, loops, newest, holes: holes(&text, size)? };
+        let template = Template { gives, loops, newest, long, line: line.to_string(), holes: holes(&text, size)? };
         match gives {
             Gives::Value(_) => all.exprs.push(template),
             Gives::Nothing => all.stmts.push(template),

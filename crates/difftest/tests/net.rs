@@ -38,7 +38,8 @@ fn random_programs_run_alike_everywhere() {
         tries: 600,
         stop_at_first: false,
     };
-    let failures = campaign.run(|_| {});
+    let (failures, coverage) = campaign.run(|f| println!("seed {} {:?}: {}", f.seed, f.target, f.problem.kind()));
+    println!("{coverage}");
     let shown: Vec<String> = failures
         .iter()
         .take(3)

@@ -3,6 +3,7 @@
 //! `LoopWay::Auto` left, so that lowering decides nothing.
 
 mod closure;
+mod deciding;
 mod plan;
 
 use std::borrow::Cow;

@@ -12,6 +12,8 @@ use crate::hir::{At, BinOp, Callback, CmpOp, Expr, ExprKind, LabelId, Local, Loc
 /// Instructions that the verifier may spend on one loop. It gives up after 1,000,000 (`BPF_COMPLEXITY_LIMIT_INSNS`)
 /// for all that a program does.
 const VERIFIER_BUDGET: u64 = 60_000;
+/// The same for a loop whose rounds go different ways: each round is then followed once for every round before it.
+const VERIFIER_BUDGET_OF_FORKS: u64 = 300_000;
 /// Rounds that `bpf_loop`, the numbers iterator and `may_goto` make at most (`BPF_MAX_LOOPS`).
 pub(crate) const MAX_LOOPS: u64 = 1 << 23;
 /// Rounds up to which a `may_goto` is used: it ends loops after [`MAX_LOOPS`] rounds or a quarter of a second.
@@ -43,7 +45,8 @@ pub(super) fn choose(unit: &mut Unit, target: &Target) {
         let gpl = unit.functions[n].gpl;
         let mut mentions = FxHashMap::default();
         super::closure::count(&body, &mut mentions);
-        let mut p = Planner { target, prog, gpl, mentions, weights: &weights, locals, labels, locked: false };
+        let decides = super::deciding::deciding(&body);
+        let mut p = Planner { target, prog, gpl, mentions, decides, weights: &weights, locals, labels, locked: false };
         p.visit(&mut body);
         let locals = p.locals;
         let f = &mut unit.functions[n];
@@ -53,6 +56,15 @@ pub(super) fn choose(unit: &mut Unit, target: &Target) {
 
 fn nothing(at: &At) -> Expr {
     Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, at.clone())
+}
+
+/// An expression with others before it.
+fn preceded(e: &mut Expr, mut parts: Vec<Expr>) {
+    if !parts.is_empty() {
+        let (ty, at) = (e.ty.clone(), e.at.clone());
+        parts.push(std::mem::replace(e, nothing(&at)));
+        *e = Expr::new(ExprKind::Seq(parts), ty, at);
+    }
 }
 
 fn number(n: i64, at: &At) -> Expr {
@@ -126,36 +138,8 @@ struct Known {
     constant: Option<u64>,
     /// Whether the loop counts by itself.
     counted: bool,
-}
-
-/// The variables that tests, addresses and calls depend on; `inside` one of these.
-fn deciding(e: &Expr, inside: bool, out: &mut FxHashSet<LocalId>) {
-    match &e.kind {
-        ExprKind::Local(l) if inside => {
-            out.insert(*l);
-        }
-        ExprKind::If(c, a, b) => {
-            deciding(c, true, out);
-            deciding(a, inside, out);
-            deciding(b, inside, out);
-            return;
-        }
-        ExprKind::While { test, body, .. } => {
-            deciding(test, true, out);
-            deciding(body, false, out);
-            return;
-        }
-        ExprKind::For { count, body, .. } => {
-            deciding(count, true, out);
-            deciding(body, false, out);
-            return;
-        }
-        _ => {}
-    }
-    let decides =
-        matches!(e.kind, ExprKind::Cmp(..) | ExprKind::Helper { .. } | ExprKind::MapOp { .. } | ExprKind::Call { .. })
-            || (matches!(e.kind, ExprKind::Bin(..)) && matches!(e.ty, Ty::Ptr(_)));
-    e.each_child(&mut |c| deciding(c, inside || decides, out));
+    /// Whether rounds go different ways that leave different numbers, by which something is decided.
+    forks: bool,
 }
 
 struct Planner<'p> {
@@ -166,6 +150,8 @@ struct Planner<'p> {
     weights: &'p [u64],
     /// How often the function mentions each variable.
     mentions: FxHashMap<LocalId, u32>,
+    /// The variables that the function decides by.
+    decides: FxHashSet<LocalId>,
     locals: Vec<Local>,
     labels: u32,
     /// Whether a spin lock is held: nothing may be called then.
@@ -194,16 +180,21 @@ impl Planner<'_> {
             }
         }
         e.each_child_mut(&mut |c| self.visit(c));
+        let forks = self.forks(e);
         let way = match &e.kind {
             ExprKind::While { plan, .. } | ExprKind::For { plan, .. } if plan.way != LoopWay::Auto => return,
+            ExprKind::WithCallback { .. } => {
+                let before = self.blur(e, LoopWay::Helper);
+                return preceded(e, before);
+            }
             ExprKind::While { test, body, plan, max, .. } => {
-                let known = Known { rounds: plan.bound, constant: None, counted: max.is_some() };
+                let known = Known { rounds: plan.bound, constant: None, counted: max.is_some(), forks };
                 self.way(&known, &[test, body])
             }
             ExprKind::For { count, body, plan, .. } => {
                 let constant = count.as_const().map(|n| n as u64);
                 let rounds = constant.unwrap_or(plan.bound).min(plan.bound);
-                self.way(&Known { rounds, constant, counted: true }, &[body])
+                self.way(&Known { rounds, constant, counted: true, forks }, &[body])
             }
             _ => return,
         };
@@ -220,12 +211,7 @@ impl Planner<'_> {
                 }
             }
         }
-        if !before.is_empty() {
-            let (ty, at) = (e.ty.clone(), e.at.clone());
-            let mut parts = before;
-            parts.push(std::mem::replace(e, nothing(&at)));
-            *e = Expr::new(ExprKind::Seq(parts), ty, at);
-        }
+        preceded(e, before);
     }
 
     /// Whether the program may call what makes a 0 that the verifier does not know.
@@ -233,8 +219,8 @@ impl Planner<'_> {
         helpers::by_id(NUMA_NODE).is_some_and(|h| self.prog.is_none_or(|p| h.progs.contains(p)))
     }
 
-    /// What is done before a loop whose round is verified once: numbers that it carries from round to round, and
-    /// decides by, are made unknown to the verifier. It would follow each of their values otherwise, one by one.
+    /// What is done before a loop or callback whose round is verified once: numbers that it carries from round to round,
+    /// and that are decided by, are made unknown to the verifier. It would follow each of their values otherwise, one by one.
     fn blur(&mut self, e: &mut Expr, way: LoopWay) -> Vec<Expr> {
         let carried = self.carried(e);
         if !self.opaque_zero() || (carried.is_empty() && way != LoopWay::MayGoto) {
@@ -264,21 +250,27 @@ impl Planner<'_> {
         out
     }
 
-    /// The numbers that a loop assigns, that are also known around it, and that something in it depends on.
+    /// The numbers that a loop or callback assigns, that are also known around it, and that something in it or behind it
+    /// depends on.
     fn carried(&self, e: &Expr) -> Vec<LocalId> {
-        let (mut assigned, mut mine, mut decides) = (FxHashSet::default(), FxHashMap::default(), FxHashSet::default());
+        let (mut assigned, mut mine) = (FxHashSet::default(), FxHashMap::default());
         super::closure::find_assigned(e, &mut assigned);
         super::closure::count(e, &mut mine);
-        deciding(e, false, &mut decides);
         let mut out: Vec<LocalId> = (assigned.into_iter())
             .filter(|l| {
                 let local = &self.locals[l.0 as usize];
                 let number = matches!(local.ty, Ty::Int(_)) && local.kind == LocalKind::Value;
-                number && decides.contains(l) && self.mentions.get(l) > mine.get(l)
+                number && self.decides.contains(l) && self.mentions.get(l) > mine.get(l)
             })
             .collect();
         out.sort_unstable();
         out
+    }
+
+    /// Whether a loop's rounds may leave one of the numbers that it carries in different ways.
+    fn forks(&self, e: &Expr) -> bool {
+        let (ExprKind::While { body, .. } | ExprKind::For { body, .. }) = &e.kind else { return false };
+        super::any(body, &mut |e| matches!(e.kind, ExprKind::If(..))) && !self.carried(e).is_empty()
     }
 
     /// The way of a loop of which this is known, and whose parts are these.
@@ -292,7 +284,9 @@ impl Planner<'_> {
         if !self.target.has(LoopWay::Jump.since()) && possible(&LoopWay::Unroll) {
             return LoopWay::Unroll;
         }
-        if round.saturating_mul(known.rounds) <= VERIFIER_BUDGET {
+        let all = round.saturating_mul(known.rounds);
+        if all <= VERIFIER_BUDGET && (!known.forks || all.saturating_mul(known.rounds) / 2 <= VERIFIER_BUDGET_OF_FORKS)
+        {
             return LoopWay::Jump;
         }
         let cheapest_first = [LoopWay::MayGoto, LoopWay::Iterator, LoopWay::Helper];
@@ -301,7 +295,7 @@ impl Planner<'_> {
 
     /// Whether a loop can be made in a way, without changing what it does.
     fn possible(&self, way: LoopWay, loop_: &Known, round: u64, parts: &[&Expr]) -> bool {
-        let Known { rounds, constant, counted } = *loop_;
+        let Known { rounds, constant, counted, .. } = *loop_;
         let calls_tail =
             || parts.iter().any(|e| super::any(e, &mut |e| matches!(e.kind, ExprKind::Helper { id: TAIL_CALL, .. })));
         let simple = || {

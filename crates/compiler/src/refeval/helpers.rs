@@ -60,25 +60,64 @@ impl Run<'_> {
                 address as i64
             }
             132 | 133 => {
-                let address = arg(0) as u64;
-                let Some(at) = self.reserved.iter().position(|r| r.address == address) else {
-                    return Err(Fault("a record is submitted that is not reserved".into()));
-                };
-                let Reserved { ring, at, len, .. } = self.reserved.remove(at);
-                if id == 132 {
-                    let bytes = self.bytes(address as i64, len as i64)?;
-                    self.world.maps[ring.0 as usize].records[at] = Some(bytes);
-                }
-                self.world.memory.end(address);
+                self.record_end(arg(0) as u64, id == 132)?;
                 0
             }
+            169 => self.timer_init(arg(0), arg(2))?,
+            170 => self.timer_function(arg(0)),
+            171 => self.timer_start(arg(0), arg(2)),
+            172 => self.timer_cancel(arg(0)),
+            // There is one processor.
+            195 if arg(2) & 0xffff_ffff != i64::from(w.cpu) => 0,
+            195 => self.map_lookup(map()?, arg(1))?,
+            197 => self.dynptr_of(arg(0), arg(1), arg(2), arg(3)),
+            198 => self.dynptr_reserve(map()?, arg(1), arg(2), arg(3)),
+            199 | 200 => match self.dynptr_end(arg(0)) {
+                Some(record) => {
+                    self.record_end(record, id == 199)?;
+                    0
+                }
+                None => 0,
+            },
+            201 => self.dynptr_read(arg(0), arg(1), arg(2), arg(3))?,
+            202 => self.dynptr_write(arg(0), arg(1), arg(2), arg(3))?,
+            203 => self.dynptr_data(arg(0), arg(1), arg(2)),
             _ => return Err(Fault(format!("the reference does not know helper {id}"))),
         })
     }
 
+    /// A record is submitted or discarded.
+    fn record_end(&mut self, address: u64, submitted: bool) -> Result<(), Fault> {
+        let Some(at) = self.reserved.iter().position(|r| r.address == address) else {
+            return Err(Fault("a record is submitted that is not reserved".into()));
+        };
+        let Reserved { ring, at, len, .. } = self.reserved.remove(at);
+        if submitted {
+            let bytes = self.bytes(address as i64, len as i64)?;
+            self.world.maps[ring.0 as usize].records[at] = Some(bytes);
+        }
+        self.world.memory.end(address);
+        Ok(())
+    }
+
     /// Calls a kernel function: those that only mark a region, and the comparison of strings.
     pub(super) fn kfunc(&mut self, name: &str, args: &[i64]) -> Result<i64, Fault> {
+        let arg = |i: usize| args.get(i).copied().unwrap_or(0);
         Ok(match name {
+            "bpf_local_irq_save" | "bpf_local_irq_restore" | "bpf_res_spin_lock" | "bpf_res_spin_unlock" => 0,
+            "bpf_dynptr_from_xdp" | "bpf_dynptr_from_skb" => self.dynptr_of_packet(arg(1), arg(2)),
+            "bpf_dynptr_size" => self.dynptr_size(arg(0)),
+            "bpf_dynptr_is_null" => self.dynptr_is_null(arg(0)),
+            "bpf_dynptr_adjust" => self.dynptr_adjust(arg(0), arg(1), arg(2)),
+            "bpf_iter_bits_new" => self.bits(arg(0), arg(1), arg(2))?,
+            "bpf_iter_bits_next" => match self.world.iterators.get_mut(&arg(0)).and_then(Vec::pop) {
+                Some(bit) => self.world.memory.add((bit as u32).to_le_bytes().to_vec(), false) as i64,
+                None => 0,
+            },
+            "bpf_iter_bits_destroy" => {
+                self.world.iterators.remove(&arg(0));
+                0
+            }
             "bpf_rcu_read_lock" | "bpf_rcu_read_unlock" | "bpf_preempt_disable" | "bpf_preempt_enable" => 0,
             "bpf_strcmp" => {
                 let (a, b) = (self.text(args.first())?, self.text(args.get(1))?);
@@ -91,6 +130,15 @@ impl Run<'_> {
             "bpf_strlen" => self.text(args.first())?.len() as i64,
             _ => return Err(Fault(format!("the reference does not know the kernel function {name}"))),
         })
+    }
+
+    /// An iterator over the bits that are set in some words; the last it gives comes first.
+    fn bits(&mut self, iterator: i64, from: i64, words: i64) -> Result<i64, Fault> {
+        let bytes = self.bytes(from, 8 * (words & 0xffff_ffff))?;
+        let set = |i: &usize| bytes[i / 8] >> (i % 8) & 1 == 1;
+        let bits = (0..8 * bytes.len()).filter(set).map(|i| i as i64).rev().collect();
+        self.world.iterators.insert(iterator, bits);
+        Ok(0)
     }
 
     /// The bytes from an address up to a zero.

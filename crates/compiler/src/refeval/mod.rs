@@ -6,6 +6,7 @@
 //! something undefined (a read outside an object, a null access) is a
 //! [`Fault`], never a number.
 
+mod dynptrs;
 mod eval;
 mod helpers;
 mod kinds;

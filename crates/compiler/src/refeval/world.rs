@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use whistler_isa::MapType;
 
+use super::dynptrs::{Dynptr, Timer};
 use super::kinds::prefix;
 use super::memory::Memory;
 use crate::hir::{MapId, Unit};
@@ -50,6 +51,12 @@ pub struct World {
     pub(super) packet: (u64, u64),
     /// The bytes of the context, where it is not made of the packet.
     pub(super) ctx: u64,
+    /// Dynptrs by the address of what stands for them.
+    pub(super) dynptrs: BTreeMap<i64, Dynptr>,
+    /// Timers by their address.
+    pub(super) timers: BTreeMap<i64, Timer>,
+    /// Iterators by their address: what they still give.
+    pub(super) iterators: BTreeMap<i64, Vec<i64>>,
     /// What program arrays hold: array, index, program.
     pub(super) programs: BTreeMap<(u32, u32), String>,
     /// What `ktime_get_ns` says; moves on by itself with every call.
@@ -115,6 +122,9 @@ impl World {
             globals,
             packet: (packet, 0),
             ctx,
+            dynptrs: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            iterators: BTreeMap::new(),
             programs: BTreeMap::new(),
             clock: 1_000_000_000,
             pid_tgid: 0,
@@ -139,6 +149,11 @@ impl World {
         self.ctx = self.memory.add(bytes.to_vec(), true);
     }
 
+    /// The context's bytes as they are now.
+    pub fn ctx(&self) -> &[u8] {
+        self.memory.object(self.ctx).unwrap_or(&[])
+    }
+
     /// Puts a program into a program array, for tail calls.
     pub fn set_program(&mut self, map: MapId, index: u32, program: &str) {
         self.programs.insert((map.0, index), program.to_string());
@@ -153,6 +168,12 @@ impl World {
     /// The records submitted to a ring buffer, in the order they were reserved.
     pub fn records(&self, map: MapId) -> Vec<Vec<u8>> {
         self.maps[map.0 as usize].records.iter().flatten().cloned().collect()
+    }
+
+    /// The values in a queue or stack, in the order in which they would be taken out.
+    pub fn line(&self, map: MapId) -> Vec<Vec<u8>> {
+        let m = &self.maps[map.0 as usize];
+        if m.last_first { m.line.iter().rev().cloned().collect() } else { m.line.clone() }
     }
 
     /// A global's bytes.

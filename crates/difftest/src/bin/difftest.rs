@@ -1,5 +1,6 @@
 //! `difftest [COUNT [FIRST-SEED]]`: random programs, run by reference, VM and kernel (`--no-kernel`: without it;
-//! `--first`: up to the first failure, as it was generated; `--all`: every failure is shown).
+//! `--first`: up to the first failure, as it was generated; `--all`: every failure is shown; `--tries N`: edits
+//! tried to make one small).
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     let mut kernel = Some(Kernel::running());
     let mut first_only = false;
     let mut kept = None;
-    let mut shown = 5;
+    let (mut shown, mut tries) = (5, 2000);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.parse::<u64>() {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
             Err(_) if arg == "--no-kernel" => kernel = None,
             Err(_) if arg == "--first" => first_only = true,
             Err(_) if arg == "--all" => shown = usize::MAX,
+            Err(_) if arg == "--tries" => tries = args.next().and_then(|n| n.parse().ok()).unwrap_or(tries),
             Err(_) if arg == "--kept" => kept = args.next(),
             Err(_) if arg == "--show" => {
                 println!("{}", generate(numbers.last().copied().unwrap_or(0)).text());
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
             }
             Err(_) => {
                 eprintln!(
-                    "usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first] [--all]   or   difftest --kept DIR   or   difftest SEED --show"
+                    "usage: difftest [COUNT [FIRST-SEED]] [--no-kernel] [--first] [--all] [--tries N]   or   difftest --kept DIR   or   difftest SEED --show"
                 );
                 return ExitCode::FAILURE;
             }
@@ -53,13 +55,20 @@ fn main() -> ExitCode {
         kernel: kernel.as_ref(),
         targets: targets(kernel.as_ref()),
         levels: vec![OptLevel::None, OptLevel::Full],
-        tries: if first_only { 0 } else { 2000 },
+        tries: if first_only { 0 } else { tries },
         stop_at_first: first_only,
     };
     let start = Instant::now();
-    let failures = campaign.run(|_| {});
-    for f in failures.iter().take(shown) {
+    let mut told = 0;
+    let (failures, coverage) = campaign.run(|f| {
+        told += 1;
+        if told > shown {
+            return;
+        }
         println!("seed {} · {:?} · {:?}\n{}\n{}\n", f.seed, f.target, f.level, f.problem, f.text);
+    });
+    if !first_only {
+        print!("{coverage}");
     }
     for kind in ["rejected by the compiler", "rejected by the verifier", "fault", "mismatch"] {
         let n = failures.iter().filter(|f| f.problem.kind() == kind).count();

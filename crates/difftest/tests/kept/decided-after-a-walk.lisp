@@ -1,0 +1,10 @@
+; What a walk over a map counts, and what is decided by it behind the walk: the verifier followed every value it could have.
+(defmap small :type :hash :key u32 :value u16 :max-entries 64)
+(defmap counts :type :hash :key u32 :value u64 :max-entries 64)
+(defprog p (:type :xdp :section "xdp" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((n u64 0))
+      (do-map (k v small) (incf n (if (> v 3) (logxor k v) 1)))
+      (when (> n 10) (setf (getmap counts 1) n))
+      (return (cast u32 n))))
+  (packet-pass))
