@@ -131,7 +131,7 @@ impl Campaign<'_> {
                             Err(problem) => problem,
                         },
                     };
-                    if is_fair(&problem, level) {
+                    if is_fair(&problem, &bench) {
                         continue;
                     }
                     let known = failures.iter().any(|f| f.problem.is_like(&problem) && f.level == level);
@@ -157,9 +157,10 @@ impl Campaign<'_> {
     }
 }
 
-/// What is said and not wrong: without optimisation a large program may need more stack than there is, and old
-/// machines lack some atomic operations.
-fn is_fair(problem: &Problem, level: OptLevel) -> bool {
+/// What is said and not wrong: without optimisation, or with loops made in a way that was asked for, a large program may
+/// need more stack than there is, and old machines lack some atomic operations.
+fn is_fair(problem: &Problem, bench: &Bench<'_>) -> bool {
     let Problem::Rejected(why) = problem else { return false };
-    level == OptLevel::None && why.contains("E0701") || why.contains("needs instruction set v3")
+    let plain = bench.opt == OptLevel::None || bench.target.loops != LoopWay::Auto;
+    plain && why.contains("E0701") || why.contains("needs instruction set v3")
 }

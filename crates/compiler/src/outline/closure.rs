@@ -36,7 +36,11 @@ pub(super) fn count(e: &Expr, out: &mut FxHashMap<LocalId, u32>) {
     let mut one = |l: LocalId| *out.entry(l).or_insert(0) += 1;
     match &e.kind {
         ExprKind::Local(l) | ExprKind::Set(l, _) | ExprKind::AddrOf(l) => one(*l),
-        ExprKind::For { var, .. } => one(*var),
+        ExprKind::For { var, plan, .. } => {
+            one(*var);
+            plan.zero.into_iter().for_each(one);
+        }
+        ExprKind::While { plan, .. } => plan.zero.into_iter().for_each(one),
         ExprKind::WithCallback { callback, .. } => callback.params.iter().for_each(|p| one(*p)),
         _ => {}
     }
@@ -432,7 +436,11 @@ impl Rewrite<'_, '_> {
                 }
                 None => *l = own(l),
             },
-            ExprKind::For { var, .. } => *var = own(var),
+            ExprKind::For { var, plan, .. } => {
+                *var = own(var);
+                plan.zero = plan.zero.as_ref().map(own);
+            }
+            ExprKind::While { plan, .. } => plan.zero = plan.zero.as_ref().map(own),
             ExprKind::WithCallback { callback, .. } => {
                 callback.params.iter_mut().for_each(|p| *p = own(p));
             }

@@ -34,7 +34,15 @@ impl Run<'_> {
             87 => {
                 let (line, flags) = (map()?, arg(2) as u64);
                 let value = self.bytes(arg(1), self.world.value_size(line) as i64)?;
+                if self.world.is_bloom(line) {
+                    return Ok(self.world.add_seen(line, value, flags));
+                }
                 self.world.push(line, value, flags)
+            }
+            89 if w.is_bloom(map()?) => {
+                let filter = map()?;
+                let value = self.bytes(arg(1), self.world.value_size(filter) as i64)?;
+                self.world.seen(filter, &value)
             }
             88 | 89 => {
                 let (value, error) = w.next(map()?, id == 88);

@@ -35,6 +35,25 @@ impl World {
         0
     }
 
+    /// Puts a value into a bloom filter.
+    pub(super) fn add_seen(&mut self, map: MapId, value: Vec<u8>, flags: u64) -> i64 {
+        if flags != 0 {
+            return EINVAL;
+        }
+        self.maps[map.0 as usize].line.push(value);
+        0
+    }
+
+    /// Whether a value was put into a bloom filter, as the error of the helper.
+    pub(super) fn seen(&self, map: MapId, value: &[u8]) -> i64 {
+        if self.maps[map.0 as usize].line.iter().any(|v| v == value) { 0 } else { ENOENT }
+    }
+
+    /// Whether it is a bloom filter. One here never takes a value for another.
+    pub(super) fn is_bloom(&self, map: MapId) -> bool {
+        self.maps[map.0 as usize].bloom
+    }
+
     /// The next value of a queue or stack, taken out or not; zeros and an error when there is none.
     pub(super) fn next(&mut self, map: MapId, take: bool) -> (Vec<u8>, i64) {
         let m = &mut self.maps[map.0 as usize];

@@ -25,6 +25,8 @@ pub struct RefMap {
     pub(super) entries: BTreeMap<Vec<u8>, u64>,
     /// Values of a queue or stack, oldest first.
     pub(super) line: Vec<Vec<u8>>,
+    /// Whether these are what a bloom filter has seen.
+    pub(super) bloom: bool,
     /// Whether the youngest of them comes first.
     pub(super) last_first: bool,
     /// Records of a ring buffer in the order they were reserved; `None` for those that were not submitted.
@@ -109,6 +111,7 @@ impl World {
                     max_entries: m.max_entries as usize,
                     entries,
                     line: Vec::new(),
+                    bloom: m.map_type == MapType::BloomFilter,
                     last_first: m.map_type == MapType::Stack,
                     records: Vec::new(),
                 }
