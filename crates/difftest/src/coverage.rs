@@ -143,11 +143,19 @@ mod tests {
     #[test]
     fn every_form_that_can_be_random_is() {
         let mut coverage = Coverage::default();
-        for seed in 1..=SAMPLE {
-            let program = generate(seed);
-            coverage.add(&program, &program.text());
-        }
-        assert_eq!(coverage.missing(), Vec::<&str>::new(), "these never occur in {SAMPLE} programs");
+        let more = |coverage: &mut Coverage, seeds| {
+            for seed in seeds {
+                let program = generate(seed);
+                coverage.add(&program, &program.text());
+            }
+        };
+        more(&mut coverage, 1..=SAMPLE);
+        let forms: Vec<&str> =
+            coverage.missing().into_iter().filter(|name| !coverage.templates.contains_key(name)).collect();
+        assert_eq!(forms, Vec::<&str>::new(), "these never occur in {SAMPLE} programs");
+        // There are about as many templates as programs.
+        more(&mut coverage, SAMPLE + 1..=3 * SAMPLE);
+        assert_eq!(coverage.missing(), Vec::<&str>::new(), "these never occur in {} programs", 3 * SAMPLE);
         assert_eq!(coverage.stale(), Vec::<&str>::new(), "not-random.txt names what is random, or nothing");
     }
 

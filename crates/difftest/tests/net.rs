@@ -38,7 +38,11 @@ fn random_programs_run_alike_everywhere() {
         tries: 600,
         stop_at_first: false,
     };
-    let (failures, coverage) = campaign.run(|f| println!("seed {} {:?}: {}", f.seed, f.target, f.problem.kind()));
+    let (failures, coverage) = campaign.run(|seed, failure| {
+        if let Some(f) = failure {
+            println!("seed {seed} {:?}: {}", f.target, f.problem.kind());
+        }
+    });
     println!("{coverage}");
     let shown: Vec<String> = failures
         .iter()

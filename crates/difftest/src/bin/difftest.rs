@@ -11,6 +11,9 @@ use whistler_difftest::campaign::{Campaign, keep, targets};
 use whistler_difftest::generate::generate;
 use whistler_kernel::Kernel;
 
+/// Programs between two lines of progress.
+const PROGRESS: u64 = 500;
+
 fn main() -> ExitCode {
     let mut numbers = Vec::new();
     let mut kernel = Some(Kernel::running());
@@ -60,7 +63,14 @@ fn main() -> ExitCode {
     };
     let start = Instant::now();
     let mut told = 0;
-    let (failures, coverage) = campaign.run(|f| {
+    let (failures, coverage) = campaign.run(|seed, failure| {
+        let Some(f) = failure else {
+            let done = seed + 1 - first;
+            if done % PROGRESS == 0 {
+                eprintln!("{done} programs in {:.0} s", start.elapsed().as_secs_f64());
+            }
+            return;
+        };
         told += 1;
         if told > shown {
             return;

@@ -22,11 +22,21 @@ impl Gen {
 
     pub(super) fn form_expr(&mut self, depth: usize) -> Option<Expr> {
         let fit: Vec<&'static Template> = templates().exprs.iter().filter(|t| self.applies(t)).collect();
-        let template = *self.rng.pick(&fit);
+        let template = self.one_template(&fit);
         match template.gives {
             Gives::Value(ty) => Some(Expr::Form(ty, self.fill(template, 0, 0, depth.saturating_sub(1)))),
             Gives::Nothing => None,
         }
+    }
+
+    /// One of the templates: every other time one for the rarer objects, where there are such.
+    fn one_template(&mut self, fit: &[&'static Template]) -> &'static Template {
+        const COMMON: [&str; 3] = ["rec", "rec.map", "packet"];
+        let is_rare = |h: &Hole| matches!(h, Hole::Object(kind, _) if !COMMON.contains(&kind.as_str()));
+        let rare: Vec<_> = fit.iter().copied().filter(|t| t.holes.iter().any(is_rare)).collect();
+        let from = if !rare.is_empty() && self.rng.chance(50) { rare.as_slice() } else { fit };
+        let n = self.rng.below(from.len());
+        from[n]
     }
 
     /// A statement from a template that `wanted` takes; its bodies have at most `most` statements.
@@ -35,7 +45,7 @@ impl Gen {
         if fit.is_empty() {
             return None;
         }
-        let template = *self.rng.pick(&fit);
+        let template = self.one_template(&fit);
         Some(Stmt::Form(self.fill(template, depth, most, 2)))
     }
 

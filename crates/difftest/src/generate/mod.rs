@@ -73,7 +73,7 @@ pub fn generate(seed: u64) -> Program {
         long: false,
         used: BTreeSet::new(),
     };
-    g.newest = g.rng.chance(18);
+    g.newest = g.rng.chance(25);
     g.long_ones = g.rng.chance(15);
     let hook = if g.rng.chance(20) { Hook::Tc } else { Hook::Xdp };
     g.pivot = *g.rng.pick(&[0, 1, 2, 3, 5, 255, -1]);
