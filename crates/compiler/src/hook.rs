@@ -106,7 +106,10 @@ pub fn nearest_hook(btf: &Btf, program: &ProgramInfo) -> Option<String> {
     let name = program.section.split_once('/')?.1;
     let (prefix, kind) = match (program.prog_type, program.attach_type) {
         (ProgType::Lsm, _) => ("bpf_lsm_", TypeKind::Func),
-        (_, Some(AttachType::TraceRawTp)) => ("btf_trace_", TypeKind::Typedef),
+        (ProgType::RawTracepoint | ProgType::RawTracepointWritable, _) | (_, Some(AttachType::TraceRawTp)) => {
+            ("btf_trace_", TypeKind::Typedef)
+        }
+        (_, Some(AttachType::TraceIter)) => ("bpf_iter__", TypeKind::Struct),
         _ => ("", TypeKind::Func),
     };
     let mut known: Vec<&str> = Vec::new();

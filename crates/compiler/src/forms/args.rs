@@ -33,7 +33,11 @@ fn hook(c: &mut Checker<'_>, here: &At) -> Option<Hook> {
         Ok(hook) => Some(hook),
         Err(why) => {
             let mut d = diag::error(&diag::NOT_HERE, here, why);
-            if matches!(program.prog_type, whistler_isa::ProgType::Kprobe) {
+            // Of the others a warning at the section says it.
+            let untold = !crate::hook::is_named_in_btf(&program) && !program.section.starts_with('u');
+            if let Some(near) = crate::hook::nearest_hook(btf, &program).filter(|_| untold) {
+                d = d.help(format!("did you mean `{near}`?"));
+            } else if matches!(program.prog_type, whistler_isa::ProgType::Kprobe) {
                 d = d.help("read the registers: (pt-regs-parm1) …, (pt-regs-ret)");
             }
             c.report(d);
