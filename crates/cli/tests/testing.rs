@@ -143,3 +143,46 @@ fn a_capture_goes_through_a_program() {
     let ran = run(whistler(["replay"]).arg(&file).arg("on-switch").arg("--pcap").arg(input));
     assert!(ran.err.contains("sees no packets"), "{}", ran.all());
 }
+
+#[test]
+fn a_program_may_stand_before_what_it_names() {
+    let scratch = Scratch::new();
+    let source = r#"
+(defprog early (:type :xdp)
+  (incf (getmap seen 0))
+  (let ((p (make-point :x 40)))
+    (if (= (twice (point-x p)) (doubled +answer+)) XDP_DROP XDP_PASS)))
+(deftest early-runs
+  (is (= (run-prog early (packet (eth) (ipv4) (udp))) XDP_DROP))
+  (is (= (map-ref seen 0) 1)))
+(defsubprog twice ((x u64)) u64 (once-more x x))
+(defsubprog once-more ((x u64) (y u64)) u64 (+ x y))
+(defmap seen :type :array :key u32 :value u64 :max-entries 1)
+(defmacro doubled (x) `(* 2 ,x))
+(defconstant +answer+ 40)
+(defstruct point (x u64) (y u64))
+"#;
+    let file = scratch.file("early.lisp", source);
+    let ran = run(whistler(["check"]).arg(&file));
+    assert!(ran.status.success(), "{}", ran.all());
+    let mut places = vec![vec!["test"]];
+    if kernel_missing().is_none() {
+        places.push(vec!["test", "--kernel"]);
+    }
+    for place in places {
+        let ran = run(whistler(place).arg(&file));
+        assert!(ran.status.success() && ran.out.contains("1 passed, 0 failed"), "{}", ran.all());
+    }
+}
+
+#[test]
+fn a_form_that_needs_a_waiting_program_says_what_it_waits_for() {
+    let scratch = Scratch::new();
+    let source = "(defprog early (:type :xdp) (if (= (two 1) 2) XDP_PASS XDP_DROP))\n\
+                  (print (run-prog early (packet (eth) (ipv4) (udp))))\n\
+                  (defsubprog two ((x u64)) u64 (+ x 1))\n";
+    let file = scratch.file("early.lisp", source);
+    let ran = run(whistler(["run", "--vm"]).arg(&file));
+    assert!(!ran.status.success(), "{}", ran.all());
+    assert!(ran.err.contains("declared here, further down"), "{}", ran.err);
+}

@@ -53,6 +53,23 @@ thread_local! {
         .collect();
 }
 
+/// Those that the kernel looks for in the values of maps, and that programs touch only by what is made for them.
+pub const SPECIAL: &[&str] =
+    &["bpf_spin_lock", "bpf_res_spin_lock", "bpf_timer", "bpf_wq", "bpf_list_head", "bpf_rb_root"];
+
+/// Whether one of that name lies in the bytes from `at` on of a type.
+pub fn lies_in(ty: &Ty, name: &str, at: i64, len: u32) -> bool {
+    if len == 0 || at >= i64::from(ty.size()) || at + i64::from(len) <= 0 {
+        return false;
+    }
+    match ty {
+        _ if is(ty, name) => true,
+        Ty::Struct(s) => s.fields.iter().any(|f| lies_in(&f.ty, name, at - i64::from(f.offset), len)),
+        Ty::Array(t, n) => (0..*n).any(|i| lies_in(t, name, at - i64::from(i * t.size()), len)),
+        _ => false,
+    }
+}
+
 /// The type of this name.
 pub fn named(name: Symbol) -> Option<Rc<StructDef>> {
     let key = norm(name);

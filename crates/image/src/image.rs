@@ -14,6 +14,7 @@ use whistler_lisp::{Form, HostIo, Interp, LispError, Symbol, Value};
 
 use crate::forms;
 use crate::live::{Live, Shared};
+use crate::order::Order;
 
 /// Where programs run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,8 +147,8 @@ impl Image {
         self.interp.set_stack_budget(bytes);
     }
 
-    /// Evaluates the forms of a text one after the other, up to the first that fails. `each` gets every form's
-    /// step as soon as it is done.
+    /// Evaluates the forms of a text one after the other, up to the first that fails; a program that needs what is
+    /// declared below it waits for that. `each` gets every form's step as soon as it is done.
     pub fn eval(&mut self, name: &str, text: &str, each: &mut dyn FnMut(Step)) {
         let file = self.shared.options.sources.borrow_mut().add(name, text);
         let (forms, diagnostics) = whistler_lisp::read(&self.shared.options.sources.borrow(), file);
@@ -155,9 +156,13 @@ impl Image {
             each(Step { diagnostics, failed: true, ..Step::default() });
             return;
         }
-        for form in &forms {
-            let step = self.eval_form(form);
+        let order = Order::new(&forms);
+        for i in order.indices() {
+            let mut step = self.eval_form(&forms[i]);
             let failed = step.failed;
+            if failed && let Some(d) = step.diagnostics.first_mut() {
+                order.point_below(i, d);
+            }
             each(step);
             if failed {
                 return;

@@ -16,6 +16,7 @@ mod handles;
 mod image;
 mod live;
 mod missing;
+mod order;
 mod print;
 mod recorded;
 mod reload;

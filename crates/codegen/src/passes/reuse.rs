@@ -4,12 +4,21 @@
 
 use super::PassContext;
 use super::memory::slot_of;
-use super::stack::{Live, Slots, add, bytes, step};
+use super::stack::{LOOKED_AT, Live, Slots, add, bytes, step};
 use crate::ir::cfg::Cfg;
 use crate::ir::{Block, Function, Op, Size, Slot, Ty, Value};
 
 pub(super) fn run(f: &mut Function, _: &PassContext<'_>) -> bool {
-    share(f, |_, _| true)
+    let mut changed = false;
+    loop {
+        // Only so many bytes are looked at together; what shares a memory now leaves room for those behind.
+        let crowded = f.slots.iter().map(|s| s.size).sum::<u32>() > LOOKED_AT;
+        let more = share(f, |_, _| true);
+        changed |= more;
+        if !more || !crowded {
+            return changed;
+        }
+    }
 }
 
 /// Only for slots that get the same number, once each: what is stored there again may then be there already.

@@ -7,6 +7,8 @@ use crate::ir::{Block, Callee, Function, Op, Slot, Value};
 
 /// Bytes looked at, in 64s: more than a frame can have, since slots share.
 const WORDS: usize = 12;
+/// The bytes of one function that are looked at.
+pub(super) const LOOKED_AT: u32 = 64 * WORDS as u32;
 pub(super) type Bytes = [u64; WORDS];
 
 /// Where the bytes of slots stand in a set.

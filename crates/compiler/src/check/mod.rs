@@ -27,7 +27,7 @@ use whistler_lisp::{Form, FormKind, Symbol};
 pub use convert::{Fit, Mix, describe};
 pub use function::FnKey;
 pub use place::{MapRef, MemPlace, Place, bin, cmp, konst, offset};
-pub use scope::{Binding, BlockFrame, Cleanup, FnState, Release, Var};
+pub use scope::{Binding, BlockFrame, Cleanup, FnState, PacketStart, Release, Var};
 pub use val::{Fact, Facts, Val};
 pub(crate) use warn::once_per_name;
 

@@ -2,9 +2,13 @@
 //! sum an identity of its own, so what is read must be the very pointer that was compared with the packet's end: the
 //! comparison keeps it in a variable, and the same sum made again where the comparison holds is that variable.
 
-use super::{Checker, Val, offset};
+use super::val::type_range;
+use super::{Checker, PacketStart, Val, offset};
 use crate::diagnostics as diag;
 use crate::hir::{At, BinOp, Expr, ExprKind, LocalId, LocalKind, Space};
+
+/// How far the verifier follows a variable offset into a packet (`MAX_PACKET_OFF`).
+const MAX_PACKET_OFF: i128 = 0xffff;
 
 impl Checker<'_> {
     /// Keeps a moved packet pointer in a variable: what sets it, the variable, and the constant part of the sum.
@@ -17,6 +21,132 @@ impl Checker<'_> {
         let id = self.temp(ty.clone(), LocalKind::Value);
         self.f.moved.push((id, sum.clone()));
         Some((Expr::new(ExprKind::Set(id, Box::new(sum)), ty, here), id, off))
+    }
+
+    /// Which start of packet bytes a pointer is, as it was read from the context.
+    pub(crate) fn packet_start(&self, e: &Expr) -> Option<PacketStart> {
+        match &e.kind {
+            ExprKind::Local(l) => {
+                let var = &self.f.vars[l.0 as usize];
+                if var.assigned { None } else { var.start }
+            }
+            ExprKind::Cast(inner) => self.packet_start(inner),
+            ExprKind::Load { ptr, off } if matches!(ptr.kind, ExprKind::Ctx) => {
+                e.ty.as_ptr().filter(|p| p.space == Space::Packet)?;
+                let fields = whistler_isa::ctx::of(self.prog_type()?)?.fields_at(u32::try_from(*off).ok()?);
+                let kinds: Vec<_> = fields.map(|f| f.kind).collect();
+                if kinds.contains(&whistler_isa::ctx::FieldKind::PacketMeta) {
+                    Some(PacketStart::Meta)
+                } else if kinds.contains(&whistler_isa::ctx::FieldKind::PacketStart) {
+                    Some(PacketStart::Data)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The most that the verifier certainly allows a number to be; `None` where it may know more than is known here.
+    pub(super) fn most(&self, e: &Expr) -> Option<i128> {
+        let of_type = || e.ty.as_int().filter(|i| !i.signed).map(|i| type_range(i).1);
+        match &e.kind {
+            ExprKind::Const(n) => u32::try_from(*n).ok().map(i128::from),
+            ExprKind::Load { ptr, off } => {
+                let place = self.packet_base(ptr).map(|(l, n)| (l, n + i64::from(*off)));
+                let known = &self.f.compared_memory;
+                let untouched = known.is_empty() || (place.is_some() && !known.contains(&place));
+                if untouched { of_type() } else { None }
+            }
+            ExprKind::Helper { .. } => of_type(),
+            ExprKind::Bswap(size, inner) => {
+                self.most(inner)?;
+                Some((1i128 << (8 * u32::from(*size))) - 1)
+            }
+            ExprKind::Local(l) => {
+                let var = &self.f.vars[l.0 as usize];
+                let tested = self.f.flow.at_most.iter().find(|(v, _)| v == l).map(|(_, n)| i128::from(*n));
+                if var.assigned || var.addressed || (var.compared && tested.is_none()) {
+                    return None;
+                }
+                Some(tested.map_or(var.most?, |n| n.min(var.most.unwrap_or(n))))
+            }
+            ExprKind::Cast(inner) => Some(self.most(inner)?.min(of_type()?)),
+            ExprKind::Bin(BinOp::Add, a, b) => Some(self.most(a)? + self.most(b)?),
+            ExprKind::Bin(BinOp::Mul, a, b) => self.most(a)?.checked_mul(self.most(b)?),
+            ExprKind::Bin(BinOp::And, a, b) => match (self.most(a), self.most(b)) {
+                (Some(x), Some(y)) => Some(x.min(y)),
+                (x, y) => x.or(y),
+            },
+            ExprKind::Bin(BinOp::Shl, a, n) => self.most(a)?.checked_shl(u32::try_from(n.as_const()?).ok()?),
+            ExprKind::Bin(BinOp::ShrU, a, n) => self.most(a)?.checked_shr(u32::try_from(n.as_const()?).ok()?),
+            _ => None,
+        }
+    }
+
+    /// How far from where its packet pointer was read a sum may be, when it has a part that varies.
+    pub(super) fn reach(&self, e: &Expr) -> Option<i128> {
+        match &e.kind {
+            ExprKind::Cast(inner) if inner.ty.as_ptr().is_some() => self.reach(inner),
+            ExprKind::Local(l) if e.ty.as_ptr().is_some_and(|p| p.space == Space::Packet) => {
+                let var = &self.f.vars[l.0 as usize];
+                match (var.reach, var.base) {
+                    _ if var.assigned => None,
+                    (Some(n), _) => Some(n),
+                    (None, Some((root, off))) => {
+                        let start = &self.f.vars[root.0 as usize];
+                        (start.start.is_some() && off >= 0).then_some(i128::from(off))
+                    }
+                    (None, None) => var.start.map(|_| 0),
+                }
+            }
+            ExprKind::Bin(BinOp::Add, p, n) if p.ty.as_ptr().is_some() => Some(self.reach(p)? + self.most(n)?),
+            _ => None,
+        }
+    }
+
+    /// Notes what is compared: from then on the verifier may know more of it.
+    pub(crate) fn compared(&mut self, e: &Expr) {
+        match &e.kind {
+            ExprKind::Local(l) => self.f.vars[l.0 as usize].compared = true,
+            ExprKind::Load { ptr, off } => {
+                let place = self.packet_base(ptr).map(|(l, n)| (l, n + i64::from(*off)));
+                self.f.compared_memory.insert(place);
+            }
+            ExprKind::Cast(inner) | ExprKind::Bswap(_, inner) => self.compared(inner),
+            ExprKind::Bin(_, a, b) => {
+                self.compared(a);
+                self.compared(b);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the verifier gives up on a packet pointer that may be so far away; notes it.
+    pub(crate) fn goes_too_far(&mut self, root: LocalId, sum: Option<&Expr>, len: u32) -> bool {
+        let reach = match sum {
+            Some(e) => self.reach(e),
+            None if self.f.vars[root.0 as usize].assigned => None,
+            None => self.f.vars[root.0 as usize].reach,
+        };
+        match reach {
+            Some(n) if n + i128::from(len) > MAX_PACKET_OFF => {
+                self.f.too_far.push((root, n));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What to say of a read through a pointer that was compared in vain.
+    pub(super) fn too_far(&self, root: LocalId, here: &At) -> Option<whistler_diag::Diagnostic> {
+        let (_, n) = self.f.too_far.iter().find(|(l, _)| *l == root)?;
+        let text = "this test of the packet's end tells the verifier nothing: the offset is not bounded";
+        let d = diag::error(&diag::PACKET_BOUNDS, here, text)
+            .note(format!("the pointer may be {n} bytes away, and packets are followed up to {MAX_PACKET_OFF}"));
+        Some(d.help(
+            "bound the offset before it is added: (logand n #x7fff), (min n 9000), or a test: (when (< n 9000) …)",
+        ))
     }
 
     /// Checks a read of `len` bytes at `off` from a packet pointer moved by a variable; reports what can't be.
@@ -33,6 +163,11 @@ impl Checker<'_> {
             let base = Expr::new(ExprKind::Local(l), sum.ty.clone(), v.e.at.clone());
             v.e = offset(base, apart, v.e.ty.clone(), here);
             return Some(v);
+        }
+        let in_vain = self.f.moved.iter().rev().find(|(_, made)| same(made, sum)).map(|(l, _)| *l);
+        if let Some(d) = in_vain.and_then(|l| self.too_far(l, here)) {
+            self.report(d);
+            return None;
         }
         if !self.varies(sum) {
             // It may be one constant on every path, which the verifier follows: then up to the highest.

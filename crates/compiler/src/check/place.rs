@@ -428,7 +428,8 @@ impl Checker<'_> {
         {
             return Val::error(here);
         }
-        let Some(src) = self.readable(v, 0, Some(len), &here) else { return Val::error(here) };
+        let src = self.readable(v, 0, Some(len), &here).and_then(|v| self.plain_memory(v, 0, len, &here));
+        let Some(src) = src else { return Val::error(here) };
         let dst = self.address(m);
         Val::new(ExprKind::Copy { dst: Box::new(dst.e), src: Box::new(src.e), len }, Ty::Void, here)
     }
@@ -580,6 +581,28 @@ impl Checker<'_> {
                 if let (Some((root, base)), Some(len)) = (v.base.or_else(|| self.packet_base(&v.e)), len) {
                     let have = self.f.flow.covers.iter().find(|c| c.0 == root).map_or(0, |c| i64::from(c.1));
                     let need = base + off + i64::from(len);
+                    let at_start =
+                        self.f.vars[root.0 as usize].start.filter(|_| !self.f.vars[root.0 as usize].assigned);
+                    if base + off < 0 && at_start.is_some() {
+                        let name = self.f.locals[root.0 as usize].name.clone();
+                        let text = format!("this is {} bytes before the packet's first one", -(base + off));
+                        let d = diag::error(&diag::PACKET_BOUNDS, here, text);
+                        let help = match at_start {
+                            Some(super::PacketStart::Meta) => "the metadata begins here".to_string(),
+                            _ => format!(
+                                "`{name}` is where the packet begins; (ctx data_meta) is what was put before it"
+                            ),
+                        };
+                        self.report(d.help(help));
+                        return None;
+                    }
+                    if need > have
+                        && let Some(d) = self.too_far(root, here)
+                    {
+                        self.report(d);
+                        self.f.flow.learn(&[super::Fact::Covers(root, u32::MAX)]);
+                        return None;
+                    }
                     if need > have && self.checks_packet() {
                         let text = format!("byte {} of the packet may not be there", need - 1);
                         let mut d = diag::error(&diag::PACKET_BOUNDS, here, text);
@@ -658,6 +681,22 @@ impl Checker<'_> {
         {
             d.help = vec![help];
         }
+    }
+
+    /// Checks that no object of the kernel's, such as a lock, lies in bytes that are read or written as memory.
+    /// Reports otherwise.
+    pub(crate) fn plain_memory(&mut self, v: Val, off: i64, len: u32, here: &At) -> Option<Val> {
+        let found = match v.ty().as_ptr() {
+            Some(PtrTy { pointee: Some(t), space: Space::MapValue, .. }) => {
+                crate::builtin::SPECIAL.iter().find(|s| crate::builtin::lies_in(t, s, off, len))
+            }
+            _ => None,
+        };
+        let Some(found) = found else { return Some(v) };
+        let text = format!("these {len} bytes hold a {}, which is no memory to read or write", found.replace('_', "-"));
+        let d = diag::error(&diag::REGION, here, text);
+        self.report(d.help("use the fields beside it; a copy of the whole is taken field by field"));
+        None
     }
 
     fn checks_packet(&self) -> bool {

@@ -47,10 +47,27 @@ pub struct Var {
     pub root: LocalId,
     /// Its place among packet pointers, when never assigned.
     pub base: Option<(LocalId, i64)>,
+    /// For a number, when never assigned: what the verifier certainly takes it to be at most.
+    pub most: Option<i128>,
+    /// Whether it was compared with something: the verifier may know more of it from then on.
+    pub compared: bool,
+    /// For a packet pointer, when never assigned: how far a variable offset may have taken it, if that is certain.
+    pub reach: Option<i128>,
+    /// For a packet pointer, when never assigned: the field of the context that it was read from.
+    pub start: Option<PacketStart>,
     /// Whether the address was taken.
     pub addressed: bool,
     /// Whether it is an array or struct in memory, read as its address.
     pub in_place: bool,
+}
+
+/// A field of the context that holds the start of packet bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PacketStart {
+    /// `data`
+    Data,
+    /// `data_meta`: what programs put before the packet.
+    Meta,
 }
 
 /// A named block around the code under check.
@@ -123,6 +140,10 @@ pub struct FnState {
     pub flow: Flow,
     /// Packet pointers moved by a variable that were compared with the packet's end, and the sums that made them.
     pub moved: Vec<(LocalId, Expr)>,
+    /// Packet pointers whose comparison with the packet's end tells the verifier nothing, and how far they may reach.
+    pub too_far: Vec<(LocalId, i128)>,
+    /// Places in the packet whose numbers were compared right where they were read; `None` for other memory.
+    pub compared_memory: FxHashSet<Option<(LocalId, i64)>>,
     /// Labels given out.
     pub labels: u32,
     /// Blocks around.
@@ -216,6 +237,10 @@ impl FnState {
             facts: None,
             root: id,
             base: None,
+            most: None,
+            compared: false,
+            reach: None,
+            start: None,
             addressed: false,
             in_place: false,
         });
@@ -340,6 +365,9 @@ impl Checker<'_> {
                 (local.name, local.span) = (name.name().into(), form.span);
             }
         }
+        let most = if assigned { None } else { self.most(&init.e).map(|n| n.min(init.hi)) };
+        let reach = if assigned || init.base.is_some() { None } else { self.reach(&init.e) };
+        let start = if assigned { None } else { self.packet_start(&init.e) };
         let refused = init.never() && matches!(init.e.kind, ExprKind::Const(_)) && written.is_none();
         let var = self.f.var(id);
         if refused {
@@ -348,6 +376,7 @@ impl Checker<'_> {
         var.written = written.is_some();
         var.assigned = assigned;
         var.ordinal = ordinal;
+        (var.most, var.reach, var.start) = (most, reach, start);
         if !assigned && value.ty == *init.ty() {
             var.range = (init.lo, init.hi);
         }

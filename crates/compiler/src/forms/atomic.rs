@@ -127,6 +127,13 @@ pub(super) fn writable(c: &mut Checker<'_>, p: Val, off: i32, int: IntTy, op: At
         c.report(d.help("nobody else writes it while the program runs: load and store do"));
         return None;
     }
+    if let Some(at) = place_in_object(c, &p.e, off).filter(|n| n % i64::from(int.size) != 0) {
+        let text = format!("an atomic operation on {} bytes at {at}, which is no multiple of {}", int.size, int.size);
+        let help =
+            "the verifier wants it aligned; in a packed struct, put the field at such a place, or load and store";
+        c.report(diag::error(&diag::ATOMIC_SIZE, here, text).help(help));
+        return None;
+    }
     if op == AtomicOp::LoadAcquire {
         return Some(p.e);
     }
@@ -135,6 +142,29 @@ pub(super) fn writable(c: &mut Checker<'_>, p: Val, off: i32, int: IntTy, op: At
         return None;
     }
     Some(p.e)
+}
+
+/// How many bytes from the start of an aligned object a constant place is.
+fn place_in_object(c: &Checker<'_>, e: &Expr, off: i32) -> Option<i64> {
+    let mut at = i64::from(off);
+    let mut e = e;
+    loop {
+        match &e.kind {
+            ExprKind::Bin(crate::hir::BinOp::Add, p, n) => {
+                at += n.as_const()?;
+                e = p;
+            }
+            ExprKind::Cast(inner) if inner.ty.as_ptr().is_some() => e = inner,
+            ExprKind::AddrOf(_) | ExprKind::Global(_) => return Some(at),
+            ExprKind::Local(l) => {
+                let var = &c.f.vars[l.0 as usize];
+                // Only a lookup's own result may be null, and values are aligned.
+                let whole = var.ty.as_ptr().is_some_and(|p| p.space == Space::MapValue && p.nullable);
+                return (whole && !var.assigned).then_some(at);
+            }
+            _ => return None,
+        }
+    }
 }
 
 fn operand(c: &mut Checker<'_>, f: &Form, int: Option<IntTy>) -> Option<Expr> {

@@ -315,6 +315,9 @@ pub(super) fn room(e: &Expr) -> Option<u32> {
 }
 
 /// A special field of a map value.
+/// Types that the kernel looks for only where a map's value is described to it; globals are not.
+const MAP_ONLY: &[&str] = &["bpf_spin_lock", "bpf_res_spin_lock", "bpf_timer", "bpf_wq"];
+
 fn in_value(c: &mut Checker<'_>, v: Val, wanted: &str, what: &str) -> Option<Expr> {
     let here = v.at().clone();
     let v = c.readable(v, 0, None, &here)?;
@@ -327,7 +330,10 @@ fn in_value(c: &mut Checker<'_>, v: Val, wanted: &str, what: &str) -> Option<Exp
         return wrong(c, &here, text, Some(&help));
     }
     // The kernel finds such fields by the value's type; on the stack or in a ring buffer they mean nothing.
-    if p.is_some_and(|p| matches!(p.space, Space::Stack | Space::Ring | Space::Packet | Space::Rodata | Space::Ctx)) {
+    let in_global = p.as_ref().is_some_and(|p| p.space == Space::Global) && MAP_ONLY.contains(&wanted);
+    if in_global
+        || p.is_some_and(|p| matches!(p.space, Space::Stack | Space::Ring | Space::Packet | Space::Rodata | Space::Ctx))
+    {
         let text = format!("a {shown} works only in the value of a map, and this one is elsewhere");
         return wrong(c, &here, text, None);
     }

@@ -34,6 +34,16 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let text = format!("index {k} of `{}`, which has {}", def.name, def.entries());
         return c.fail(diag::error(&diag::INDEX_RANGE, &at(&call.args[1]), text).also(def.span, "declared here"));
     }
+    if let (Some(own), Some((name, other))) = (c.prog_type(), of_another_type(c, &def)) {
+        let text = format!(
+            "a program of type :{} can't go on in `{}`, which holds programs of type :{}",
+            own.keyword(),
+            def.name,
+            other.prog_type.keyword()
+        );
+        let d = diag::error(&diag::MAP_OPERATION, &call.at(), text).also(other.form.span, format!("`{name}` is one"));
+        return c.fail(d.also(def.span, "declared here"));
+    }
     if !c.f.callbacks.is_empty() {
         let text = "a function that a helper calls back can't go on in another program";
         return c.fail(diag::error(&diag::NOT_HERE, &call.at(), text));
@@ -51,6 +61,15 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 pub(super) fn shown(h: &Helper) -> String {
     // `loop` by itself is the language's own form.
     if h.name == "loop" { "bpf-loop".to_string() } else { h.name.replace('_', "-") }
+}
+
+/// A program that lies in a program array from the start and is of another type than the one under check.
+fn of_another_type(c: &Checker<'_>, def: &crate::hir::MapDef) -> Option<(Symbol, Rc<crate::env::ProgDecl>)> {
+    let own = c.prog_type()?;
+    def.contents.iter().find_map(|(_, name)| {
+        let name = Symbol::intern(name);
+        c.env.programs.get(name).filter(|p| p.prog_type != own).map(|p| (name, p.clone()))
+    })
 }
 
 /// Whether the program may call the helper; reports otherwise.

@@ -4,7 +4,7 @@ use whistler_lisp::Form;
 
 use super::{FormDef, MANY, form};
 use crate::check::val::type_range;
-use crate::check::{Call, Checker, Fact, Mix, Val};
+use crate::check::{Call, Checker, Fact, Mix, PacketStart, Val};
 use crate::diagnostics as diag;
 use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, LocalId, Space, Ty};
 
@@ -159,6 +159,8 @@ fn compare(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val {
     if a.never() || b.never() {
         return Val::error(here);
     }
+    c.compared(&a.e);
+    c.compared(&b.e);
     let mix = c.mix(&a, &b);
     if mix == Mix::Mixed && !matches!(order, Order::Eq | Order::Ne) {
         c.mixed(order.name(), &here, &a, &b);
@@ -253,6 +255,18 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
             if let Some(v) = packet_end(c, order, &a, &b, &here) {
                 return v;
             }
+        } else if sa == Space::Packet && sb == Space::Packet && meta(c, &a) && whole(c, &b) {
+            // What lies before the packet ends where it begins.
+            if let Some(v) = packet_end(c, order, &a, &b, &here) {
+                return v;
+            }
+        } else if sa == Space::Packet
+            && sb == Space::Packet
+            && meta(c, &b)
+            && whole(c, &a)
+            && let Some(v) = packet_end(c, order.flipped(), &b, &a, &here)
+        {
+            return v;
         } else if sa == Space::PacketEnd
             && sb == Space::Packet
             && let Some(v) = packet_end(c, order.flipped(), &b, &a, &here)
@@ -294,17 +308,42 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
     Val::new(ExprKind::Cmp(order.machine(false), Box::new(a.e), Box::new(b.e)), Ty::Bool, here)
 }
 
+/// Whether a pointer is counted from the metadata before the packet.
+fn meta(c: &Checker<'_>, v: &Val) -> bool {
+    let root = v.base.or_else(|| c.packet_base(&v.e)).map(|(root, _)| root);
+    root.is_some_and(|l| {
+        let var = &c.f.vars[l.0 as usize];
+        !var.assigned && var.start == Some(PacketStart::Meta)
+    })
+}
+
+/// Whether a pointer is the packet's first byte.
+fn whole(c: &Checker<'_>, v: &Val) -> bool {
+    match v.base.or_else(|| c.packet_base(&v.e)) {
+        Some((l, 0)) => {
+            let var = &c.f.vars[l.0 as usize];
+            !var.assigned && var.start == Some(PacketStart::Data)
+        }
+        Some(_) => false,
+        None => c.packet_start(&v.e) == Some(PacketStart::Data),
+    }
+}
+
 /// A comparison of a packet pointer with the packet's end: how many bytes it covers.
 fn packet_end(c: &mut Checker<'_>, order: Order, p: &Val, end: &Val, here: &At) -> Option<Val> {
     if c.stale(&p.e, here) || c.stale(&end.e, here) {
         return Some(Val::error(here.clone()));
     }
     let mut setup = None;
+    let mut sum = None;
     let (root, off) = match p.base.or_else(|| c.packet_base(&p.e)) {
         Some(base) => base,
         None => {
             // The verifier takes the moved pointer that is tested for another one than the same sum made again.
             let (set, moved, off) = c.moved_pointer(&p.e)?;
+            if let ExprKind::Set(_, e) = &set.kind {
+                sum = Some((**e).clone());
+            }
             setup = Some(set);
             (moved, off)
         }
@@ -318,8 +357,15 @@ fn packet_end(c: &mut Checker<'_>, order: Order, p: &Val, end: &Val, here: &At) 
         Order::Ge => (false, len + 1),
         Order::Eq | Order::Ne => return None,
     };
+    let fact = if c.goes_too_far(root, sum.as_ref(), len) { Vec::new() } else { vec![Fact::Covers(root, len)] };
+    if end.ty().as_ptr().is_some_and(|p| p.space == Space::Packet) {
+        // The metadata's end is a packet pointer like others.
+        let kind = ExprKind::Cmp(order.machine(false), Box::new(p.e.clone()), Box::new(end.e.clone()));
+        let test = Val::new(kind, Ty::Bool, here.clone());
+        let test = if covered_when_true { test.telling(fact, Vec::new()) } else { test.telling(Vec::new(), fact) };
+        return Some(c.seq(setup.into_iter().collect(), test));
+    }
     let ptr = Expr::new(ExprKind::Local(root), c.f.locals[root.0 as usize].ty.clone(), here.clone());
-    let fact = vec![Fact::Covers(root, len)];
     let test = ExprKind::InBounds { ptr: Box::new(ptr), len, end: Box::new(end.e.clone()) };
     let inside = Expr::new(test, Ty::Bool, here.clone());
     let v = if covered_when_true {

@@ -274,6 +274,17 @@ fn ctx_raw(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
     let ptr = ctx(c, call.at());
     let mut ty = ty;
     let mut read_only = None;
+    match prog.map(|p| p.info().ctx) {
+        Some(ContextKind::Record) => {
+            record_word(c, off, ty.size(), call)?;
+            read_only = Some("the record of a tracepoint can't be written".to_string());
+        }
+        Some(ContextKind::Args) => {
+            argument_word(c, off, ty.size(), call)?;
+            read_only = Some("the arguments of what is traced can't be written".to_string());
+        }
+        Some(ContextKind::Struct(_) | ContextKind::Bytes | ContextKind::Target) | None => {}
+    }
     if let (Some(prog), Some(known)) = (prog, prog.and_then(table::of)) {
         let attach = attach_type(c);
         let (offset, size) = (u32::try_from(off).unwrap_or(u32::MAX), ty.size());
@@ -309,6 +320,59 @@ fn ctx_raw(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
         }
     }
     Some(Place::Memory(raw(ptr, off, ty, read_only, call.at())))
+}
+
+/// The most bytes of a tracepoint's record (`PERF_MAX_TRACE_SIZE`).
+const MAX_RECORD: u32 = 8192;
+/// Bytes at a record's start that are the kernel's own.
+const RECORD_OWN: u32 = 8;
+
+/// Whether a tracepoint's record may be read there (`tp_prog_is_valid_access`); reports otherwise.
+fn record_word(c: &mut Checker<'_>, off: i32, size: u32, call: &Call<'_>) -> Option<()> {
+    let decl = c.f.tracepoint.and_then(|t| c.env.tracepoints.get(t)).cloned();
+    let end = decl.as_ref().and_then(|d| d.format.fields.iter().map(|f| f.offset + f.size).max());
+    let text = match u32::try_from(off) {
+        Ok(n) if n >= RECORD_OWN && end.is_some_and(|end| n + size > end) => {
+            let name = decl.map_or_else(String::new, |d| d.name.to_string());
+            format!("the record of {name} has {} bytes", end.unwrap_or_default())
+        }
+        Ok(n) if n >= RECORD_OWN && n + size <= MAX_RECORD => {
+            if n.is_multiple_of(size.max(1)) {
+                return Some(());
+            }
+            let text = format!("{size} bytes of a record are read at a multiple of {size}, and {n} is none");
+            c.report(
+                diag::error(&diag::CONTEXT_WIDTH, &at(&call.args[1]), text).help("read its bytes, or a narrower type"),
+            );
+            return None;
+        }
+        _ => format!("a record's fields lie from byte {RECORD_OWN} on, up to {MAX_RECORD}"),
+    };
+    let d = diag::error(&diag::CONTEXT_FIELD, &at(&call.args[1]), text);
+    c.report(d.help("(deftracepoint category/event) knows the fields by name: (tp-FIELD)"));
+    None
+}
+
+/// Whether an argument of what is traced lies there (`btf_ctx_access`); reports otherwise.
+fn argument_word(c: &mut Checker<'_>, off: i32, size: u32, call: &Call<'_>) -> Option<()> {
+    if off < 0 || off % 8 != 0 || size > 8 {
+        let text = format!("arguments are words of 8 bytes, and there is none of {size} bytes at {off}");
+        c.report(diag::error(&diag::CONTEXT_WIDTH, &call.at(), text).help("read them by name: (arg NAME)"));
+        return None;
+    }
+    let (types, program) = (c.types.clone(), c.f.program.clone());
+    let hook = types.btf().zip(program.as_ref()).and_then(|(btf, p)| crate::hook::Hook::of(btf, p).ok());
+    let Some(hook) = hook.filter(|h| h.way == crate::hook::Way::Typed) else { return Some(()) };
+    // Behind them lies the result, for programs that run when there is one.
+    let words = hook.slots + u32::from(hook.result);
+    if (off as u32) / 8 < words {
+        return Some(());
+    }
+    let text = format!("{} has {} words of arguments, and this is the one at {off}", hook.name, hook.slots);
+    let names: Vec<&str> = hook.args.iter().map(|a| a.name.as_str()).collect();
+    let d = diag::error(&diag::CONTEXT_FIELD, &at(&call.args[1]), text);
+    c.report(d.help(format!("read them by name, (arg NAME): {}", names.join(" "))));
+    None
 }
 
 fn packet(c: &mut Checker<'_>, call: &Call<'_>, field: &str) -> Val {

@@ -197,6 +197,33 @@ fn can(c: &mut Checker<'_>, def: &MapDef, op: Operation, here: &At, name: &str) 
     true
 }
 
+/// Whether programs of this type may use a map with such values: those that can run anywhere may not use locks and
+/// timers (`check_map_prog_compatibility`); reports otherwise.
+fn lockable(c: &mut Checker<'_>, def: &MapDef, here: &At) -> bool {
+    use whistler_isa::ProgType as P;
+    const FILTER: &[&str] = &["bpf_spin_lock", "bpf_res_spin_lock"];
+    let refused = match c.prog_type() {
+        Some(P::Kprobe | P::Tracepoint | P::PerfEvent | P::RawTracepoint | P::RawTracepointWritable) => {
+            crate::builtin::SPECIAL
+        }
+        Some(P::SocketFilter) => FILTER,
+        _ => return true,
+    };
+    let Some(found) =
+        refused.iter().find(|t| def.value.as_ref().is_some_and(|v| crate::builtin::lies_in(v, t, 0, v.size())))
+    else {
+        return true;
+    };
+    let shown = found.replace('_', "-");
+    let prog = c.prog_type().map_or("", whistler_isa::ProgType::keyword);
+    let text = format!("programs of type :{prog} can't use `{}`: its values hold a {shown}", def.name);
+    let d = diag::error(&diag::NOT_HERE, here, text).also(def.span, "declared here");
+    c.report(
+        d.help("programs of type :fentry, :tc, :xdp … can; elsewhere, atomic operations and per-CPU maps need no lock"),
+    );
+    false
+}
+
 /// What the user may have meant instead.
 fn instead(t: MapType, op: Operation) -> Option<&'static str> {
     match (t, op) {
@@ -331,6 +358,7 @@ fn pointer_to(
 ) -> Option<Expr> {
     let here = v.at().clone();
     let v = c.readable(v, 0, Some(size), &here)?;
+    let v = c.plain_memory(v, 0, size, &here)?;
     if let Some(PtrTy { pointee: Some(t), .. }) = v.ty().as_ptr() {
         let other = match (ty, &**t) {
             (Some(Ty::Struct(a)), Ty::Struct(b)) => a.name != b.name,
@@ -433,7 +461,7 @@ fn subject(c: &mut Checker<'_>, call: &Call<'_>, op: Operation) -> Option<(MapRe
         }
         return None;
     };
-    if !can(c, &def, op, &call.at(), call.name.name()) {
+    if !can(c, &def, op, &call.at(), call.name.name()) || !lockable(c, &def, &call.at()) {
         return None;
     }
     // An inner map's pointer is used once for each operation, and evaluated once.

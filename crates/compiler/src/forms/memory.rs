@@ -77,6 +77,7 @@ fn load(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
 /// The place of a type at a pointer, if it may be read through.
 pub(super) fn memory(c: &mut Checker<'_>, p: Val, off: i32, ty: Ty, here: At) -> Option<MemPlace> {
     let p = c.readable(p, i64::from(off), Some(ty.size()), &here)?;
+    let p = c.plain_memory(p, i64::from(off), ty.size(), &here)?;
     let read_only = p.ty().as_ptr().and_then(|p| c.why_read_only(p.space));
     Some(MemPlace {
         ptr: p.e,
@@ -251,6 +252,7 @@ fn length(c: &mut Checker<'_>, f: &Form) -> Option<u32> {
 fn region(c: &mut Checker<'_>, p: Val, off: Option<&Form>, len: Option<u32>, write: bool, here: &At) -> Option<Expr> {
     let (p, off) = displaced(c, p, off)?;
     let p = c.readable(p, i64::from(off), len, here)?;
+    let p = c.plain_memory(p, i64::from(off), len.unwrap_or(0), here)?;
     let ptr = p.ty().as_ptr()?.clone();
     if write && let Some(why) = c.why_read_only(ptr.space) {
         c.report(diag::error(&diag::READ_ONLY, here, why));

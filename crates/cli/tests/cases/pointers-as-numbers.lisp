@@ -1,0 +1,26 @@
+;;; What is no mistake for the content of a pointer: null tests, sums, comparisons of two, exchange, an address on purpose.
+;;; packet: 00
+;;; out: 1 7 1 7 1 1 9
+(defstruct pair (a u64) (b u64))
+(defmap out :type :array :key u32 :value u64 :max-entries 16)
+(defmap pairs :type :hash :key u32 :value pair :max-entries 4)
+(defmap addresses :type :hash :key u32 :value u64 :max-entries 4)
+(defprog main (:type :xdp)
+  (let ((first (make-pair :a 3 :b 7)))
+    (setf (getmap pairs 1) first)
+    (setf (getmap pairs 2) first))
+  (let ((p (map-lookup pairs 1)) (none (map-lookup pairs 9)))
+    (setf (getmap out 0) (if (= none 0) 1 2))
+    (when p
+      (setf (getmap out 1) (load u64 (+ p 8) 0))
+      (setf (getmap out 2) (if (= p p) 1 2))
+      (let ((q p))
+        (setf q (map-lookup pairs 2))
+        (when q (setf (getmap out 3) (pair-b q))))
+      (setf (getmap addresses 1) (cast u64 p))
+      (setf (getmap out 4) (if (= (getmap addresses 1) (cast u64 p)) 1 2))
+      (setf (getmap out 5) (if (/= (cast u64 p) 5) 1 2))
+      (let ((n (pair-a-ptr p)))
+        (incf (deref n) 6)
+        (setf (getmap out 6) (deref n)))))
+  XDP_PASS)
