@@ -77,14 +77,22 @@ impl Flow {
         out
     }
 
-    /// Whether everything that `self` knows is known in `other`, too.
-    pub fn lost_in(&self, other: &Flow) -> impl Iterator<Item = LocalId> {
-        let mut lost: SmallVec<[LocalId; 8]> = SmallVec::new();
-        lost.extend(self.nonnull.iter().copied().filter(|p| !other.nonnull.contains(p)));
-        lost.extend(self.covers.iter().filter(|c| !other.covers.iter().any(|d| d.0 == c.0 && d.1 >= c.1)).map(|c| c.0));
-        lost.extend(
-            self.at_most.iter().filter(|c| !other.at_most.iter().any(|d| d.0 == c.0 && d.1 <= c.1)).map(|c| c.0),
-        );
-        lost.into_iter()
+    /// Drops how far a variable is bounded, and how much of the packet is known to lie behind it.
+    pub fn forget_bounds(&mut self, v: LocalId) {
+        self.covers.retain(|c| c.0 != v);
+        self.at_most.retain(|c| c.0 != v);
+    }
+
+    /// The variables that are known not to be null in `self`, and not in `other`.
+    pub fn null_in(&self, other: &Flow) -> impl Iterator<Item = LocalId> {
+        self.nonnull.iter().copied().filter(|p| !other.nonnull.contains(p))
+    }
+
+    /// The variables whose bounds are known less well in `other`.
+    pub fn unbounded_in(&self, other: &Flow) -> impl Iterator<Item = LocalId> {
+        let less_covered = |c: &&(LocalId, u32)| !other.covers.iter().any(|d| d.0 == c.0 && d.1 >= c.1);
+        let less_bounded = |c: &&(LocalId, u64)| !other.at_most.iter().any(|d| d.0 == c.0 && d.1 <= c.1);
+        let covered = self.covers.iter().filter(less_covered).map(|c| c.0);
+        covered.chain(self.at_most.iter().filter(less_bounded).map(|c| c.0))
     }
 }

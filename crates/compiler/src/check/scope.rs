@@ -181,8 +181,10 @@ pub struct Lessons {
     pub assigned: FxHashSet<u32>,
     /// Bindings with another type than their initialiser shows.
     pub types: FxHashMap<u32, Ty>,
-    /// Bindings about which the head of a loop knows nothing.
+    /// Bindings of whose bounds the head of a loop knows nothing.
     pub loop_forgets: FxHashMap<u32, FxHashSet<u32>>,
+    /// Bindings that may be null at the head of a loop.
+    pub loop_nulls: FxHashMap<u32, FxHashSet<u32>>,
     /// Bindings that a round of a loop leaves pointing into a packet that was moved.
     pub loop_stale: FxHashMap<u32, FxHashSet<u32>>,
     /// What moved the packet last.

@@ -1,5 +1,6 @@
 //! Sequence, branches, blocks, loops.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use whistler_diag::Diagnostic;
 use whistler_lisp::{Form, Symbol};
 
@@ -611,14 +612,16 @@ pub(super) fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> 
     let number = c.f.loops;
     let known = c.f.vars.len();
     c.f.loops += 1;
-    if let Some(lost) = c.f.lessons.loop_forgets.get(&number) {
-        let locals: Vec<_> = (0..c.f.vars.len() as u32)
-            .map(crate::hir::LocalId)
-            .filter(|l| lost.contains(&c.f.vars[l.0 as usize].ordinal))
-            .collect();
-        for l in locals {
-            c.f.flow.forget(l);
-        }
+    let among = |c: &Checker<'_>, lesson: &FxHashMap<u32, FxHashSet<u32>>| -> Vec<LocalId> {
+        let Some(ordinals) = lesson.get(&number) else { return Vec::new() };
+        let locals = (0..c.f.vars.len() as u32).map(LocalId);
+        locals.filter(|l| ordinals.contains(&c.f.vars[l.0 as usize].ordinal)).collect()
+    };
+    for l in among(c, &c.f.lessons.loop_forgets) {
+        c.f.flow.forget_bounds(l);
+    }
+    for l in among(c, &c.f.lessons.loop_nulls) {
+        c.f.flow.nonnull.retain(|p| *p != l);
     }
     if let Some(stale) = c.f.lessons.loop_stale.get(&number) {
         let locals = (0..c.f.vars.len() as u32).map(crate::hir::LocalId);
@@ -635,10 +638,17 @@ pub(super) fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> 
                 c.f.again = true;
             }
         }
-        let lost: Vec<_> = entry.lost_in(&c.f.flow).collect();
-        for l in lost {
+        let (unbounded, null): (Vec<_>, Vec<_>) =
+            (entry.unbounded_in(&c.f.flow).collect(), entry.null_in(&c.f.flow).collect());
+        for l in unbounded {
             let ordinal = c.f.vars[l.0 as usize].ordinal;
             if ordinal != u32::MAX && c.f.lessons.loop_forgets.entry(number).or_default().insert(ordinal) {
+                c.f.again = true;
+            }
+        }
+        for l in null {
+            let ordinal = c.f.vars[l.0 as usize].ordinal;
+            if ordinal != u32::MAX && c.f.lessons.loop_nulls.entry(number).or_default().insert(ordinal) {
                 c.f.again = true;
             }
         }
