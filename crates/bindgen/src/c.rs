@@ -110,6 +110,13 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
                 writeln!(out, "WHISTLER_ASSERT(sizeof({n}_{what}_t) == {}, \"size of {n}'s {what}\");", model.size(ty));
         }
     }
+    for g in &model.globals {
+        let (what, kind) = (g.what(), upper(g.kind()));
+        let _ = writeln!(out, "\n/* {what} */\n#define {kind}_{} \"{}\"", upper(&g.name), g.name);
+        let ty = format!("{}_{}_t", name(&g.name), g.kind());
+        let _ = writeln!(out, "typedef {};", declaration(model, &g.ty, &ty));
+        let _ = writeln!(out, "WHISTLER_ASSERT(sizeof({ty}) == {}, \"size of {}\");", model.size(&g.ty), g.name);
+    }
     let _ = writeln!(out, "\n#endif");
     out
 }

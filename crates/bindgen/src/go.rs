@@ -88,9 +88,12 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
         let n = camel(&e.name);
         let ty = scalar(Scalar { size: e.size, signed: e.signed, big_endian: false });
         let _ = writeln!(body, "\ntype {n} {ty}\n\nconst (");
-        for (name, v) in &e.values {
-            let _ = writeln!(body, "\t{} {n} = {v}", camel(&name.to_ascii_lowercase()));
-        }
+        let rows: Vec<Row> = e
+            .values
+            .iter()
+            .map(|(name, v)| Row::new(camel(&name.to_ascii_lowercase()), format!("{n} = {v}"), ""))
+            .collect();
+        aligned(&mut body, &rows);
         let _ = writeln!(body, ")");
     }
     let mut aligns = Vec::new();
@@ -113,6 +116,12 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             size_check(&mut body, &format!("*new({n}{what})"), model.size(ty));
         }
     }
+    for g in &model.globals {
+        let (n, kind) = (camel(&g.name), camel(g.kind()));
+        let _ = writeln!(body, "\n// A {}.\nconst {kind}{n} = \"{}\"", g.what(), g.name);
+        let _ = writeln!(body, "\ntype {n}{kind} = {}", spelled(model, &g.ty));
+        size_check(&mut body, &format!("*new({n}{kind})"), model.size(&g.ty));
+    }
     let mut imports = String::new();
     for (path, used) in [("encoding/binary", "binary."), ("unsafe", "unsafe.")] {
         if body.contains(used) {
@@ -123,6 +132,33 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
     format!(
         "// Made by whistler: what the programs of {unit} share with user space.\n\npackage {package}\n{imports}{body}"
     )
+}
+
+/// A line of a block that gofmt lays out in columns.
+struct Row {
+    name: String,
+    rest: String,
+    note: &'static str,
+}
+
+impl Row {
+    fn new(name: String, rest: String, note: &'static str) -> Row {
+        Row { name, rest, note }
+    }
+}
+
+/// Writes lines as gofmt does: what stands behind the names begins in one column, and the notes of neighbours in another.
+fn aligned(out: &mut String, rows: &[Row]) {
+    let width = rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
+    for run in rows.chunk_by(|a, b| a.note.is_empty() == b.note.is_empty()) {
+        let rest = run.iter().map(|r| r.rest.chars().count()).max().unwrap_or(0);
+        for r in run {
+            let _ = match r.note {
+                "" => writeln!(out, "\t{:width$} {}", r.name, r.rest),
+                note => writeln!(out, "\t{:width$} {:rest$} {note}", r.name, r.rest),
+            };
+        }
+    }
 }
 
 /// An index that is out of range unless the size is right.
@@ -160,33 +196,32 @@ fn structure(out: &mut String, model: &Model, c: &Composite, aligns: &[u32]) -> 
     let n = camel(&c.name);
     let _ = writeln!(out, "\ntype {n} struct {{");
     let (mut most, mut offsets, mut methods) = (1, Vec::new(), String::new());
-    let mut groups = 0;
+    let (mut groups, mut rows) = (0, Vec::new());
     for piece in pieces(model, c) {
         match piece {
-            Piece::Pad { size } => {
-                let _ = writeln!(out, "\t_ [{size}]byte");
-            }
+            Piece::Pad { size } => rows.push(Row::new("_".to_string(), format!("[{size}]byte"), "")),
             Piece::Field(f) => {
                 let (field, a) = (camel(&f.name), align(&f.ty, aligns));
-                let note = if matches!(&f.ty, Type::Scalar(s) if s.big_endian) { " // big-endian" } else { "" };
+                let note = if matches!(&f.ty, Type::Scalar(s) if s.big_endian) { "// big-endian" } else { "" };
                 if f.offset().is_multiple_of(a) && a <= c.align {
                     most = most.max(a);
-                    let _ = writeln!(out, "\t{field} {}{note}", spelled(model, &f.ty));
+                    rows.push(Row::new(field.clone(), spelled(model, &f.ty), note));
                     offsets.push((field, f.offset()));
                 } else {
-                    let _ = writeln!(out, "\t{field}Bytes [{}]byte{note}", model.size(&f.ty));
+                    rows.push(Row::new(format!("{field}Bytes"), format!("[{}]byte", model.size(&f.ty)), note));
                     offsets.push((format!("{field}Bytes"), f.offset()));
                     byte_methods(&mut methods, &n, &field, f);
                 }
             }
             Piece::Bits { offset, size, fields } => {
-                let _ = writeln!(out, "\tBits{groups} [{size}]byte");
+                rows.push(Row::new(format!("Bits{groups}"), format!("[{size}]byte"), ""));
                 offsets.push((format!("Bits{groups}"), offset));
                 fields.iter().for_each(|f| bit_methods(&mut methods, &n, groups, offset, f));
                 groups += 1;
             }
         }
     }
+    aligned(out, &rows);
     let _ = writeln!(out, "}}");
     size_check(out, &format!("{n}{{}}"), c.size);
     for (field, offset) in offsets {
@@ -233,7 +268,8 @@ fn bit_methods(out: &mut String, n: &str, group: u32, offset: u32, f: &Field) {
 fn union(out: &mut String, model: &Model, c: &Composite, aligns: &[u32]) -> u32 {
     let n = camel(&c.name);
     let wanted = c.align.min(8);
-    let _ = writeln!(out, "\ntype {n} struct {{\n\t_ [0]uint{}\n\tUnionBytes [{}]byte\n}}", wanted * 8, c.size);
+    let _ =
+        writeln!(out, "\ntype {n} struct {{\n\t_          [0]uint{}\n\tUnionBytes [{}]byte\n}}", wanted * 8, c.size);
     size_check(out, &format!("{n}{{}}"), c.size);
     let _ = writeln!(out, "var _ = [1]struct{{}}{{}}[unsafe.Offsetof({n}{{}}.UnionBytes)]");
     for f in c.fields.iter().filter(|f| align(&f.ty, aligns) <= wanted) {

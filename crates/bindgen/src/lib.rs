@@ -14,7 +14,7 @@ mod names;
 mod python;
 mod rust;
 
-pub use model::{BindgenError, Composite, Enumeration, Field, MapInfo, Model, Scalar, Type};
+pub use model::{BindgenError, Composite, Enumeration, Field, GlobalInfo, MapInfo, Model, Scalar, Type};
 
 use whistler_object::Object;
 

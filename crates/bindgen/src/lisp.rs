@@ -39,6 +39,11 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             m.max_entries
         );
     }
+    for g in &model.globals {
+        let (n, kind, ty) = (lisp(&g.name), g.kind(), spelled(model, &g.ty));
+        let _ = write!(out, "\n;; A {}.\n(defconstant +{kind}-{n}+ \"{}\")\n", g.what(), g.name);
+        let _ = writeln!(out, "(defparameter *{kind}-{n}-type* '{ty})");
+    }
     out
 }
 

@@ -2,7 +2,7 @@
 
 use whistler_btf::{Btf, BtfError, Kind, TypeId};
 use whistler_isa::MapType;
-use whistler_object::{ExportedType, Object};
+use whistler_object::{ExportedType, Mutability, Object};
 
 /// How deep types may nest.
 const DEPTH: u32 = 64;
@@ -64,6 +64,18 @@ pub struct Field {
     pub bits: u32,
 }
 
+impl GlobalInfo {
+    /// `param` or `global`, for names.
+    pub fn kind(&self) -> &'static str {
+        if self.parameter { "param" } else { "global" }
+    }
+
+    /// What it is, in a few words.
+    pub fn what(&self) -> &'static str {
+        if self.parameter { "parameter, set before load" } else { "global" }
+    }
+}
+
 impl Field {
     /// Where it starts, in bytes.
     pub fn offset(&self) -> u32 {
@@ -114,6 +126,17 @@ pub struct MapInfo {
     pub max_entries: u32,
 }
 
+/// A global or parameter.
+#[derive(Clone, Debug)]
+pub struct GlobalInfo {
+    /// Its name in the object, by which loaders set and read it.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Whether it is set before load and constant from then on.
+    pub parameter: bool,
+}
+
 /// Everything that is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -125,6 +148,8 @@ pub struct Model {
     pub constants: Vec<(String, i128)>,
     /// Maps.
     pub maps: Vec<MapInfo>,
+    /// Globals and parameters.
+    pub globals: Vec<GlobalInfo>,
 }
 
 struct Reader<'a> {
@@ -168,6 +193,13 @@ impl Model {
                 value: value.or_else(|| plain(m.value_size)),
                 max_entries: m.max_entries,
             });
+        }
+        for g in object.globals.iter().filter(|g| g.section.is_none()) {
+            // What has no type is not the user's: constant strings.
+            let Some(id) = g.type_id else { continue };
+            let ty = reader.ty(TypeId(id), 0)?;
+            let parameter = g.mutability == Mutability::ReadOnly;
+            reader.model.globals.push(GlobalInfo { name: g.name.clone(), ty, parameter });
         }
         Ok(reader.model)
     }

@@ -2,6 +2,7 @@
 
 /// `flow_key` as `FlowKey`.
 pub(crate) fn camel(name: &str) -> String {
+    let name = &plain(name);
     let mut out = String::new();
     for part in name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|p| !p.is_empty()) {
         let mut chars = part.chars();
@@ -27,8 +28,17 @@ pub(crate) fn lisp(name: &str) -> String {
     plain(name).replace('_', "-")
 }
 
+/// Letters beyond ASCII by their code points, as in objects: no name comes out empty, and no two alike.
 fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => out.push(c),
+            c if c.is_ascii() => out.push('_'),
+            c => out.push_str(&format!("u{:04x}", u32::from(c))),
+        }
+    }
+    out
 }
 
 /// No name starts with a digit.

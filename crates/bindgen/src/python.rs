@@ -67,6 +67,12 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             }
         }
     }
+    for g in &model.globals {
+        let name = format!("{}_{}", upper(g.kind()), upper(&g.name));
+        let _ = write!(out, "\n\n# A {}.\n{name} = \"{}\"\n", g.what(), g.name);
+        let _ = writeln!(out, "{name}_TYPE = {}", spelled(model, &g.ty));
+        let _ = writeln!(out, "assert ctypes.sizeof({name}_TYPE) == {}", model.size(&g.ty));
+    }
     out
 }
 

@@ -71,6 +71,13 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             let _ = writeln!(out, "const _: () = assert!(core::mem::size_of::<{n}{what}>() == {});", model.size(ty));
         }
     }
+    for g in &model.globals {
+        let (n, kind) = (camel(&g.name), camel(g.kind()));
+        let _ = writeln!(out, "\n/// A {}.", g.what());
+        let _ = writeln!(out, "pub const {}_{}: &str = \"{}\";", upper(g.kind()), upper(&g.name), g.name);
+        let _ = writeln!(out, "pub type {n}{kind} = {};", spelled(model, &g.ty));
+        let _ = writeln!(out, "const _: () = assert!(core::mem::size_of::<{n}{kind}>() == {});", model.size(&g.ty));
+    }
     out
 }
 

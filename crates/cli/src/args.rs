@@ -38,6 +38,13 @@ pub struct ImageArgs {
     pub target: Option<Target>,
 }
 
+impl ImageArgs {
+    /// What is shown of the verifier's log.
+    pub fn refusal(&self) -> whistler_image::Refusal {
+        if self.verifier_log { whistler_image::Refusal::WholeLog } else { whistler_image::Refusal::AtTheSource }
+    }
+}
+
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run a file: define, load and attach what it says, until it ends or Ctrl-C

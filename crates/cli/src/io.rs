@@ -5,6 +5,49 @@ use std::time::{Duration, Instant};
 
 use whistler_diag::{Diagnostic, Severity, SourceMap, Style, render};
 
+/// Writes a line to standard output.
+macro_rules! say {
+    () => { $crate::io::write_out(format_args!("\n")) };
+    ($($part:tt)*) => { $crate::io::write_out(format_args!("{}\n", format_args!($($part)*))) };
+}
+
+/// Writes to standard output, without an end of line.
+macro_rules! say_part {
+    ($($part:tt)*) => { $crate::io::write_out(format_args!($($part)*)) };
+}
+
+/// Writes a line to standard error.
+macro_rules! complain {
+    ($($part:tt)*) => { $crate::io::write_err(format_args!("{}\n", format_args!($($part)*))) };
+}
+
+/// Writes to standard error, without an end of line.
+macro_rules! complain_part {
+    ($($part:tt)*) => { $crate::io::write_err(format_args!($($part)*)) };
+}
+
+/// Everything that commands say goes through here. When nobody reads any more (`| head`), there is nothing left to do:
+/// the process ends, quietly.
+pub fn write_out(text: std::fmt::Arguments<'_>) {
+    write_bytes_out(text.to_string().as_bytes());
+}
+
+/// The same of bytes.
+pub fn write_bytes_out(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    let Err(e) = out.write_all(bytes).and_then(|()| out.flush()) else { return };
+    if e.kind() == io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    write_err(format_args!("whistler: standard output: {e}\n"));
+    std::process::exit(1);
+}
+
+/// Complaints go nowhere when nobody reads them, and what is done goes on.
+pub fn write_err(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().write_all(text.to_string().as_bytes());
+}
+
 /// Whether standard error is a terminal that wants colour.
 pub fn style() -> Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

@@ -2,9 +2,11 @@
 //! It must *not* hold knowledge of the language or of eBPF.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod io;
+
 mod args;
 mod commands;
-mod io;
 mod session;
 mod terminal;
 mod unit;
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         // The panic has been reported.
         Ok(Err(_)) => ExitCode::from(PANICKED),
         Err(e) => {
-            eprintln!("whistler: no thread can be started: {e}");
+            complain!("whistler: no thread can be started: {e}");
             ExitCode::from(FAILED)
         }
     }
@@ -54,8 +56,8 @@ fn run(args: Args) -> ExitCode {
         Some(Command::Btf { command }) => commands::btf::run(&command, &args.image),
         Some(Command::Doctor) => commands::doctor::run(),
         Some(Command::Test(a)) => commands::test::run(&a, &args.image),
-        Some(Command::Replay(a)) => commands::replay::run(&a),
-        Some(Command::TestRun(a)) => commands::test_run::run(&a),
+        Some(Command::Replay(a)) => commands::replay::run(&a, &args.image),
+        Some(Command::TestRun(a)) => commands::test_run::run(&a, &args.image),
         Some(Command::VmRun(a)) => commands::vm_run::run(&a),
         Some(Command::Explain { code }) => commands::explain::run(code.as_deref()),
     };
@@ -63,7 +65,7 @@ fn run(args: Args) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(message) => {
-            eprintln!("whistler: {message}");
+            complain!("whistler: {message}");
             ExitCode::from(FAILED)
         }
     }

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use whistler_diag::SourceMap;
-use whistler_image::{Image, Mode, Options, Purpose, Refusal};
+use whistler_image::{Image, Mode, Options, Purpose, Step};
 use whistler_kernel::Kernel;
 
 use crate::args::ImageArgs;
@@ -39,6 +39,8 @@ pub struct Session {
     pub image: Rc<RefCell<Image>>,
     sources: Rc<RefCell<SourceMap>>,
     way: Way,
+    /// Whether nobody reads standard output any more: what ends because of that is no failure.
+    gone: Arc<AtomicBool>,
 }
 
 /// Starts an image as the flags say.
@@ -59,12 +61,13 @@ pub fn start(args: &ImageArgs, limits: &Limits, way: Way) -> Result<Session, Str
         follow_count: limits.count,
         follow_time: limits.time,
         recorded: limits.recorded.clone(),
-        refusal: if args.verifier_log { Refusal::WholeLog } else { Refusal::AtTheSource },
+        refusal: args.refusal(),
     };
-    let terminal = Terminal::new(sources.clone(), interrupt);
+    let gone = Arc::new(AtomicBool::new(false));
+    let terminal = Terminal::new(sources.clone(), interrupt, gone.clone());
     let mut image = Image::new(options, Box::new(terminal));
     image.set_stack_budget(crate::STACK / 4 * 3);
-    Ok(Session { image: Rc::new(RefCell::new(image)), sources, way })
+    Ok(Session { image: Rc::new(RefCell::new(image)), sources, way, gone })
 }
 
 impl Session {
@@ -77,12 +80,11 @@ impl Session {
     pub fn eval(&mut self, name: &str, text: &str) -> bool {
         let mut fine = true;
         let way = self.way;
-        let sources = self.sources.clone();
+        let (sources, gone) = (self.sources.clone(), self.gone.clone());
         self.image.borrow_mut().eval(name, text, &mut |step| {
-            report(&step.diagnostics, &sources.borrow());
-            fine &= !step.failed;
+            fine &= shown(&step, &sources, &gone);
             if let (Way::Interactive, Some(value)) = (way, &step.value) {
-                println!("{value}");
+                say!("{value}");
             }
         });
         fine
@@ -91,14 +93,21 @@ impl Session {
     /// Prints what attached programs emit, until Ctrl-C or the limits of the command line.
     pub fn follow_emitted(&mut self) -> bool {
         let step = self.image.borrow_mut().follow_emitted();
-        report(&step.diagnostics, &self.sources.borrow());
-        !step.failed
+        shown(&step, &self.sources, &self.gone)
     }
 
     /// Calls the function `main`, if the text defined one.
     pub fn main(&mut self, args: &[String]) -> bool {
         let step = self.image.borrow_mut().call_main(args);
-        report(&step.diagnostics, &self.sources.borrow());
-        !step.failed
+        shown(&step, &self.sources, &self.gone)
     }
+}
+
+/// Shows what a step reports; whether it went well.
+fn shown(step: &Step, sources: &RefCell<SourceMap>, gone: &AtomicBool) -> bool {
+    if gone.load(Ordering::Relaxed) {
+        return true;
+    }
+    report(&step.diagnostics, &sources.borrow());
+    !step.failed
 }

@@ -1,7 +1,7 @@
 //! The host Lisp's outside: this process's terminal, files and clock.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +17,14 @@ const SLICE: Duration = Duration::from_millis(20);
 pub struct Terminal {
     sources: Rc<RefCell<SourceMap>>,
     interrupt: Arc<AtomicBool>,
+    /// Whether nobody reads standard output any more.
+    gone: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    /// A terminal whose waits end when `interrupt` is set.
-    pub fn new(sources: Rc<RefCell<SourceMap>>, interrupt: Arc<AtomicBool>) -> Terminal {
-        Terminal { sources, interrupt }
+    /// A terminal whose waits end when `interrupt` is set; it sets `gone` when nobody reads any more.
+    pub fn new(sources: Rc<RefCell<SourceMap>>, interrupt: Arc<AtomicBool>, gone: Arc<AtomicBool>) -> Terminal {
+        Terminal { sources, interrupt, gone }
     }
 }
 
@@ -32,8 +34,15 @@ impl HostIo for Terminal {
     }
 
     fn write_out(&mut self, text: &str) {
-        // A reader that went away (`| head`) ends the output, not the program's other work.
-        let _ = io::stdout().write_all(text.as_bytes());
+        // A reader that went away (`| head`) ends what waits for more, as Ctrl-C does; what is attached is detached.
+        if io::stdout().write_all(text.as_bytes()).is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+            self.gone.store(true, Ordering::Relaxed);
+            self.interrupt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn out_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     fn write_err(&mut self, text: &str) {

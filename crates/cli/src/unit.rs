@@ -32,10 +32,10 @@ struct Quiet {
 impl HostIo for Quiet {
     fn write_out(&mut self, text: &str) {
         // Standard output may be the object.
-        eprint!("{text}");
+        complain_part!("{text}");
     }
     fn write_err(&mut self, text: &str) {
-        eprint!("{text}");
+        complain_part!("{text}");
     }
     fn pid(&self) -> Option<u32> {
         Some(std::process::id())
@@ -100,12 +100,16 @@ impl Unit {
 /// Calls and loop rounds that the host forms of a file may make while it is only compiled.
 const STEP_LIMIT: u64 = 200_000_000;
 
+/// An object, and the texts that its places are in.
+pub type WithSources = (Object, Rc<RefCell<SourceMap>>);
+
 /// The object in a file, be it source or ELF; reports what is wrong with a source. `None` after errors.
-pub fn object(path: &Path, args: &TargetArgs) -> Result<Option<Object>, String> {
+pub fn object(path: &Path, args: &TargetArgs) -> Result<Option<WithSources>, String> {
     let name = path.display().to_string();
     let bytes = if name == "-" { Vec::new() } else { std::fs::read(path).map_err(|e| format!("{name}: {e}"))? };
     if bytes.starts_with(b"\x7fELF") {
-        return whistler_object::elf::read(&bytes).map(Some).map_err(|e| format!("{name}: {e}"));
+        let object = whistler_object::elf::read(&bytes).map_err(|e| format!("{name}: {e}"))?;
+        return Ok(Some((object, Rc::default())));
     }
     let mut unit = Unit::read(path, args)?;
     let (compiled, diagnostics) = unit.compile();
@@ -113,7 +117,7 @@ pub fn object(path: &Path, args: &TargetArgs) -> Result<Option<Object>, String> 
     if compiled.is_none()
         && let Some(tally) = tally(&diagnostics)
     {
-        eprintln!("{name}: {tally}");
+        complain!("{name}: {tally}");
     }
-    Ok(compiled.map(|c| c.object))
+    Ok(compiled.map(|c| (c.object, unit.sources.clone())))
 }

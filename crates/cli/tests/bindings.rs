@@ -66,6 +66,8 @@ const LANGUAGES: [(&str, &str, Compile); 5] = [
     }),
     ("go", "go", |made| {
         made.scratch.file("go.mod", "module bindings\n\ngo 1.19\n");
+        // What is written is as gofmt would write it.
+        made.tool("sh", &["-c", "test -z \"$(gofmt -l *.go)\" || { gofmt -d *.go; exit 1; }"])?;
         made.tool("go", &["vet", "./..."])?;
         made.tool("go", &["build", "./..."])
     }),

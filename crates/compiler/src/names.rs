@@ -20,6 +20,20 @@ pub fn norm_str(name: &str) -> String {
     name.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
+/// The name of a thing of the user's in objects, where linkers, the kernel and other tools see it: lower case, `_` for
+/// what is no letter, and of letters beyond ASCII their code points, so that different names stay different.
+pub fn symbol_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => out.push(c.to_ascii_lowercase()),
+            c if c.is_ascii() => out.push('_'),
+            c => out.push_str(&format!("u{:04x}", u32::from(c))),
+        }
+    }
+    out
+}
+
 /// A table of declared things by name.
 #[derive(Clone, Debug)]
 pub struct Names<T> {
@@ -179,6 +193,13 @@ mod tests {
         assert_eq!(n.get(Symbol::intern("task_struct")), Some(&2));
         n.remove(Symbol::intern("Task_Struct"));
         assert_eq!(n.get(Symbol::intern("TASK-STRUCT")), Some(&2));
+    }
+
+    #[test]
+    fn names_in_objects_are_distinct() {
+        assert_eq!(symbol_name("Drop-count"), "drop_count");
+        assert_eq!(symbol_name("größe"), "gru00f6u00dfe");
+        assert_ne!(symbol_name("пакет"), symbol_name("ответ"));
     }
 
     #[test]

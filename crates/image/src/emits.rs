@@ -84,7 +84,12 @@ impl Shared {
 
     /// Prints the lines that are there, waiting up to `wait` for one; how many.
     pub fn print_emitted(&self, interp: &mut Interp, wait: Duration) -> Result<usize, LispError> {
-        let lines = self.take_emitted(wait)?;
+        self.print_at_most(interp, wait, usize::MAX)
+    }
+
+    fn print_at_most(&self, interp: &mut Interp, wait: Duration, most: usize) -> Result<usize, LispError> {
+        let mut lines = self.take_emitted(wait)?;
+        lines.truncate(most);
         for line in &lines {
             interp.io.write_out(&format!("{}\n", shown(line)));
         }
@@ -106,7 +111,8 @@ impl Shared {
         loop {
             let left = end.map_or(SLICE, |e| e.saturating_duration_since(Instant::now()).min(SLICE));
             let more = self.options.mode == Mode::Kernel || self.play_next(interp)?;
-            seen += self.print_emitted(interp, left)? as u64;
+            let most = count.map_or(usize::MAX, |c| usize::try_from(c.saturating_sub(seen)).unwrap_or(usize::MAX));
+            seen += self.print_at_most(interp, left, most)? as u64;
             let over = end.is_some_and(|e| Instant::now() >= e);
             if !more || over || count.is_some_and(|c| seen >= c) || self.interrupted() {
                 return Ok(seen);

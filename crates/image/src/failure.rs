@@ -48,6 +48,11 @@ pub(crate) fn as_bpf_error(error: LispError, cause: Option<&SysError>) -> LispEr
     }
 }
 
+/// What the kernel said of an object, at the source line, as a report.
+pub fn load_report(object: &Object, e: &LoadError, refusal: Refusal) -> Diagnostic {
+    load_error(object, e, refusal).to_diagnostic()
+}
+
 /// What the kernel said of an object, at the source line.
 pub(crate) fn load_error(object: &Object, e: &LoadError, refusal: Refusal) -> LispError {
     let LoadError::Verifier(v) = e else {

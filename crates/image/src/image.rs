@@ -179,7 +179,37 @@ impl Image {
         let live = shared.live().is_ok_and(|l| !l.programs.is_empty() || !l.declarations.is_empty());
         let changed = if live { shared.changed_by_host(&mut self.interp, names) } else { Ok(()) };
         let printed = shared.print_emitted(&mut self.interp, Duration::ZERO).map(|_| ());
-        self.step(result.and_then(|v| changed.and(printed).map(|()| v)))
+        let result = result.and_then(|v| changed.and(printed).map(|()| v));
+        if let (true, Ok(value)) = (shared.options.exchangeable, &result) {
+            self.remember(form, *value);
+        }
+        self.step(result)
+    }
+
+    /// What Common Lisp's prompt keeps: `*` is the last value, `**` and `***` those before it. And numbers that mean
+    /// nothing by themselves get words.
+    fn remember(&mut self, form: &Form, value: Value) {
+        for (older, newer) in [("***", "**"), ("**", "*")] {
+            let kept = self.interp.constant(Symbol::intern(newer)).unwrap_or(Value::NIL);
+            self.interp.define_variable(older, kept);
+        }
+        self.interp.define_variable("*", value);
+        // They are no definitions of the user's, which programs could be made from.
+        self.interp.take_redefined();
+        let numbers: Option<Vec<i128>> = match form.is_call("stats") {
+            true => self
+                .interp
+                .heap
+                .list_items(value)
+                .map(|l| l.iter().filter_map(|v| self.interp.heap.as_i128(*v)).collect()),
+            false => None,
+        };
+        if let (Some([instructions, runs, ns]), Ok(mut live)) = (numbers.as_deref(), self.shared.live()) {
+            let counted = if *runs == 0 { " (counted while sysctl kernel.bpf_stats_enabled is 1)" } else { "" };
+            live.said = Some(format!(
+                "({instructions} {runs} {ns}) · {instructions} instructions, {runs} runs in {ns} ns{counted}"
+            ));
+        }
     }
 
     /// Prints what attached programs emit, until Ctrl-C or the limits that following has. Nothing happens when no
@@ -234,11 +264,18 @@ impl Image {
             return self.step(Err(e));
         };
         if let Ok(mut live) = self.shared.live() {
-            live.emits.watched = true;
+            live.emits.watched = false;
         }
         let values: Vec<Value> = args.iter().map(|a| self.interp.heap.string(a.as_str())).collect();
         let result = self.interp.call(main, &values);
-        self.step(result)
+        // What was emitted meanwhile, unless `main` followed it itself. When it ends, so does the script.
+        let shared = self.shared.clone();
+        let watched = shared.live().is_ok_and(|mut l| std::mem::replace(&mut l.emits.watched, true));
+        let printed = match watched {
+            true => Ok(()),
+            false => shared.print_emitted(&mut self.interp, Duration::ZERO).map(|_| ()),
+        };
+        self.step(result.and_then(|v| printed.map(|()| v)))
     }
 
     /// The names that begin with `prefix`, for completion.

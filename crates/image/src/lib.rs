@@ -26,7 +26,8 @@ mod tests;
 mod unit;
 
 pub use codec::Codec;
+pub use failure::load_report;
 pub use image::{Image, Mode, Options, Purpose, Refusal, Step};
 pub use missing::missing_for_live;
-pub use replay::{Replayed, replay};
+pub use replay::{ReplayError, Replayed, replay};
 pub use tests::{CHECK_FAILED, DISAGREE, Run, TestReport, Verdict, disagreements};

@@ -125,7 +125,4 @@ fn busy() -> LispError {
     LispError::simple("eBPF forms can't be used while a program is being compiled")
 }
 
-/// The name that an object uses for a definition.
-pub(crate) fn symbol_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
-}
+pub(crate) use whistler_compiler::names::symbol_name;

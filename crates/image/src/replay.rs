@@ -75,16 +75,43 @@ enum Place {
     Kernel(std::sync::Arc<Program>),
 }
 
+/// Why there was no replay.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// In a sentence.
+    Said(String),
+    /// The kernel did not take the object.
+    Refused(Box<LoadError>),
+}
+
+impl From<String> for ReplayError {
+    fn from(text: String) -> ReplayError {
+        ReplayError::Said(text)
+    }
+}
+
+/// The kernel's test run takes no frame without a whole Ethernet header (`ETH_HLEN`).
+const SHORTEST: usize = 14;
+
 /// Sends every packet of a capture through the object's program.
-pub fn replay(object: &Object, name: &str, capture: &Capture, mode: Mode, kernel: &Kernel) -> Result<Replayed, String> {
+///
+/// # Errors
+/// The program is no such program, the kernel refuses it, or a run fails.
+pub fn replay(
+    object: &Object,
+    name: &str,
+    capture: &Capture,
+    mode: Mode,
+    kernel: &Kernel,
+) -> Result<Replayed, ReplayError> {
     let Some(program) = object.program(name) else {
         let names: Vec<&str> = object.programs.iter().map(|p| p.function.name.as_str()).collect();
-        return Err(format!("there is no program `{name}`; there is {}", names.join(", ")));
+        return Err(format!("there is no program `{name}`; there is {}", names.join(", ")).into());
     };
     let prog = program.prog_type;
     if capture.link != LINK_ETHERNET && !capture.packets.is_empty() {
         let link = capture.link;
-        return Err(format!("the capture's link type is {link}; programs take Ethernet frames (link type 1)"));
+        return Err(format!("the capture's link type is {link}; programs take Ethernet frames (link type 1)").into());
     }
     let sees_packets = crate::forms::no_test_run(prog).is_none()
         && !matches!(
@@ -92,16 +119,13 @@ pub fn replay(object: &Object, name: &str, capture: &Capture, mode: Mode, kernel
             ProgType::RawTracepoint | ProgType::RawTracepointWritable | ProgType::Syscall | ProgType::SkLookup
         );
     if !sees_packets {
-        return Err(format!("`{name}` is a program of type :{}, which sees no packets", prog.keyword()));
+        return Err(format!("`{name}` is a program of type :{}, which sees no packets", prog.keyword()).into());
     }
     let mut place = match mode {
         Mode::Vm => Place::Vm(Box::new(Machine::new(object, MachineOptions::default()).map_err(|e| e.to_string())?)),
         Mode::Kernel => {
             let options = LoadOptions { only: vec![name.to_string()], ..LoadOptions::default() };
-            let loaded = Loader::with(kernel, options).load(object).map_err(|e| match &e {
-                LoadError::Verifier(v) => format!("{e}\n{}", v.log),
-                _ => e.to_string(),
-            })?;
+            let loaded = Loader::with(kernel, options).load(object).map_err(|e| ReplayError::Refused(Box::new(e)))?;
             let program = loaded.program(name).ok_or_else(|| format!("`{name}` was not loaded"))?;
             Place::Kernel(program.clone())
         }
@@ -116,6 +140,10 @@ pub fn replay(object: &Object, name: &str, capture: &Capture, mode: Mode, kernel
                 machine.world_mut().clock.monotonic_ns = packet.time_ns;
                 let ran = machine.run(name, RunInput::packet(packet.bytes.clone())).map_err(|e| failed(&e))?;
                 (ran.ret as u32, ran.packet)
+            }
+            Place::Kernel(_) if packet.bytes.len() < SHORTEST => {
+                *counts.entry(format!("not run (under {SHORTEST} bytes)")).or_default() += 1;
+                continue;
             }
             Place::Kernel(program) => {
                 let run = TestRun { data_in: &packet.bytes, ..TestRun::default() };

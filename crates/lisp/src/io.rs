@@ -9,6 +9,10 @@ pub trait HostIo {
     fn available(&self) -> bool {
         false
     }
+    /// Whether standard output is a screen that people look at.
+    fn out_is_terminal(&self) -> bool {
+        false
+    }
     /// Standard output.
     fn write_out(&mut self, text: &str) {
         let _ = text;

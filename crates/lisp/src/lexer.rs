@@ -275,7 +275,8 @@ impl Iterator for Lexer<'_> {
             };
             return Some(Token { kind, lo: 0, hi: self.pos });
         }
-        while self.peek().is_some_and(char::is_whitespace) {
+        // Some editors put a byte order mark at a file's start.
+        while self.peek().is_some_and(|c| c.is_whitespace() || (c == '\u{feff}' && self.pos == 0)) {
             self.bump();
         }
         let lo = self.pos;

@@ -298,6 +298,12 @@ impl<'k> Loader<'k> {
         p: &object::Program,
         attach_type: Option<AttachType>,
     ) -> Result<Option<(Option<OwnedFd>, u32)>, LoadError> {
+        if p.prog_type == ProgType::StructOps {
+            let why = "programs of type :struct-ops are members of a struct of operations (a map of libbpf's), and \
+                       are loaded with it; compile the object for a loader that makes one"
+                .to_string();
+            return Err(LoadError::Target { program: p.function.name.clone(), why });
+        }
         let Some(name) = &p.attach_target else { return Ok(None) };
         let (name, kind) = match (p.prog_type, attach_type) {
             (ProgType::Tracing, Some(AttachType::TraceRawTp)) => (format!("btf_trace_{name}"), TypeKind::Typedef),

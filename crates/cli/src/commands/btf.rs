@@ -45,8 +45,8 @@ fn find(kernel: &Kernel, base: Arc<Btf>, text: &str, module: Option<&str>) -> Ou
     found.sort_by(|a, b| (a.0 != text, a.0.len(), a.0, a.2).cmp(&(b.0 != text, b.0.len(), b.0, b.2)));
     for (name, kind, id) in &found {
         match btf.size_of(*id) {
-            Ok(size) => println!("{:<8} {name}  {size} bytes", kind.word()),
-            Err(_) => println!("{:<8} {name}", kind.word()),
+            Ok(size) => say!("{:<8} {name}  {size} bytes", kind.word()),
+            Err(_) => say!("{:<8} {name}", kind.word()),
         }
     }
     if found.is_empty() {
@@ -81,10 +81,10 @@ fn dump(kernel: &Kernel, base: Arc<Btf>, name: &str, module: Option<&str>, lisp:
     }
     for (i, id) in ids.iter().enumerate() {
         if i > 0 {
-            println!();
+            say!();
         }
         let text = if lisp { btf.lisp_definition(*id) } else { btf.c_definition(*id) };
-        println!("{}", text.map_err(broken)?);
+        say!("{}", text.map_err(broken)?);
     }
     Ok(true)
 }

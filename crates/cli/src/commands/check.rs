@@ -14,11 +14,11 @@ pub fn run(args: &CheckArgs) -> Outcome {
     let diagnostics = unit.check();
     let sources = unit.sources.borrow();
     if args.json {
-        println!("{}", to_json(&diagnostics, &sources));
+        say!("{}", to_json(&diagnostics, &sources));
     } else {
         report(&diagnostics, &sources);
         if let Some(tally) = tally(&diagnostics) {
-            eprintln!("{}: {tally}", args.file.display());
+            complain!("{}: {tally}", args.file.display());
         }
     }
     Ok(!diagnostics.iter().any(Diagnostic::is_error))

@@ -1,6 +1,5 @@
 //! `whistler compile FILE`: an object, or its instructions or IR as text.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub fn run(args: &CompileArgs) -> Outcome {
     report(&diagnostics, &unit.sources.borrow());
     let Some(compiled) = compiled else {
         if let Some(tally) = tally(&diagnostics) {
-            eprintln!("{}: {tally}", args.file.display());
+            complain!("{}: {tally}", args.file.display());
         }
         return Ok(false);
     };
@@ -50,13 +49,13 @@ pub fn run(args: &CompileArgs) -> Outcome {
         let mut sum = Duration::ZERO;
         for (stage, took) in stages {
             sum += took;
-            eprintln!("{:>8.1} µs  {stage}", took.as_secs_f64() * 1e6);
+            complain!("{:>8.1} µs  {stage}", took.as_secs_f64() * 1e6);
         }
-        eprintln!("{:>8.1} µs  in all", sum.as_secs_f64() * 1e6);
+        complain!("{:>8.1} µs  in all", sum.as_secs_f64() * 1e6);
     }
     if output != Path::new("-") {
         for p in &compiled.object.programs {
-            println!("{}: {} · {} instructions", output.display(), p.function.name, p.function.insns.len());
+            say!("{}: {} · {} instructions", output.display(), p.function.name, p.function.insns.len());
         }
     }
     Ok(true)
@@ -75,7 +74,7 @@ fn bindings(args: &CompileArgs, object: &Object, output: &Path) -> Result<(), St
         let path = base.with_file_name(format!("{unit}_bpf.{}", language.extension()));
         write(&path, text.as_bytes())?;
         if output != Path::new("-") {
-            println!("{}", path.display());
+            say!("{}", path.display());
         }
     }
     Ok(())
@@ -97,6 +96,9 @@ fn object_path(source: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    let result = if path == Path::new("-") { std::io::stdout().write_all(bytes) } else { std::fs::write(path, bytes) };
-    result.map(|()| true).map_err(|e| format!("{}: {e}", path.display()))
+    if path == Path::new("-") {
+        crate::io::write_bytes_out(bytes);
+        return Ok(true);
+    }
+    std::fs::write(path, bytes).map(|()| true).map_err(|e| format!("{}: {e}", path.display()))
 }

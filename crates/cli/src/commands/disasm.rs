@@ -6,7 +6,7 @@ use crate::unit;
 
 /// Prints the listing.
 pub fn run(args: &DisasmArgs) -> Outcome {
-    let Some(object) = unit::object(&args.file, &args.target)? else { return Ok(false) };
-    print!("{}", whistler_object::listing(&object, args.source));
+    let Some((object, _)) = unit::object(&args.file, &args.target)? else { return Ok(false) };
+    say_part!("{}", whistler_object::listing(&object, args.source));
     Ok(true)
 }

@@ -19,9 +19,9 @@ pub fn run() -> Outcome {
             doctor::Verdict::Unknown => "??",
         };
         fine &= f.verdict != doctor::Verdict::Missing;
-        println!("{mark}  {:width$}  {}", f.what, f.detail);
+        say!("{mark}  {:width$}  {}", f.what, f.detail);
         if let Some(mend) = &f.mend {
-            println!("    {:width$}  mend: {mend}", "");
+            say!("    {:width$}  mend: {mend}", "");
         }
     }
     Ok(fine)

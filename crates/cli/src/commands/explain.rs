@@ -1,7 +1,5 @@
 //! `whistler explain [CODE]`: what an error means, with a failing and a mended example; or all codes.
 
-use std::io::Write as _;
-
 use whistler_compiler::diagnostics;
 
 use super::Outcome;
@@ -12,7 +10,6 @@ pub fn run(code: Option<&str>) -> Outcome {
         Some(code) => diagnostics::explain(code)?,
         None => diagnostics::list(),
     };
-    // A pager may end before it has read everything.
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    say!("{}", text.trim_end());
     Ok(true)
 }

@@ -21,10 +21,10 @@ use crate::session;
 pub fn run(args: &ImageArgs) -> Outcome {
     let mut session = session::start(args, &session::Limits::default(), session::Way::Interactive)?;
     if std::io::stdin().is_terminal() {
-        println!("{}", banner(&session.image.borrow()));
+        say!("{}", banner(&session.image.borrow()));
     }
     if let Some(notice) = session.image.borrow().leftovers() {
-        eprintln!("{notice}");
+        complain!("{notice}");
     }
     let config = Config::builder().auto_add_history(true).completion_type(CompletionType::List).build();
     let mut editor: Editor<PromptHelper, FileHistory> =
@@ -41,10 +41,10 @@ pub fn run(args: &ImageArgs) -> Outcome {
             Ok(text) => match text.trim() {
                 "" => {}
                 ":quit" | ":q" => break,
-                ":help" | ":h" => println!("{HELP}"),
+                ":help" | ":h" => say!("{HELP}"),
                 _ => fine &= session.eval("<prompt>", &text),
             },
-            Err(ReadlineError::Interrupted) => println!("(end with Ctrl-D or :quit)"),
+            Err(ReadlineError::Interrupted) => say!("(end with Ctrl-D or :quit)"),
             Err(ReadlineError::Eof) => break,
             Err(e) => return Err(format!("the terminal: {e}")),
         }

@@ -15,7 +15,7 @@ pub fn run(args: &RunArgs, image: &ImageArgs) -> Outcome {
     if !image.vm
         && let Some(missing) = missing
     {
-        eprintln!("{missing}");
+        complain!("{missing}");
         image.vm = true;
     }
     let time = match args.seconds.map(Duration::try_from_secs_f64) {

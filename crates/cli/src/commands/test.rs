@@ -34,7 +34,7 @@ pub fn run(args: &TestArgs, image: &ImageArgs) -> Outcome {
     let mut fine = true;
     for file in &args.files {
         let name = file.display().to_string();
-        println!("{name}");
+        say!("{name}");
         match run_file(file, args, image)? {
             Some(tests) => suites.push((name, tests)),
             None => fine = false,
@@ -49,7 +49,7 @@ pub fn run(args: &TestArgs, image: &ImageArgs) -> Outcome {
     if skipped > 0 {
         line.push_str(&format!(", {skipped} skipped"));
     }
-    println!("{line}");
+    say!("{line}");
     if let Some(path) = &args.junit {
         std::fs::write(path, junit(&suites)).map_err(|e| format!("{}: {e}", path.display()))?;
     }
@@ -112,13 +112,13 @@ fn shown(vm: &TestReport, kernel: Option<&TestReport>, sources: &SourceMap) -> T
     let checks = last.checks.len();
     let place = if kernel.is_some() { " in the kernel" } else { "" };
     match &verdict {
-        Verdict::Passed => println!("  ok    {} ({checks} {})", vm.name, if checks == 1 { "check" } else { "checks" }),
-        Verdict::Failed => println!("  FAIL  {}{place}", vm.name),
-        Verdict::Skipped(why) => println!("  skip  {}: {why}", vm.name),
+        Verdict::Passed => say!("  ok    {} ({checks} {})", vm.name, if checks == 1 { "check" } else { "checks" }),
+        Verdict::Failed => say!("  FAIL  {}{place}", vm.name),
+        Verdict::Skipped(why) => say!("  skip  {}: {why}", vm.name),
     }
     let text: Vec<String> = diagnostics.iter().map(|d| render(d, sources, Style::Plain)).collect();
     for d in &diagnostics {
-        println!("{}", render(d, sources, style()));
+        say!("{}", render(d, sources, style()));
     }
     let time = vm.time + kernel.map_or(Duration::ZERO, |k| k.time);
     Tested { name: vm.name.clone(), verdict, checks, time, text: text.join("\n") }

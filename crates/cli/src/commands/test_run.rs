@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use whistler_kernel::Kernel;
-use whistler_loader::{LoadError, LoadOptions, Loader, RingConsumer, TestRun};
+use whistler_loader::{LoadOptions, Loaded, Loader, RingConsumer, TestRun};
 use whistler_object::{Object, emit};
 use whistler_vm::{Machine, MachineOptions, RunInput};
 
 use super::Outcome;
-use crate::args::TestRunArgs;
-use crate::io::{hex, to_hex};
+use crate::args::{ImageArgs, TestRunArgs};
+use crate::io::{hex, report, to_hex};
 use crate::unit;
 
 /// What a run gave.
@@ -21,11 +21,11 @@ struct Ran {
 }
 
 /// Runs the program and prints its result, the packet and the maps' contents.
-pub fn run(args: &TestRunArgs) -> Outcome {
+pub fn run(args: &TestRunArgs, image: &ImageArgs) -> Outcome {
     let packet = args.packet.as_deref().map(hex).transpose().map_err(|e| format!("--packet: {e}"))?;
     let ctx = args.ctx.as_deref().map(hex).transpose().map_err(|e| format!("--ctx: {e}"))?;
-    let Some(object) = unit::object(&args.file, &args.target)? else { return Ok(false) };
-    let name: String = args.program.to_lowercase().replace('-', "_");
+    let Some((object, sources)) = unit::object(&args.file, &args.target)? else { return Ok(false) };
+    let name = whistler_compiler::names::symbol_name(&args.program);
     if object.program(&name).is_none() {
         let names: Vec<&str> = object.programs.iter().map(|p| p.function.name.as_str()).collect();
         return Err(format!("there is no program `{}`; there is {}", args.program, names.join(", ")));
@@ -33,32 +33,35 @@ pub fn run(args: &TestRunArgs) -> Outcome {
     let kernel = Kernel::running();
     let in_kernel = args.kernel || (!args.vm && kernel.missing(&[whistler_sys::Cap::Bpf]).is_empty());
     let ran = if in_kernel {
-        run_in_kernel(&kernel, &object, &name, packet.as_deref(), ctx.as_deref(), args.wait)?
+        let options = LoadOptions { only: vec![name.clone()], ..LoadOptions::default() };
+        match Loader::with(&kernel, options).load(&object) {
+            Ok(loaded) => run_in_kernel(&loaded, &object, &name, packet.as_deref(), ctx.as_deref(), args.wait)?,
+            Err(e) => {
+                let refused = whistler_image::load_report(&object, &e, image.refusal());
+                report(&[refused], &sources.borrow());
+                return Ok(false);
+            }
+        }
     } else {
         run_in_vm(&object, &name, packet.clone(), ctx, args.wait)?
     };
-    println!("{} in {}: {} ({:#x}) · {}", args.program, ran.where_, ran.ret as i32, ran.ret, ran.detail);
+    say!("{} in {}: {} ({:#x}) · {}", args.program, ran.where_, ran.ret as i32, ran.ret, ran.detail);
     if let Some(after) = ran.packet
         && packet.as_ref() != Some(&after)
     {
-        println!("packet: {}", to_hex(&after));
+        say!("packet: {}", to_hex(&after));
     }
     Ok(true)
 }
 
 fn run_in_kernel(
-    kernel: &Kernel,
+    loaded: &Loaded,
     object: &Object,
     name: &str,
     packet: Option<&[u8]>,
     ctx: Option<&[u8]>,
     wait: u64,
 ) -> Result<Ran, String> {
-    let options = LoadOptions { only: vec![name.to_string()], ..LoadOptions::default() };
-    let loaded = Loader::with(kernel, options).load(object).map_err(|e| match &e {
-        LoadError::Verifier(v) => format!("{e}\n{}", v.log),
-        _ => e.to_string(),
-    })?;
     let program = loaded.program(name).ok_or_else(|| format!("`{name}` was not loaded"))?;
     let run = TestRun { data_in: packet.unwrap_or(&[]), ctx_in: ctx.unwrap_or(&[]), ..TestRun::default() };
     let out = program.test_run(&run).map_err(|e| format!("`{name}` can't be run so: {e}"))?;
@@ -76,7 +79,7 @@ fn run_in_kernel(
         consumer.add(ring.clone(), None).map_err(|e| e.to_string())?;
         let sites = emit::sites(object);
         let taken = consumer.consume(|_, record| {
-            println!("emitted: {}", emit::render(&sites, record));
+            say!("emitted: {}", emit::render(&sites, record));
             std::ops::ControlFlow::Continue(())
         });
         taken.map_err(|e| e.to_string())?;
@@ -107,7 +110,7 @@ fn run_in_vm(
     if object.map(emit::RING).is_some() {
         let sites = emit::sites(object);
         for record in machine.drain_ring(emit::RING).map_err(|e| e.to_string())? {
-            println!("emitted: {}", emit::render(&sites, &record));
+            say!("emitted: {}", emit::render(&sites, &record));
         }
     }
     Ok(Ran {
@@ -122,6 +125,6 @@ fn run_in_vm(
 fn show_entry(map: &str, key: &[u8], values: &[Vec<u8>]) {
     if values.iter().flatten().any(|b| *b != 0) {
         let values: Vec<String> = values.iter().map(|v| to_hex(v)).collect();
-        println!("{map}[{}] = {}", to_hex(key), values.join(" "));
+        say!("{map}[{}] = {}", to_hex(key), values.join(" "));
     }
 }

@@ -14,7 +14,7 @@ pub fn run(args: &VmRunArgs) -> Outcome {
     let memory = hex(args.memory.as_deref().unwrap_or("")).map_err(|e| format!("the memory: {e}"))?;
     match whistler_vm::raw::run(&code, &memory) {
         Ok(r0) => {
-            println!("{r0:x}");
+            say!("{r0:x}");
             Ok(true)
         }
         Err(fault) => Err(fault.to_string()),

@@ -32,3 +32,8 @@
 (defmap kinds :type :array :key u32 :value verdict :max-entries 1)
 
 (defprog nothing (:type :xdp) XDP_PASS)
+
+(defglobal counter u64 0)
+(defglobal last-point point)
+(defparam target-pid u32 7)
+(defparam table (array u16 3) #(1 2 3))

@@ -2,7 +2,7 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW, &CHECK_FAILED, &DISAGREE];
+pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW, &ATTACHED_TWICE, &CHECK_FAILED, &DISAGREE];
 
 code! {
     /// The kernel's verifier refuses a program that the compiler took: it follows every path and keeps account of
@@ -16,6 +16,12 @@ code! {
     /// A map was declared again with another type, size or number of entries. The kernel can't change a map, so a new
     /// one takes its place, and what was in the old one is gone.
     MADE_ANEW, "W0901", "map made anew", "", ""
+}
+
+code! {
+    /// A program was attached to the same place again: both links stay, and it runs once for each of them. A program
+    /// that is declared again is exchanged under the links that it has, and needs no new one.
+    ATTACHED_TWICE, "W0902", "attached twice", "", ""
 }
 
 code! {

@@ -23,6 +23,7 @@ const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
     ("E0801", "takes a kernel; the loader's and the image's tests have some"),
     ("W0311", "takes a kernel's types without its tracefs; the binary's tests have that"),
     ("W0901", "takes a live image"),
+    ("W0902", "takes a live image"),
     ("W0018", "takes a kernel's types; the wrong programs of the binary have some"),
     ("E0910", "takes a test that is run"),
     ("E0911", "would be a mistake of the machine or of the kernel"),

@@ -38,10 +38,7 @@ pub(crate) fn lower(unit: &Unit) -> Lowered {
     Lowered { module: shared.module, locs: shared.locs, strings: shared.strings, kfuncs }
 }
 
-/// The name that symbols, BTF and other tools see.
-pub(crate) fn symbol_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
-}
+pub(crate) use crate::names::symbol_name;
 
 /// What all functions of the unit share.
 struct Shared {

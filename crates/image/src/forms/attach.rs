@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use whistler_diag::{Code, Diagnostic, Span};
 use whistler_isa::ProgType;
 use whistler_lisp::{Interp, LispError, LispResult, Value};
 use whistler_loader::{
@@ -92,6 +93,14 @@ pub(super) fn attach_to(
     };
     let what = format!("{shown} → {spec}");
     let mut live = shared.live()?;
+    let unit_id = program.unit.as_ref().map(|u| u.id);
+    if let Some(first) = live.links.iter().find(|l| l.program == program.name && l.unit == unit_id && l.spec == spec) {
+        let text = format!("`{shown}` is attached there already, by link {}: it runs twice for each event", first.id);
+        let d = Diagnostic::warning(Code("W0902"), Span::NONE, text);
+        let help =
+            format!("a link is taken off with (detach {}); a new `defprog` is exchanged without a new link", first.id);
+        live.reports.push(d.help(help));
+    }
     live.last_link += 1;
     let id = live.last_link;
     let unit = program.unit.as_ref().map(|u| u.id);

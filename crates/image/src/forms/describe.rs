@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use whistler_btf::TypeKind;
-use whistler_compiler::names::{norm, norm_str};
+use whistler_compiler::names::{nearest, norm, norm_str};
 use whistler_isa::helpers::{self, Helper, HelperFlags};
 use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
 
@@ -56,7 +56,16 @@ fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Opti
     entries.extend(built_in(&name));
     entries.extend(of_kernel(shared, &name));
     if entries.is_empty() {
-        return Ok(None);
+        let symbol = Symbol::intern(&name);
+        let of_host =
+            interp.is_defined(symbol) || interp.function(symbol).is_some() || interp.constant(symbol).is_some();
+        if of_host {
+            return Ok(None);
+        }
+        let known = known_names(shared, interp);
+        let near = nearest(&name, known.iter().map(String::as_str)).map(|n| format!("; did you mean `{n}`?"));
+        interp.print(&format!("{name} is not defined{}\n", near.unwrap_or_default()))?;
+        return Ok(Some(Value::NIL));
     }
     for e in entries {
         interp.print(&format!("{name} · {}\n", e.what))?;
@@ -65,6 +74,15 @@ fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Opti
         }
     }
     Ok(Some(Value::NIL))
+}
+
+/// Everything that may be asked about.
+fn known_names(shared: &Shared, interp: &Interp) -> Vec<String> {
+    let own = shared.declared_names();
+    let forms = whistler_compiler::forms::names().map(str::to_string);
+    let helpers = helpers::HELPERS.iter().map(|h| norm_str(h.name));
+    let host = interp.all_names().into_iter().map(|s| s.name().to_string());
+    own.into_iter().chain(forms).chain(helpers).chain(host).collect()
 }
 
 fn documentation(_: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Option<Value>, LispError> {
@@ -113,7 +131,7 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
         let ty = |t: &Option<whistler_compiler::hir::Ty>, size| {
             t.as_ref().map_or(format!("{size} bytes"), |t| t.to_string())
         };
-        let what = format!("map · {}, {} entries", m.map_type.keyword(), m.max_entries);
+        let what = format!("map · {}, {}", m.map_type.keyword(), m.entries());
         let mut more = Vec::new();
         if m.key_size > 0 || m.value_size > 0 {
             more.push(format!("key {}, value {}", ty(&m.key, m.key_size), ty(&m.value, m.value_size)));
@@ -133,6 +151,9 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
                 "{slots} instructions{}",
                 if loaded.stale { ", from before something it uses changed" } else { "" }
             ));
+            if loaded.stale {
+                more.extend(still_used(env, &loaded.compiled.object));
+            }
         }
         more.extend(
             live.links.iter().filter(|l| l.program == key).map(|l| format!("attached by link {} to {}", l.id, l.spec)),
@@ -160,6 +181,38 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
         out.push(Entry { what: format!("subprogram · ({}) → {}", params.join(" "), s.ret), more: Vec::new() });
     }
     Ok(out)
+}
+
+/// The maps and globals that a loaded program has as they were, where the declarations say otherwise now.
+fn still_used(env: &whistler_compiler::env::Env, object: &whistler_object::Object) -> Vec<String> {
+    let mut out = Vec::new();
+    for m in &object.maps {
+        let now = env.maps.values().find(|d| symbol_name(&d.name) == m.name);
+        let same = now.is_some_and(|d| {
+            (d.map_type, d.key_size, d.value_size, d.max_entries)
+                == (m.map_type, m.key_size, m.value_size, m.max_entries)
+        });
+        if !same {
+            out.push(format!(
+                "still uses the map {} as it was: {}, key {} bytes, value {} bytes, {} entries",
+                now.map_or(&*m.name, |d| &*d.name),
+                m.map_type.keyword(),
+                m.key_size,
+                m.value_size,
+                m.max_entries
+            ));
+        }
+    }
+    for g in object.globals.iter().filter(|g| g.section.is_none()) {
+        let now = env.globals.values().find(|d| symbol_name(&d.name) == g.name);
+        if let Some(now) = now.filter(|d| d.ty.size() as usize != g.init.len()) {
+            out.push(format!("still uses {} as it was, of {} bytes", now.name, g.init.len()));
+        }
+    }
+    if out.is_empty() {
+        out.push("still runs with the code it had".to_string());
+    }
+    out
 }
 
 /// What the language itself has for programs under a name.

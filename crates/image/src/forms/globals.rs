@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use whistler_lisp::{Interp, LispError, LispResult, Value};
+use whistler_compiler::hir::{GlobalDef, Ty};
+use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
 
 use super::define;
 use crate::args::Args;
@@ -34,6 +35,11 @@ fn set(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     let [value, global] = Args::new("(setf global-ref)", args, &[])?.exactly()?;
     let (name, codec, _) = find(shared, interp, global)?;
     let bytes = codec.encode(value, &interp.heap)?;
+    in_range(shared, interp, &name, value)?;
+    if shared.global_def(&name)?.is_some_and(|d| !d.writable) {
+        set_parameter(shared, &name, bytes)?;
+        return Ok(value);
+    }
     match shared.options.mode {
         Mode::Vm => shared.with_vm(interp, |vm| {
             let set = vm.machine.set_global(&symbol_name(&name), &bytes);
@@ -49,6 +55,46 @@ fn set(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
         },
     }
     Ok(value)
+}
+
+/// A parameter has its value before a program that reads it is loaded: the kernel freezes it then, and the verifier has
+/// counted on it.
+fn set_parameter(shared: &Shared, name: &str, bytes: Vec<u8>) -> Result<(), LispError> {
+    let symbol = symbol_name(name);
+    let reads = |object: &whistler_object::Object| object.global(&symbol).is_some();
+    let reader = {
+        let live = shared.live()?;
+        let mut readers: Vec<&String> =
+            live.programs.iter().filter(|(_, p)| reads(&p.compiled.object)).map(|(n, _)| n).collect();
+        readers.sort();
+        readers.first().map(|n| (*n).clone())
+    };
+    if let Some(reader) = reader {
+        let program = shared.spelled(&reader)?.unwrap_or(reader);
+        let e = LispError::simple(format!("`{name}` is a parameter, and `{program}`, which reads it, is loaded"));
+        return Err(e
+            .help(format!("declare it again, and its programs are made anew: (defparam {name} TYPE value)"))
+            .help("what is set while programs run is a global: (defglobal name TYPE value)"));
+    }
+    let globals = &mut shared.session()?.env.globals;
+    if let Some(def) = globals.get(Symbol::intern(name)).cloned() {
+        let spelled = globals.spelled(Symbol::intern(name)).unwrap_or_else(|| Symbol::intern(name));
+        globals.insert(spelled, Rc::new(GlobalDef { init: bytes, ..(*def).clone() }));
+    }
+    Ok(())
+}
+
+/// A number that the global's type has. (Other values the codec looks at.)
+fn in_range(shared: &Shared, interp: &Interp, name: &str, value: Value) -> Result<(), LispError> {
+    let Some(def) = shared.global_def(name)? else { return Ok(()) };
+    let (Some(n), Ty::Int(int)) = (interp.heap.as_i128(value), &def.ty) else { return Ok(()) };
+    let bits = u32::from(int.size) * 8;
+    let (lo, hi) =
+        if int.signed { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
+    if (lo..=hi).contains(&n) {
+        return Ok(());
+    }
+    Err(LispError::simple(format!("{n} does not fit `{name}`, which is {}: {lo} to {hi}", def.ty)))
 }
 
 fn find(shared: &Shared, interp: &Interp, value: Value) -> Result<(String, Codec, Vec<u8>), LispError> {

@@ -253,7 +253,10 @@ fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut O
         let line = format!("{}\n", interp.show(value));
         return interp.print(&line);
     };
-    let cells: Vec<String> = fields.iter().map(|v| cell(interp, *v)).collect();
+    let mut cells = Vec::with_capacity(fields.len());
+    for v in &fields {
+        cells.push(cell(interp, *v)?);
+    }
     if table.is_none() {
         let numeric: Vec<bool> = fields.iter().map(|v| interp.heap.as_i128(*v).is_some()).collect();
         let (made, head) = Table::new(&codec.field_names().unwrap_or_default(), &cells, &numeric);
@@ -267,11 +270,13 @@ fn show(interp: &mut Interp, codec: Option<&Codec>, record: &[u8], table: &mut O
     Ok(())
 }
 
-fn cell(interp: &Interp, v: Value) -> String {
+fn cell(interp: &mut Interp, v: Value) -> Result<String, LispError> {
     match interp.heap.str(v) {
         // What comes out of a kernel buffer must not drive the terminal.
-        Some(s) => s.chars().map(|c| if c.is_control() { '·' } else { c }).collect(),
-        None => interp.show(v),
+        Some(s) => Ok(s.chars().map(|c| if c.is_control() { '·' } else { c }).collect()),
+        // What is read by a program is whole.
+        None if !interp.io.out_is_terminal() => interp.prin1(v),
+        None => Ok(interp.show(v)),
     }
 }
 
