@@ -552,7 +552,7 @@ impl Session {
                 e.is_error() && of.file == at.file && of.lo <= at.lo && at.hi <= of.hi
             })
         };
-        let open: Vec<Diagnostic> = unknown_calls(interp).into_iter().filter(|d| !said(d)).collect();
+        let open: Vec<Diagnostic> = unknown_calls(interp, &self.env).into_iter().filter(|d| !said(d)).collect();
         diags.extend(open);
         self.refused.settle(&mut diags);
         self.unused = crate::unused::unused(&forms);
@@ -794,8 +794,11 @@ fn look_at_test(interp: &mut Interp, form: &Form, diags: &mut Vec<Diagnostic>) {
 }
 
 /// Functions that host code calls and nothing defines.
-fn unknown_calls(interp: &mut Interp) -> Vec<Diagnostic> {
-    let errors = interp.unknown_calls();
+fn unknown_calls(interp: &mut Interp, env: &Env) -> Vec<Diagnostic> {
+    // A running session reads what was decoded as a struct by the names that programs use.
+    let reader = |e: &LispError| e.about.is_some_and(|s| env.accessors.contains_key(&norm(s)));
+    let mut errors = interp.unknown_calls();
+    errors.retain(|e| !reader(e));
     let warning = |e: LispError| {
         let mut d = e.to_diagnostic();
         d.severity = Severity::Warning;
