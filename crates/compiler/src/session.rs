@@ -323,7 +323,12 @@ impl Session {
     /// The functions that a running session has for a struct.
     fn record_stand_ins(&self, interp: &mut Interp, name: Symbol) {
         let Some(def) = self.env.structs.get(name) else { return };
-        let mut names = vec![format!("make-{name}-record"), format!("encode-{name}"), format!("decode-{name}")];
+        let mut names = vec![
+            format!("make-{name}-record"),
+            format!("{name}-record-p"),
+            format!("encode-{name}"),
+            format!("decode-{name}"),
+        ];
         names.extend(def.fields.iter().map(|f| format!("{name}-record-{}", f.name)));
         for function in names {
             let what = function.clone();
@@ -796,7 +801,8 @@ fn look_at_test(interp: &mut Interp, form: &Form, diags: &mut Vec<Diagnostic>) {
 /// Functions that host code calls and nothing defines.
 fn unknown_calls(interp: &mut Interp, env: &Env) -> Vec<Diagnostic> {
     // A running session reads what was decoded as a struct by the names that programs use.
-    let reader = |e: &LispError| e.about.is_some_and(|s| env.accessors.contains_key(&norm(s)));
+    let reader =
+        |e: &LispError| e.about.is_some_and(|s| s.name().starts_with("(setf ") || env.accessors.contains_key(&norm(s)));
     let mut errors = interp.unknown_calls();
     errors.retain(|e| !reader(e));
     let warning = |e: LispError| {
