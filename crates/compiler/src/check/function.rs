@@ -171,10 +171,11 @@ impl Checker<'_> {
         }
         let e = self.result(v);
         let (parts, e) = crate::forms::ring::leave(self, 0, e);
-        let open: Vec<_> = self.f.flow.live.iter().copied().collect();
+        let open: Vec<_> = self.f.flow.live.iter().copied().filter(|l| !self.f.is_borrowed(*l)).collect();
         for l in open {
             crate::forms::ring::not_released(self, l, &here);
         }
+        self.f.ends();
         let e = if e.ty == Ty::Void { Expr::new(ExprKind::Const(0), Ty::U64, here.clone()) } else { e };
         let out = Val::new(ExprKind::Return(Box::new(e)), Ty::Never, here);
         let mut v = self.seq(parts, out);
@@ -246,8 +247,21 @@ impl Checker<'_> {
                 if bytes(n) > 0 {
                     c.f.flow.covers.push((id, bytes(n)));
                 }
+                if crate::forms::refs::may_be_held(ty) {
+                    c.f.flow.live.push(id);
+                }
             }
+            c.f.borrowed = types.len() as u32;
             let v = c.with_hint(Some(&decl.ret), |c| c.body(forms, Want::Value, at(&decl.form)));
+            if !v.never() {
+                let out = c.root_of(&v.e);
+                let left = |l: &LocalId| !c.f.is_borrowed(*l) && Some(*l) != out;
+                let open: Vec<_> = c.f.flow.live.iter().copied().filter(left).collect();
+                for l in open {
+                    crate::forms::ring::not_released(c, l, &v.at().clone());
+                }
+                c.f.ends();
+            }
             c.unbind(0);
             let body = c.result(v);
             c.f.with_asm_registers(body)
@@ -285,6 +299,8 @@ impl Checker<'_> {
             global: decl.global,
             span: decl.form.span,
         });
+        let given_back = f.given_back.unwrap_or_default();
+        self.releases.insert(id, given_back.into_iter().map(|l| l.0 as usize).collect());
         self.functions.insert(key, Some(id));
         Some(id)
     }

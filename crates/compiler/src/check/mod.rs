@@ -100,6 +100,8 @@ pub struct Checker<'a> {
     pub(crate) map_ids: FxHashMap<Symbol, MapId>,
     pub(crate) global_ids: FxHashMap<Symbol, GlobalId>,
     pub(crate) functions: FxHashMap<FnKey, Option<FunctionId>>,
+    /// The parameters of a subprogram, by position, whose objects it has released wherever it ends.
+    pub(crate) releases: FxHashMap<FunctionId, Vec<usize>>,
     pub(crate) calling: Vec<Symbol>,
     pub(crate) depth: usize,
     /// The variables around a function that runs later, when they are gone.
@@ -137,6 +139,7 @@ impl<'a> Checker<'a> {
             map_ids: FxHashMap::default(),
             global_ids: FxHashMap::default(),
             functions: FxHashMap::default(),
+            releases: FxHashMap::default(),
             calling: Vec::new(),
             depth: 0,
             around: Vec::new(),

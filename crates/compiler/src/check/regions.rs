@@ -13,6 +13,7 @@ use crate::hir::{At, CmpOp, Expr, ExprKind, LabelId, Ty};
 /// The first kernel that lets static functions be called with a lock held.
 const CALLS_UNDER_LOCK: KernelVersion = KernelVersion::new(6, 9);
 /// Numbers of the kernel's `enum bpf_func_id`.
+const TAIL_CALL: u32 = 12;
 const SPIN_LOCK: u32 = 93;
 const SPIN_UNLOCK: u32 = 94;
 
@@ -298,6 +299,14 @@ impl Walk<'_, '_> {
                 match *id {
                     SPIN_LOCK => self.begin(What::Lock(key), &e.at, state),
                     SPIN_UNLOCK => self.finish(&What::Lock(key), &e.at, state),
+                    TAIL_CALL => {
+                        if let Some((what, at)) = state.held.last().cloned() {
+                            let open = if matches!(what, What::Lock(_) | What::ResLock(_)) { "held" } else { "open" };
+                            let text =
+                                format!("a tail call leaves the program for good, and {} is {open}", what.shown());
+                            misuse(self.c, text, &e.at, Some(&at), &format!("end it before by {}", what.ended_by()));
+                        }
+                    }
                     id => {
                         if let Some(h) = helpers::by_id(id) {
                             let shown = format!("`{}`", h.name.replace('_', "-"));

@@ -170,6 +170,10 @@ pub struct FnState {
     pub loops: u32,
     /// Blocks entered.
     pub block_count: u32,
+    /// How many of the first locals are parameters that may be references: what the caller holds, and this may release.
+    pub borrowed: u32,
+    /// Those of them that are released at every end so far; `None` before the first.
+    pub given_back: Option<Vec<LocalId>>,
     /// What stands for the numbered registers of `asm` forms; they hold numbers, and 0 at first.
     pub asm_registers: [Option<LocalId>; 10],
 }
@@ -194,6 +198,21 @@ pub struct Lessons {
 }
 
 impl FnState {
+    /// Whether a local is a parameter, whose object the caller holds.
+    pub fn is_borrowed(&self, l: LocalId) -> bool {
+        l.0 < self.borrowed
+    }
+
+    /// The function ends here: what it has released by now of its caller's.
+    pub fn ends(&mut self) {
+        let here = |l: &LocalId| self.flow.released.contains(l) && !self.flow.live.contains(l);
+        let parameters = (0..self.borrowed).map(LocalId).filter(here);
+        self.given_back = Some(match self.given_back.take() {
+            None => parameters.collect(),
+            Some(before) => parameters.filter(|l| before.contains(l)).collect(),
+        });
+    }
+
     /// What stands for a numbered register of `asm` forms.
     pub fn asm_register(&mut self, number: u8) -> Option<LocalId> {
         let known = *self.asm_registers.get(usize::from(number))?;

@@ -48,6 +48,10 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let text = "a function that a helper calls back can't go on in another program";
         return c.fail(diag::error(&diag::NOT_HERE, &call.at(), text));
     }
+    let open: Vec<_> = c.f.flow.live.iter().copied().filter(|l| !c.f.is_borrowed(*l)).collect();
+    for l in open {
+        super::refs::held_at_tail_call(c, l, &call.at());
+    }
     let ctx = super::ctx::ctx(c, call.at());
     let map = Expr::new(ExprKind::Map(id), Ty::ptr(Space::Map, None), at(&call.args[0]));
     let index = c.fit(index, &Ty::U32, Fit::Bits);
@@ -360,6 +364,11 @@ pub fn subprogram(c: &mut Checker<'_>, call: &Call<'_>, name: Symbol) -> Val {
         types.push(ty);
     }
     let Some(id) = c.instance(name, &decl, types, &covered, &call.at()) else { return Val::error(call.at()) };
+    for i in c.releases.get(&id).cloned().unwrap_or_default() {
+        if let Some(e) = args.get(i) {
+            super::refs::released(c, e);
+        }
+    }
     let function = &c.unit.functions[id.0 as usize];
     let (ret, uses_ctx) = (function.ret.clone(), function.uses_ctx);
     if uses_ctx && decl.global {

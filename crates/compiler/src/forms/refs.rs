@@ -81,6 +81,21 @@ pub(super) fn gone(c: &mut Checker<'_>, e: &Expr, here: &At) -> bool {
     true
 }
 
+/// Whether what a parameter of this type points to may be one that somebody has to release.
+pub(crate) fn may_be_held(ty: &Ty) -> bool {
+    ty.as_ptr().is_some_and(|p| matches!(p.space, Space::Ring | Space::Trusted | Space::Kernel))
+}
+
+/// Reports a tail call while an object is held: where it succeeds, nothing behind it runs
+/// (the verifier's `check_resource_leak` for `tail_call`).
+pub(super) fn held_at_tail_call(c: &mut Checker<'_>, l: LocalId, here: &At) {
+    let local = &c.f.locals[l.0 as usize];
+    let ends = how_released(&local.ty);
+    let text = format!("a tail call leaves the program for good, and `{}` is not {ends} before it", local.name);
+    let d = diag::error(&diag::NOT_RELEASED, here, text).also(local.span, "begins here");
+    c.report(d.help(format!("make the call where `{}` has been {ends}, or before it is taken", local.name)));
+}
+
 /// What was done with an object of this type, in a word.
 pub(crate) fn how_released(ty: &Ty) -> &'static str {
     match ty {
