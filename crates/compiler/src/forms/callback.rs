@@ -44,7 +44,8 @@ fn parameters(c: &Checker<'_>, h: &Helper, map: Option<MapId>) -> Option<(Vec<Ty
             (vec![Ty::ptr(Space::Map, None)], vec![key, value])
         }
         "find_vma" => (Vec::new(), vec![kernel("task_struct"), kernel("vm_area_struct")]),
-        "user_ringbuf_drain" => (Vec::new(), vec![Ty::ptr(Space::Mem, None)]),
+        // A dynptr that the kernel made, and only it writes.
+        "user_ringbuf_drain" => (Vec::new(), vec![Ty::ptr(Space::Mem, crate::builtin::of("bpf_dynptr"))]),
         _ => return None,
     })
 }

@@ -123,6 +123,7 @@ pub(super) fn argument(c: &mut Checker<'_>, callee: &Callee, i: usize, v: Val) -
         ArgKind::ResSpinLock => in_value(c, v, "bpf_res_spin_lock", &what),
         ArgKind::Timer => in_value(c, v, "bpf_timer", &what),
         ArgKind::Field(t) => in_value(c, v, t, &what),
+        ArgKind::Dynptr if given_dynptr(v.ty()) => Some(v.e),
         ArgKind::Dynptr => on_stack(c, v, "bpf_dynptr", &what, "bind one with (with-dynptr (d SOURCE) …)"),
         ArgKind::DynptrOut => on_stack(c, v, "bpf_dynptr", &what, "make one with (make-bpf-dynptr)"),
         ArgKind::Iter(t) | ArgKind::IterOut(t) => {
@@ -338,6 +339,12 @@ fn in_value(c: &mut Checker<'_>, v: Val, wanted: &str, what: &str) -> Option<Exp
         return wrong(c, &here, text, None);
     }
     Some(v.e)
+}
+
+/// Whether this is the dynptr that a callback got from the kernel.
+fn given_dynptr(ty: &Ty) -> bool {
+    let dynptr = |t: &Ty| builtin::is(t, "bpf_dynptr");
+    ty.as_ptr().is_some_and(|p| p.space == Space::Mem && p.pointee.as_deref().is_some_and(dynptr))
 }
 
 /// An object of the kernel's that programs keep on their stack.

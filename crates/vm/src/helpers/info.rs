@@ -13,6 +13,11 @@ pub(crate) const COMM_LEN: usize = 16;
 /// `BPF_FIB_LKUP_RET_NOT_FWDED`: the simulated world has no routes.
 const NOT_FORWARDED: u64 = 4;
 
+/// `find_vma`: the pretended process has memory, but none of the kernel's areas that describe it.
+pub(super) fn no_area(_: &mut Cpu<'_>, _: [u64; 5]) -> Run<u64> {
+    Ok(errno::ENOENT as u64)
+}
+
 pub(super) fn zero(_: &mut Cpu<'_>, _: [u64; 5]) -> Run<u64> {
     Ok(0)
 }

@@ -138,6 +138,7 @@ static HELPERS: &[Helper] = table! {
     173 get_func_ip info::func_ip;
     174 get_attach_cookie info::attach_cookie;
     177 trace_vprintk text::trace_vprintk;
+    180 find_vma info::no_area;
     181 loop control::loop_;
     182 strncmp text::strncmp;
     183 get_func_arg info::func_arg;
@@ -156,6 +157,7 @@ static HELPERS: &[Helper] = table! {
     202 dynptr_write dynptr::write;
     203 dynptr_data dynptr::data;
     208 ktime_get_tai_ns info::ktime_tai;
+    209 user_ringbuf_drain info::zero;
     210 cgrp_storage_get map::storage_get;
     211 cgrp_storage_delete map::storage_delete;
 };
