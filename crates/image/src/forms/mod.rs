@@ -76,7 +76,42 @@ mod tests {
     fn defined(interp: &mut Interp) -> BTreeSet<String> {
         let names = interp.all_names();
         let defined = names.into_iter().filter(|n| interp.is_defined(*n) || interp.function(*n).is_some());
-        defined.map(|n| n.name().to_string()).filter(|n| !n.starts_with('%')).collect()
+        defined.map(|n| n.name().to_string()).filter(|n| !n.contains('%')).collect()
+    }
+
+    /// The book's chapter lists all of them. `UPDATE=1` writes it anew.
+    fn in_the_book(interp: &mut Interp, lisp: &BTreeSet<String>) {
+        const MARK: &str = "<!-- made from what an image defines -->\n";
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/host-forms.md");
+        let text = std::fs::read_to_string(&page).expect("the chapter is there");
+        let (before, found) = text.split_once(MARK).expect("the mark is there");
+        let mut made = String::from("\n## For eBPF\n\n| form | |\n| --- | --- |\n");
+        for name in defined(interp).iter().filter(|n| !lisp.contains(*n) && !DECLARATIONS.contains(&&***n)) {
+            let doc = interp.documentation(Symbol::intern(name), whistler_lisp::DocKind::Function).unwrap_or_default();
+            made.push_str(&format!("| `{name}` | {} |\n", doc.replace('|', "\\|").replace('\n', " ")));
+        }
+        made.push_str("\n## Of Common Lisp\n\n");
+        let mut line = String::new();
+        for name in lisp {
+            let word = format!("`{name}`");
+            if line.len() + word.len() > 118 {
+                made.push_str(line.trim_end());
+                made.push('\n');
+                line.clear();
+            }
+            line.push_str(&word);
+            line.push(' ');
+        }
+        made.push_str(line.trim_end());
+        made.push('\n');
+        if made == found {
+            return;
+        }
+        assert!(
+            std::env::var_os("UPDATE").is_some_and(|v| v == "1"),
+            "docs/host-forms.md is old; UPDATE=1 makes it anew"
+        );
+        std::fs::write(&page, format!("{before}{MARK}{made}")).expect("the chapter can be written");
     }
 
     /// A compiler without an image passes over what only an image has: it must know all of that, and nothing else.
@@ -101,6 +136,7 @@ mod tests {
         let session = RefCell::new(Session::new(Target::default(), kernel));
         let shared = Rc::new(Shared { session, live: RefCell::new(Live::default()), options });
         install(&mut interp, &shared);
+        in_the_book(&mut interp, &bare);
         let plain = |name: &&str| !name.starts_with('(');
         let known: BTreeSet<&str> = LIVE_FORMS.iter().chain(LIVE_MACROS).copied().filter(plain).collect();
         let own: Vec<String> = defined(&mut interp)

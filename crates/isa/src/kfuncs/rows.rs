@@ -5,7 +5,10 @@
 //! types by loading a two-instruction program for each (function, type) and reading the verifier's answer; what that
 //! kernel loads no programs of (tracing, LSM, struct_ops) follows the sets that the sources register. Flags are those of
 //! `BTF_ID_FLAGS` in kernel/bpf/helpers.c, cpumask.c, crypto.c, fs/bpf_fs_kfuncs.c, net/core/filter.c and
-//! net/netfilter/nf_conntrack_bpf.c; first kernels those in which the function joined its set. Test functions
+//! net/netfilter/nf_conntrack_bpf.c; first kernels those in which the function joined its set by this name. From 6.10 on
+//! each was looked up in the tables and pages of ebpf-docs (data/feature-versions.yaml, data/feature-versions-new.yaml,
+//! docs/linux/kfuncs/NAME.md, which name the commit); flags were compared with its data/kfuncs.yaml. Functions ending in
+//! `_impl` that came with 6.17 and 6.18 got that name by a change in 6.18. Test functions
 //! (`bpf_modify_return_test` …) and `__bpf_trap` are left out. `freplace` programs have every bit.
 
 use super::{Kfunc, KfuncFlags as F};
@@ -212,7 +215,7 @@ pub static KFUNCS: &[Kfunc] = &[
     row("bpf_strchrnul", &[arg("s", "const char *", Ignored), arg("c", "char", Anything)], Ret::Int, "int", NONE, (6, 17), 0x1ffeffffe),
     row("bpf_strcmp", &[arg("s1", "const char *", Ignored), arg("s2", "const char *", Ignored)], Ret::Int, "int", NONE, (6, 17), 0x1ffeffffe),
     row("bpf_strcspn", &[arg("s", "const char *", Ignored), arg("reject", "const char *", Ignored)], Ret::Int, "int", NONE, (6, 17), 0x1ffeffffe),
-    row("bpf_stream_vprintk_impl", &[arg("stream_id", "int", Anything), arg("fmt", "const char *", ConstStr), arg("args", "const void *", Mem(Read, Next)), arg("len_size", "u32", SizeOrZero), arg("aux", "void *", Implicit)], Ret::Int, "int", TRUSTED, (6, 17), 0x1ffeffffe),
+    row("bpf_stream_vprintk_impl", &[arg("stream_id", "int", Anything), arg("fmt", "const char *", ConstStr), arg("args", "const void *", Mem(Read, Next)), arg("len_size", "u32", SizeOrZero), arg("aux", "void *", Implicit)], Ret::Int, "int", TRUSTED, (6, 18), 0x1ffeffffe),
     row("bpf_strlen", &[arg("s", "const char *", Ignored)], Ret::Int, "int", NONE, (6, 17), 0x1ffeffffe),
     row("bpf_strnchr", &[arg("s", "const char *", Ignored), arg("count", "size_t", Anything), arg("c", "char", Anything)], Ret::Int, "int", NONE, (6, 17), 0x1ffeffffe),
     row("bpf_strnlen", &[arg("s", "const char *", Ignored), arg("count", "size_t", Anything)], Ret::Int, "int", NONE, (6, 17), 0x1ffeffffe),
