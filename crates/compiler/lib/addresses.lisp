@@ -73,6 +73,21 @@
   "The last two bytes of a hardware address, as eth-src-mac-lo reads."
   (%bytes-number (subseq (mac-bytes (%literal text 'mac-lo)) 4)))
 
+;; Programs have these as forms of their own; here they are for the host, where tests name ports and lengths.
+
+(defun %swapped (n count)
+  "The low COUNT bytes of N in the other order."
+  (let ((out 0))
+    (dotimes (i count out)
+      (setf out (+ (* out 256) (logand (ash n (* -8 i)) 255))))))
+
+(defun htons (n) "Two bytes to network order." (%swapped n 2))
+(defun ntohs (n) "Two bytes from network order." (%swapped n 2))
+(defun htonl (n) "Four bytes to network order." (%swapped n 4))
+(defun ntohl (n) "Four bytes from network order." (%swapped n 4))
+(defun htonll (n) "Eight bytes to network order." (%swapped n 8))
+(defun ntohll (n) "Eight bytes from network order." (%swapped n 8))
+
 (defun %network (text bytes)
   "Of ADDRESS/LENGTH: the mask's bytes and the network's."
   (let* ((parts (%split text #\/))

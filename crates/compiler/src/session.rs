@@ -134,6 +134,7 @@ pub const LIVE_FORMS: &[&str] = &[
     "ring-records",
     "emitted-lines",
     "context",
+    "kernel-object",
     "read-pcap",
     "write-pcap",
     "watch",

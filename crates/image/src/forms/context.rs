@@ -56,11 +56,11 @@ fn context(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult
 }
 
 /// Keywords with their values.
-fn pairs(interp: &Interp, fields: &[Value]) -> Result<Vec<(String, Value)>, LispError> {
+pub(super) fn pairs(interp: &Interp, form: &str, fields: &[Value]) -> Result<Vec<(String, Value)>, LispError> {
     let mut out = Vec::new();
     for pair in fields.chunks(2) {
         let [key, value] = pair else {
-            return Err(LispError::simple(format!("`context`: there is no value behind {}", interp.show(pair[0]))));
+            return Err(LispError::simple(format!("`{form}`: there is no value behind {}", interp.show(pair[0]))));
         };
         let Some(name) = key.as_symbol().filter(|s| s.is_keyword()) else {
             return Err(LispError::wrong_type(&interp.show(*key), "the name of a field, as :ifindex"));
@@ -71,7 +71,7 @@ fn pairs(interp: &Interp, fields: &[Value]) -> Result<Vec<(String, Value)>, Lisp
 }
 
 /// A number as the low bytes of a field; what does not fit is an error.
-fn put(interp: &Interp, to: &mut [u8], name: &str, value: Value) -> Result<(), LispError> {
+pub(super) fn put(interp: &Interp, to: &mut [u8], name: &str, value: Value) -> Result<(), LispError> {
     let bits = 8 * to.len() as u32;
     let n = match interp.heap.as_i128(value) {
         Some(n) => n,
@@ -103,7 +103,7 @@ fn arguments(interp: &Interp, fields: &[Value]) -> Result<Vec<u8>, LispError> {
 
 fn registers(interp: &Interp, fields: &[Value]) -> Result<Vec<u8>, LispError> {
     let mut out = vec![0; Arch::HERE.registers().size as usize];
-    for (name, value) in pairs(interp, fields)? {
+    for (name, value) in pairs(interp, "context", fields)? {
         let Some(at) = register(&name) else {
             let e = LispError::simple(format!("a probe's context has no :{name}"));
             let last = Arch::HERE.registers().parameters.len();
@@ -119,7 +119,7 @@ fn structure(interp: &Interp, prog: ProgType, fields: &[Value]) -> Result<Vec<u8
         return Err(LispError::simple(format!("the context of :{} is not made of fields", prog.keyword())));
     };
     let mut out = vec![0; known.size as usize];
-    for (name, value) in pairs(interp, fields)? {
+    for (name, value) in pairs(interp, "context", fields)? {
         let Some(f) = known.field(&name) else {
             let all: Vec<String> = known.fields.iter().map(|f| format!(":{}", f.name.replace('_', "-"))).collect();
             return Err(LispError::simple(format!("{} has no field :{name}", known.name))
@@ -161,7 +161,7 @@ fn tracepoint(shared: &Shared, interp: &Interp, fields: &[Value]) -> Result<Vec<
         .map_err(|e| LispError::simple(format!("tracepoint {name}: {e}")))?;
     let size = format.fields.iter().map(|f| (f.offset + f.size) as usize).max().unwrap_or(8);
     let mut out = vec![0; size];
-    for (key, value) in pairs(interp, fields)? {
+    for (key, value) in pairs(interp, "context", fields)? {
         let spelled = key.replace('-', "_");
         let Some(f) = format.field(&key).or_else(|| format.field(&spelled)) else {
             let all: Vec<String> = format.fields.iter().map(|f| format!(":{}", f.name.replace('_', "-"))).collect();

@@ -6,6 +6,7 @@ mod context;
 mod describe;
 mod globals;
 mod iterator;
+mod kernel_object;
 pub(crate) mod leftovers;
 pub(crate) mod loader;
 mod look;
@@ -33,6 +34,7 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     describe::install(interp, shared);
     globals::install(interp, shared);
     iterator::install(interp, shared);
+    kernel_object::install(interp, shared);
     leftovers::install(interp, shared);
     loader::install(interp, shared);
     look::install(interp, shared);

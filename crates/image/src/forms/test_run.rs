@@ -280,7 +280,7 @@ fn write_pcap(_: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     Ok(Value::Int(count))
 }
 
-fn bytes(interp: &Interp, v: Value) -> Result<Vec<u8>, LispError> {
+pub(super) fn bytes(interp: &Interp, v: Value) -> Result<Vec<u8>, LispError> {
     if let Some(b) = interp.heap.byte_slice(v) {
         return Ok(b.to_vec());
     }
