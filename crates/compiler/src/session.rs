@@ -386,6 +386,11 @@ impl Session {
                     let mut known = self.host_types.borrow_mut();
                     known.structs.clone_from(&self.env.structs);
                     known.enums.clone_from(&self.env.enums);
+                    // Host code names members as programs do.
+                    for (member, value) in self.env.enums.get(d.name).iter().flat_map(|e| &e.members) {
+                        let member = member.trim_start_matches(':');
+                        interp.define_constant(&format!("+{}-{member}+", d.name), Value::Int(*value));
+                    }
                 }
                 DeclKind::Constant => self.constants.push(d.name),
                 _ => {}
