@@ -255,7 +255,11 @@ impl Image {
         let running = shared.live().ok().and_then(|mut l| l.running.take()).unwrap_or_default();
         let mut diagnostics = running.failures;
         let verdict = match (result, running.skipped) {
-            (_, Some(why)) => Verdict::Skipped(why),
+            (_, Some(why)) => {
+                // A test that caught the reason went on without what it needs.
+                diagnostics.clear();
+                Verdict::Skipped(why)
+            }
             (Err(e), None) => {
                 diagnostics.push(e.to_diagnostic());
                 Verdict::Failed
