@@ -199,3 +199,20 @@
                      (packet (eth) (arp))))
       (is (uncounted? p)))
     (is (equal (verdict-counts) '(0 0 0 3 0)))))
+
+(deftest the-verdicts-numbers-are-those-of-the-comment
+  (outcome (query (labels-of 3)))
+  (is (equal (verdict-counts) '(1 0 0 0 0)) "accepted")
+  (outcome (query (labels-of 50 50)))
+  (is (equal (verdict-counts) '(1 1 0 0 0)) "too long")
+  (outcome (query (apply #'labels-of (loop repeat 17 collect 1))))
+  (is (equal (verdict-counts) '(1 1 1 0 0)) "too many labels")
+  (outcome (query '(192)))
+  (is (equal (verdict-counts) '(1 1 1 1 0)) "malformed")
+  (outcome (query (labels-of 3) :type 255))
+  (is (equal (verdict-counts) '(1 1 1 1 1)) "any"))
+
+;; The kernel's test run takes no such packet; a clock keeps the test out of it.
+(deftest less-than-a-link-header-passes
+  (is (= (run-prog xdp_dns_filter (subseq (query '(192)) 0 13) :clock 0) XDP_PASS))
+  (is (equal (verdict-counts) '(0 0 0 0 0))))

@@ -111,3 +111,13 @@
   (multiple-value-bind (fine after) (run-prog sums (packet (eth) (ipv4 :checksum 12345 :ttl 9) (udp) (payload 3)))
     (is (= fine XDP_TX))
     (is (packet-ok? after))))
+
+(defenum colour (red 1) green (:blue 7))
+
+(deftest byte-orders-and-enums-in-the-host
+  (is (= (htons 80) #x5000))
+  (is (= (ntohs #x1234) #x3412))
+  (is (= (htonl #x01020304) #x04030201 (ntohl #x01020304)))
+  (is (= (ntohll (htonll #x0102030405060708)) #x0102030405060708))
+  (is (= (htonll 1) (expt 2 56)))
+  (is (equal (list +colour-red+ +colour-green+ +colour-blue+) '(1 2 7))))
