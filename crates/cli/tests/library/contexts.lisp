@@ -56,7 +56,7 @@
 
 (deftest what-there-is-not
   (is (search "no field :ifindx" (refused (context :xdp :ifindx 1))))
-  (is (search "no field :colour" (refused (packet (eth :colour 1)))))
+  (is (search "no field :colour" (refused (build-packet (list (layer 'eth :colour 1))))))
   (is (search "does not fit into 16 bits" (refused (packet (eth) (ipv4) (tcp :dst-port 70000)))))
   (is (search "is no IPv4 address" (refused (packet (eth) (ipv4 :src "10.0.0")))))
   (is (search "no type of program" (refused (context :xpd))))
