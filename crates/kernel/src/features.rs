@@ -6,9 +6,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
+use crate::Kernel;
+use whistler_btf::{TypeKind, TypeSource};
 use whistler_isa::{AttachType, Insn, KernelVersion, ProgType, op};
 use whistler_sys::Errno;
-use whistler_sys::bpf::{LinkCreate, LinkExtra, LinkTarget, ProgLoad};
+use whistler_sys::bpf::{AttachBtf, LinkCreate, LinkExtra, LinkTarget, ProgLoad};
 
 /// Something that not every kernel has.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,11 +29,13 @@ pub enum Feature {
     KprobePmu,
     /// Uprobes through perf events.
     UprobePmu,
+    /// Programs at the entry and end of functions: fentry, fexit, `fmod_ret`, LSM.
+    Trampolines,
 }
 
 impl Feature {
     /// All, in the order of their probes.
-    pub const ALL: [Feature; 7] = [
+    pub const ALL: [Feature; 8] = [
         Feature::PerfLink,
         Feature::KprobeMulti,
         Feature::UprobeMulti,
@@ -39,6 +43,7 @@ impl Feature {
         Feature::RawTracepointCookie,
         Feature::KprobePmu,
         Feature::UprobePmu,
+        Feature::Trampolines,
     ];
 
     /// The name for people.
@@ -51,6 +56,7 @@ impl Feature {
             Feature::RawTracepointCookie => "cookies of raw tracepoints",
             Feature::KprobePmu => "kprobes",
             Feature::UprobePmu => "uprobes",
+            Feature::Trampolines => "fentry, fexit and LSM",
         }
     }
 }
@@ -60,13 +66,14 @@ impl Feature {
 pub(crate) struct Probes([OnceLock<bool>; Feature::ALL.len()]);
 
 impl Probes {
-    pub(crate) fn has(&self, feature: Feature, version: KernelVersion) -> bool {
+    pub(crate) fn has(&self, feature: Feature, kernel: &Kernel) -> bool {
         let slot = Feature::ALL.iter().position(|f| *f == feature).and_then(|i| self.0.get(i));
-        slot.map_or_else(|| probe(feature, version), |s| *s.get_or_init(|| probe(feature, version)))
+        slot.map_or_else(|| probe(feature, kernel), |s| *s.get_or_init(|| probe(feature, kernel)))
     }
 }
 
-fn probe(feature: Feature, version: KernelVersion) -> bool {
+fn probe(feature: Feature, kernel: &Kernel) -> bool {
+    let version = kernel.version().unwrap_or(KernelVersion::new(0, 0));
     let at_least = |major, minor| version >= KernelVersion::new(major, minor);
     match feature {
         // By version where the probe can't be made (no capability to load programs).
@@ -77,6 +84,7 @@ fn probe(feature: Feature, version: KernelVersion) -> bool {
         Feature::RawTracepointCookie => at_least(6, 10),
         Feature::KprobePmu => pmu("kprobe").is_some(),
         Feature::UprobePmu => pmu("uprobe").is_some(),
+        Feature::Trampolines => probe_trampolines(kernel).unwrap_or(false),
     }
 }
 
@@ -101,6 +109,10 @@ pub fn pmu(name: &str) -> Option<Pmu> {
 
 /// `return 0`.
 fn trivial(prog_type: ProgType, attach: Option<AttachType>) -> Option<OwnedFd> {
+    trivial_at(prog_type, attach, AttachBtf::None)
+}
+
+fn trivial_at(prog_type: ProgType, attach: Option<AttachType>, attach_btf: AttachBtf<'_>) -> Option<OwnedFd> {
     let insns = [Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0), Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0)];
     let load = ProgLoad {
         prog_type: prog_type.number(),
@@ -108,6 +120,7 @@ fn trivial(prog_type: ProgType, attach: Option<AttachType>) -> Option<OwnedFd> {
         insns: &Insn::encode_all(&insns),
         license: c"GPL",
         name: "whistler_probe",
+        attach_btf,
         ..ProgLoad::default()
     };
     load.load().ok().map(|l| l.fd)
@@ -117,6 +130,14 @@ fn trivial(prog_type: ProgType, attach: Option<AttachType>) -> Option<OwnedFd> {
 fn failure(prog: &OwnedFd, target: LinkTarget<'_>, attach: AttachType, extra: LinkExtra<'_>) -> Option<Errno> {
     let link = LinkCreate { prog: prog.as_fd(), target, attach_type: attach.number(), flags: 0, extra };
     link.create().err().map(|e| e.errno)
+}
+
+/// The kernel keeps this function for its own tests of fentry programs (net/bpf/test_run.c). Loading finds its address
+/// and whether it may be patched.
+fn probe_trampolines(kernel: &Kernel) -> Option<bool> {
+    let function = kernel.btf()?.find("bpf_fentry_test1", TypeKind::Func).ok()??;
+    let at = AttachBtf::Vmlinux(function.0);
+    Some(trivial_at(ProgType::Tracing, Some(AttachType::TraceFentry), at).is_some())
 }
 
 fn probe_perf_link() -> Option<bool> {

@@ -225,7 +225,7 @@ impl Kernel {
 
     /// Whether the running kernel can do it. Nothing for a saved one.
     pub fn has(&self, feature: Feature) -> bool {
-        self.is_running() && self.probes.has(feature, self.version().unwrap_or(KernelVersion::new(0, 0)))
+        self.is_running() && self.probes.has(feature, self)
     }
 
     /// The number by which the running kernel attaches programs to a tracepoint; only tracefs has it.
