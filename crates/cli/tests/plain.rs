@@ -180,3 +180,15 @@ fn the_prompt_keeps_values_and_says_what_is_so() {
     let still = "still uses the map m as it was: hash, key 4 bytes, value 8 bytes, 16 entries";
     assert!(ran.out.contains(still), "{}", ran.all());
 }
+
+#[test]
+fn a_value_of_the_wrong_kind_is_shown_as_it_is_written() {
+    let scratch = Scratch::new();
+    let source = "(defstruct s (a u32) (b u32))
+(defmap m :type :hash :key u32 :value s :max-entries 4)
+(defprog p (:type :xdp) (when-let ((v (map-lookup m 1))) (setf (s-a v) 1)) XDP_PASS)
+(deftest stores-a-number (setf (map-ref m 1) 5) (is t))";
+    let ran = run(whistler(["test"]).arg(scratch.file("kind.lisp", source))).exits(1);
+    assert!(ran.out.contains("5 is not a struct s: one is made by (make-s-record …)"), "{}", ran.all());
+    assert!(!ran.out.contains("Int("), "{}", ran.all());
+}

@@ -221,7 +221,13 @@ impl Codec {
                     Some(record) if record.fields.len() >= r.fields.len() => record.fields.clone(),
                     _ => match heap.list_items(value) {
                         Some(items) if items.len() == r.fields.len() => items,
-                        _ => return Err(self.not_a(value, heap, &format!("a {}", r.layout.name.name()))),
+                        _ => {
+                            return Err(self.not_a(
+                                value,
+                                heap,
+                                &format!("a struct {0}: one is made by (make-{0}-record …)", r.layout.name.name()),
+                            ));
+                        }
                     },
                 };
                 for (f, v) in r.fields.iter().zip(values) {
@@ -235,7 +241,14 @@ impl Codec {
     fn not_a(&self, value: Value, heap: &Heap, wanted: &str) -> LispError {
         let shown = match heap.str(value) {
             Some(s) => format!("{s:?}"),
-            None => format!("{value:?}"),
+            None => match (value, heap.as_i128(value)) {
+                (Value::Symbol(s), _) => s.to_string(),
+                (Value::Char(c), _) => format!("{c:?}"),
+                (_, Some(n)) => n.to_string(),
+                _ if heap.list_items(value).is_some() => "a list".to_string(),
+                _ if heap.items(value).is_some() => "a vector".to_string(),
+                _ => "this value".to_string(),
+            },
         };
         LispError::wrong_type(&shown, wanted)
     }
