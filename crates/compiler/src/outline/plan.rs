@@ -186,6 +186,7 @@ impl Planner<'_> {
             ExprKind::While { plan, .. } | ExprKind::For { plan, .. } if plan.way != LoopWay::Auto => return,
             ExprKind::WithCallback { .. } => {
                 let before = self.blur(e, LoopWay::Helper);
+                self.unless_none(e);
                 return preceded(e, before);
             }
             ExprKind::While { test, body, plan, max, .. } => {
@@ -232,18 +233,23 @@ impl Planner<'_> {
         let node = Expr::new(ExprKind::Helper { id: NUMA_NODE, args: Vec::new() }, Ty::U64, at.clone());
         let high = ExprKind::Bin(BinOp::ShrU, Box::new(node), Box::new(number(31, &at)));
         let high = Expr::new(high, Ty::U64, at.clone());
-        let any = ExprKind::Bin(BinOp::Mul, Box::new(high), Box::new(number(ANY_ODD, &at)));
-        let any = Expr::new(any, Ty::U64, at.clone());
-        let zero = self.local(Ty::U64);
-        let mut out = vec![Expr::new(ExprKind::Set(zero, Box::new(any)), Ty::U64, at.clone())];
-        for l in carried {
+        let (head, zero) = (self.local(Ty::U64), self.local(Ty::U64));
+        let set =
+            |l: LocalId, ty: &Ty, value: Expr| Expr::new(ExprKind::Set(l, Box::new(value)), ty.clone(), at.clone());
+        // Each zero by a number of its own: what comes of one the verifier would keep equal.
+        let any = |n: usize| {
+            let head = Box::new(Expr::new(ExprKind::Local(head), Ty::U64, at.clone()));
+            let odd = Box::new(number(ANY_ODD - 2 * 97 * n as i64, &at));
+            Expr::new(ExprKind::Bin(BinOp::Mul, head, odd), Ty::U64, at.clone())
+        };
+        let mut out = vec![set(head, &Ty::U64, high), set(zero, &Ty::U64, any(0))];
+        for (n, l) in carried.into_iter().enumerate() {
             let ty = self.locals[l.0 as usize].ty.clone();
-            let (old, z) = (ExprKind::Local(l), ExprKind::Local(zero));
-            let old = Expr::new(old, ty.clone(), at.clone());
-            let sum = ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(Expr::new(z, Ty::U64, at.clone())));
+            let old = Expr::new(ExprKind::Local(l), ty.clone(), at.clone());
+            let sum = ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(any(n + 1)));
             let sum = Expr::new(sum, Ty::U64, at.clone());
             let cast = Expr::new(ExprKind::Cast(Box::new(sum)), ty.clone(), at.clone());
-            out.push(Expr::new(ExprKind::Set(l, Box::new(cast)), ty, at.clone()));
+            out.push(set(l, &ty, cast));
         }
         if let ExprKind::While { plan, .. } | ExprKind::For { plan, .. } = &mut e.kind {
             plan.zero = Some(zero);
@@ -268,10 +274,22 @@ impl Planner<'_> {
         out
     }
 
-    /// Whether a loop's rounds may leave one of the numbers that it carries in different ways.
+    /// Whether a loop's rounds may leave one of the numbers that it carries in different ways, or may end with different
+    /// ones.
     fn forks(&self, e: &Expr) -> bool {
-        let (ExprKind::While { body, .. } | ExprKind::For { body, .. }) = &e.kind else { return false };
-        super::any(body, &mut |e| matches!(e.kind, ExprKind::If(..))) && !self.carried(e).is_empty()
+        let branches = |body: &Expr| {
+            super::any(body, &mut |e| {
+                use ExprKind::{Bin, Break, If};
+                let chosen = matches!(e.kind, Bin(BinOp::MinU | BinOp::MinS | BinOp::MaxU | BinOp::MaxS, ..));
+                chosen || matches!(e.kind, If(..) | Break(..))
+            })
+        };
+        let forks = match &e.kind {
+            ExprKind::While { .. } => true,
+            ExprKind::For { count, body, .. } => count.as_const().is_none() || branches(body),
+            _ => false,
+        };
+        forks && !self.carried(e).is_empty()
     }
 
     /// The way of a loop of which this is known, and whose parts are these.
@@ -381,8 +399,28 @@ impl Planner<'_> {
         let callback = Box::new(Callback { params, label, body });
         let kind =
             ExprKind::WithCallback { helper: LOOP, before: vec![count], callback, after: vec![number(0, &here)] };
-        let call = Expr::new(kind, Ty::I64, here.clone());
+        let mut call = Expr::new(kind, Ty::I64, here.clone());
+        self.unless_none(&mut call);
         e.kind = ExprKind::Seq(vec![call, nothing(&here)]);
+    }
+
+    /// `bpf_loop` only for a round at least. Of a count that the verifier knows to be 0, it never sees the callback, takes
+    /// it away, and then (6.18) reports as a bug of its own that the call has nothing to point to.
+    fn unless_none(&mut self, e: &mut Expr) {
+        let (at, ty) = (e.at.clone(), e.ty.clone());
+        let ExprKind::WithCallback { helper: LOOP, before, .. } = &mut e.kind else { return };
+        let Some(count) = before.first_mut().filter(|c| c.as_const().is_none_or(|n| n == 0)) else { return };
+        let n = self.local(Ty::U64);
+        let known = Expr::new(ExprKind::Local(n), Ty::U64, at.clone());
+        let count = std::mem::replace(count, known.clone());
+        let set = Expr::new(ExprKind::Set(n, Box::new(count)), Ty::U64, at.clone());
+        let some = ExprKind::Cmp(CmpOp::Ne, Box::new(known), Box::new(number(0, &at)));
+        let some = Expr::new(some, Ty::Bool, at.clone());
+        let call = std::mem::replace(e, nothing(&at));
+        let zero = Expr::new(ExprKind::Const(0), ty.clone(), at.clone());
+        let kind = ExprKind::If(Box::new(some), Box::new(call), Box::new(zero));
+        let choice = Expr::new(kind, ty.clone(), at.clone());
+        *e = Expr::new(ExprKind::Seq(vec![set, choice]), ty, at);
     }
 
     fn local(&mut self, ty: Ty) -> LocalId {

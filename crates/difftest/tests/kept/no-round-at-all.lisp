@@ -1,0 +1,12 @@
+; Loops and callbacks of no round, which the verifier knows and the compiler does not: it removed the callback alone.
+(defmap counts :type :hash :key u32 :value u64 :max-entries 64)
+(defprog p (:type :xdp :section "xdp" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((n u64 7) (none (logand (load u8 data 4) #xff)))
+      (when (< none 1)
+        (dotimes (i none :max 9000) (when (= (logand i 63) 3) (incf n i)))
+        (incf n (bpf-loop none (lambda (i) (incf n) (> i 8)))))
+      (incf n (bpf-loop (logand (<< none 8) 15) (lambda (i) (incf n) (> i 8))))
+      (when (> n 1000) (setf (getmap counts 1) n))
+      (return (cast u32 n))))
+  (packet-pass))
