@@ -42,8 +42,10 @@ pub fn with_flavours(source: &Rc<dyn TypeSource>, flavours: &[Flavour]) -> Rc<dy
     // What can't be continued has said so when it was asked for a type.
     let Ok((types, strings)) = base.extent() else { return source.clone() };
     let mut out = BtfBuilder::split(types, strings);
-    for f in flavours {
-        declare(base, &mut out, f);
+    // First all names: their fields may point to one another.
+    let own: Vec<(Rc<str>, TypeId)> = flavours.iter().map(|f| (f.name.clone(), out.reserve_struct(&f.name))).collect();
+    for (f, (_, id)) in flavours.iter().zip(&own) {
+        declare(base, &own, &mut out, f, *id);
     }
     match Btf::parse_split(out.to_bytes(), Arc::new(base.clone())) {
         Ok(btf) => Rc::new(WithFlavours { source: source.clone(), btf }),
@@ -51,18 +53,18 @@ pub fn with_flavours(source: &Rc<dyn TypeSource>, flavours: &[Flavour]) -> Rc<dy
     }
 }
 
-fn declare(base: &Btf, out: &mut BtfBuilder, flavour: &Flavour) {
+fn declare(base: &Btf, own: &[(Rc<str>, TypeId)], out: &mut BtfBuilder, flavour: &Flavour, id: TypeId) {
     let mut members = Vec::new();
     let mut at = 0u32;
     for f in &flavour.fields {
-        let ty = local_type(base, out, &f.ty);
+        let ty = local_type(base, own, out, &f.ty);
         // Where it lies is asked of the running kernel; here nothing may overlap.
         let bytes = base_size(base, &f.ty).max(1);
         at = at.next_multiple_of(8);
         members.push(MemberDef { name: &f.name, ty, bit_offset: at.saturating_mul(8), bits: f.bits });
         at = at.saturating_add(bytes);
     }
-    out.structure(&flavour.name, at.next_multiple_of(8), &members);
+    out.define(id, at.next_multiple_of(8), &members);
 }
 
 fn base_size(base: &Btf, ty: &Ty) -> u32 {
@@ -73,7 +75,7 @@ fn base_size(base: &Btf, ty: &Ty) -> u32 {
     }
 }
 
-fn local_type(base: &Btf, out: &mut BtfBuilder, ty: &Ty) -> TypeId {
+fn local_type(base: &Btf, own: &[(Rc<str>, TypeId)], out: &mut BtfBuilder, ty: &Ty) -> TypeId {
     match ty {
         Ty::Int(IntTy { size, signed }) => {
             let name = format!("{}{}", if *signed { "__s" } else { "__u" }, u32::from(*size) * 8);
@@ -83,14 +85,17 @@ fn local_type(base: &Btf, out: &mut BtfBuilder, ty: &Ty) -> TypeId {
         Ty::Bool => out.int("_Bool", 1, int_encoding::BOOL),
         Ty::Char => out.int("char", 1, int_encoding::SIGNED),
         Ty::Ptr(p) => {
-            let to = p.pointee.as_ref().map_or(TypeId::VOID, |to| local_type(base, out, to));
+            let to = p.pointee.as_ref().map_or(TypeId::VOID, |to| local_type(base, own, out, to));
             out.ptr(to)
         }
         Ty::Array(elem, n) => {
-            let elem = local_type(base, out, elem);
+            let elem = local_type(base, own, out, elem);
             out.array(elem, *n)
         }
-        Ty::Kernel(name) => kernel::find(base, name).unwrap_or(TypeId::VOID),
+        Ty::Kernel(name) => match own.iter().find(|(n, _)| n == name) {
+            Some((_, id)) => *id,
+            None => kernel::find(base, name).unwrap_or(TypeId::VOID),
+        },
         _ => TypeId::VOID,
     }
 }

@@ -187,18 +187,31 @@ fn flavour(
         diags.push(d.help(help));
         return None;
     }
+    // A field may point to another of the same.
+    let before = env.kernel_structs.insert(norm(name), written.clone());
     let mut declared = Vec::new();
     for f in &items[2..] {
         let field = match f.as_symbol() {
             Some(s) => known_field(btf, here, essential, s, f),
             None => typed_field(env, interp, f),
         };
+        let field = field.and_then(|field| match &field.ty {
+            crate::hir::Ty::Kernel(of) if *of == written => {
+                let text = format!("a {written} can't lie within itself; a pointer to one is (ptr {written})");
+                Err(Box::new(diag::error(&diag::UNKNOWN_TYPE, &at(f), text)))
+            }
+            _ => Ok(field),
+        });
         match field {
             Ok(field) => declared.push(field),
             Err(d) => diags.push(*d),
         }
     }
     if declared.len() + 2 < items.len() {
+        match before {
+            Some(before) => env.kernel_structs.insert(norm(name), before),
+            None => env.kernel_structs.remove(&norm(name)),
+        };
         return None;
     }
     env.forget_accessors(name);
@@ -209,7 +222,6 @@ fn flavour(
         env.accessor(&format!("{s}-{}-ptr", f.name), Accessor::KernelPtr(written.clone(), symbol), name);
     }
     env.accessor(&format!("as-{s}"), Accessor::As(crate::hir::Ty::Kernel(written.clone())), name);
-    env.kernel_structs.insert(norm(name), written.clone());
     let summary = format!("{written} · {}, as another kernel has them", fields(declared.len()));
     env.flavours.retain(|f| f.name != written);
     env.flavours.push(Flavour { name: written, fields: declared });
