@@ -343,7 +343,7 @@ impl<'k> Loader<'k> {
             None => said.message,
         };
         if let Some((_, what)) = poisoned.iter().find(|(at, _)| Some(*at) == said.insn) {
-            message = format!("this kernel has no {what}");
+            message.clone_from(what);
         } else if failure.log.trim().is_empty() {
             message = match self.kernel.version() {
                 Some(v) if v < p.prog_type.info().since => {

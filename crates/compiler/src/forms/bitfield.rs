@@ -1,4 +1,4 @@
-//! Bit-fields of kernel structs. Where one lies, how many bytes must be read for it and how far to shift them are all
+//! Bit-fields of kernel structs, and numbers that are read by probes. Where one lies, how many bytes must be read for it and how far to shift them are all
 //! asked of the running kernel: it may have another width there, another place, or be no bit-field at all.
 
 use whistler_btf::{CoreKind, TypeId};
@@ -74,6 +74,43 @@ pub(super) fn read(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path
     let value = ExprKind::If(Box::new(is_signed), Box::new(down(BinOp::ShrS)), Box::new(down(BinOp::ShrU)));
     let value = Val::new(value, ty, here.clone());
     c.seq(before.into_iter().chain([set]).collect(), value)
+}
+
+/// A number at the end of a path, read by a probe: as many bytes as the running kernel's field has, extended by its size
+/// there, so that a field that is wider or narrower than ours still gives its value.
+pub(super) fn read_far(
+    c: &mut Checker<'_>,
+    p: Val,
+    space: Space,
+    (root, path): (TypeId, &[FieldInfo]),
+    int: IntTy,
+    here: At,
+) -> Val {
+    let bytes = u32::from(int.size);
+    let local_offset = path.iter().map(|f| f.bit_offset).sum::<u32>() / 8;
+    let mut ask = |kind, local: u32| {
+        let core = record(c, root, path, kind)?;
+        Some(Expr::new(ExprKind::CoreValue { core, local: local.into() }, Ty::U64, here.clone()))
+    };
+    let shift = 64 - 8 * bytes;
+    let shifts = match int.signed {
+        true => Some((ask(CoreKind::FieldLShiftU64, shift), ask(CoreKind::FieldRShiftU64, shift))),
+        false => None,
+    };
+    let asked = (ask(CoreKind::FieldByteOffset, local_offset), ask(CoreKind::FieldByteSize, bytes));
+    let (Some(offset), Some(size)) = asked else { return Val::error(here) };
+    let Some((before, word)) = probed(c, p, space, offset, size, &here) else { return Val::error(here) };
+    let expr = |kind, ty| Expr::new(kind, ty, here.clone());
+    let value = match shifts {
+        Some((Some(left), Some(right))) => {
+            let high = expr(ExprKind::Bin(BinOp::Shl, Box::new(word), Box::new(left)), Ty::U64);
+            expr(ExprKind::Bin(BinOp::ShrS, Box::new(high), Box::new(right)), Ty::I64)
+        }
+        Some(_) => return Val::error(here),
+        None => word,
+    };
+    let value = Val::new(ExprKind::Cast(Box::new(value)), Ty::Int(int), here.clone());
+    c.seq(before, value)
 }
 
 /// Loads as many bytes as the running kernel says; the loads of other sizes are dead code for the verifier.

@@ -321,6 +321,13 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
         let kind = ExprKind::CoreLoad { core, ptr: Box::new(p.e), off: local as i32 };
         return Some(Step::Value(Val::new(kind, ty, here)));
     }
+    // Of an element only place and size can be asked, not how it is extended.
+    if let Ty::Int(int) = ty
+        && !(int.signed && last.element.is_some())
+    {
+        let v = super::bitfield::read_far(c, p, space, (root, path), int, here);
+        return (!v.never()).then_some(Step::Value(v));
+    }
     let helper = if space == Space::User { "probe_read_user" } else { "probe_read_kernel" };
     let sum = Val::of(address(p, core, local, &here));
     let v = super::memory::probe_read(c, helper, ty, sum, here);
@@ -451,6 +458,13 @@ fn core_field(c: &mut Checker<'_>, call: &Call<'_>, ty: Option<Ty>, p: Val, of: 
     if path[0].bits != 0 {
         let space = if direct { Space::Trusted } else { Space::Kernel };
         let v = super::bitfield::read(c, p, space, root, &path, call.at());
+        return Val::of(c.fit(v, &ty, Fit::Bits));
+    }
+    let types = c.types.clone();
+    let known = types.btf().and_then(|b| kernel::field_ty(b, path[0].ty, Space::Kernel));
+    if let (false, Ty::Int(_), Some(Ty::Int(int))) = (direct, &ty, known) {
+        // As many bytes as the running kernel has, not as are written here.
+        let v = super::bitfield::read_far(c, p, Space::Kernel, (root, &path), int, call.at());
         return Val::of(c.fit(v, &ty, Fit::Bits));
     }
     let local = i64::from(path[0].bit_offset) / 8;

@@ -1,6 +1,7 @@
 // The judge: prints what libbpf makes of each program of an object for a kernel with the BTF given.
 // usage: libbpf_insns OBJECT BTF. Lines: `NAME HEX…`, eight bytes a word, or `NAME error`.
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,12 @@ static int show(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long 
 
 	printf("%s", bpf_program__name(prog));
 	for (size_t i = 0; i < count; i++) {
+		/* The descriptor of a map, which is no answer. */
+		int map = bytes[i * 8] == 0x18 && bytes[i * 8 + 1] >> 4 == BPF_PSEUDO_MAP_FD;
+
 		printf(" ");
 		for (int j = 0; j < 8; j++)
-			printf("%02x", bytes[i * 8 + j]);
+			printf("%02x", map && j >= 4 ? 0 : bytes[i * 8 + j]);
 	}
 	printf("\n");
 	printed = 1;

@@ -5,8 +5,8 @@ use whistler_isa::{Insn, op};
 
 use super::{Selector, Val};
 use crate::code::CodegenError;
-use crate::ir::{BinOp, Size, UnOp, Value, Width};
-use crate::mach::inst::{Field, VReg};
+use crate::ir::{BinOp, Op, Size, UnOp, Value, Width};
+use crate::mach::inst::{Field, MOp, VReg};
 
 impl Selector<'_> {
     /// dst = x `code` y at the width, on the machine's own instruction.
@@ -146,6 +146,9 @@ impl Selector<'_> {
         if bin == BinOp::Shl && self.set_shifted(a, b, dst)? {
             return Ok(());
         }
+        if width == Width::W64 && self.bin_core(bin, a, b, dst)? {
+            return Ok(());
+        }
         let commutes = matches!(bin, BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor);
         // The left operand is overwritten: a number goes to the right, or else what is wanted
         // afterwards; when neither is, left is the one whose variable gets the result.
@@ -169,6 +172,32 @@ impl Selector<'_> {
             _ => self.bin_direct(bin, width, dst, x, y),
         }
         Ok(())
+    }
+
+    /// `x op` a number of the running kernel's, which the instruction's immediate is relocated to. Returns whether it is one.
+    fn bin_core(&mut self, bin: BinOp, a: Value, b: Value, dst: VReg) -> Result<bool, CodegenError> {
+        let core = |s: &Self, v: Value| match s.f.def_op(s.flow.resolve(v)) {
+            Some(Op::CoreValue { core, local, wide: false }) => Some((*core, i32::try_from(*local).ok()?)),
+            _ => None,
+        };
+        let code = match bin {
+            BinOp::Add => op::ADD,
+            BinOp::Shl => op::LSH,
+            BinOp::LShr => op::RSH,
+            BinOp::AShr => op::ARSH,
+            _ => return Ok(false),
+        };
+        let (x, (core, imm)) = match (core(self, a), core(self, b)) {
+            (_, Some(c)) => (a, c),
+            (Some(c), None) if bin == BinOp::Add => (b, c),
+            _ => return Ok(false),
+        };
+        let x = self.val(x)?;
+        let x = self.val_reg(x);
+        let insn = Insn::new(op::ALU64 | code | op::K, 0, 0, 0, imm);
+        let slot = MOp::Slot { insn, dst: Field::Operand(1), src: Field::Given, core: Some(core), sym: None };
+        self.emit(slot, &[Operand::reg_use(x), Operand::reg_reuse_def(dst, 0)]);
+        Ok(true)
     }
 
     /// Operations whose width the target has.
