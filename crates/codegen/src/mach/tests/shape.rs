@@ -525,17 +525,16 @@ fn globals_and_relocated_fields() {
         b,
         None,
         expect![[r#"
-        0: r1 += 8
-        1: r5 = *(u8 *)(r1 +16)
-        2: r5 &= 255
-        3: r0 = 0x0 ll global
-        5: *(u32 *)(r0 +0) = r5
-        6: *(u32 *)(r0 +4) = r5
-        7: r0 = 1
-        8: r1 = 0x7 ll
-        10: r0 += r1
-        11: exit
-    "#]],
+            0: r1 += 8
+            1: r4 = *(u8 *)(r1 +16)
+            2: r4 &= 255
+            3: r0 = 0x0 ll global
+            5: *(u32 *)(r0 +0) = r4
+            6: *(u32 *)(r0 +4) = r4
+            7: r0 = 0x7 ll
+            9: r0 += 1
+            10: exit
+        "#]],
     );
 }
 
