@@ -59,8 +59,8 @@ impl Kernel {
         })
     }
 
-    /// What was saved of a kernel: its BTF (`/sys/kernel/btf/vmlinux`) and a directory of tracepoint
-    /// formats (`[events/]CATEGORY/NAME/format`).
+    /// What was saved of a kernel: its BTF (`/sys/kernel/btf/vmlinux`, or a copy of the whole directory with its modules')
+    /// and a directory of tracepoint formats (`[events/]CATEGORY/NAME/format`).
     pub fn saved(btf: impl Into<PathBuf>, tracefs: Option<PathBuf>) -> Kernel {
         Kernel::new(Source::Saved { btf: btf.into(), tracefs })
     }
@@ -110,7 +110,8 @@ impl Kernel {
                 let mapped = file.is_mapped();
                 Btf::parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped })
             }
-            Source::Saved { btf: path, .. } => {
+            Source::Saved { btf, .. } => {
+                let path = &if btf.is_dir() { btf.join("vmlinux") } else { btf.clone() };
                 let data =
                     ConstFile::read(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
                 Btf::parse(data).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped: false })
@@ -140,10 +141,11 @@ impl Kernel {
 
     /// The modules that have BTF of their own, sorted.
     pub fn modules(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir("/sys/kernel/btf") else { return Vec::new() };
-        if !self.is_running() {
-            return Vec::new();
-        }
+        let directory = match &self.source {
+            Source::Running => Path::new("/sys/kernel/btf"),
+            Source::Saved { btf, .. } => btf.as_path(),
+        };
+        let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
         let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
         let mut names: Vec<String> = names.filter(|n| n != "vmlinux").collect();
         names.sort();
@@ -152,13 +154,17 @@ impl Kernel {
 
     /// A module's BTF, on top of the kernel's.
     pub fn module_btf(&self, module: &str) -> Option<Arc<Btf>> {
-        if !self.is_running() || module == "vmlinux" {
+        if module == "vmlinux" || module.is_empty() || module.contains('/') || module.starts_with('.') {
             return None;
         }
         let base = self.shared_btf()?;
         // A poisoned lock only means that another thread panicked between two whole entries.
         let mut modules = self.modules.lock().unwrap_or_else(|e| e.into_inner());
-        let load = || Btf::parse_split(ConstFile::kernel_btf(module).ok()?, base).ok().map(Arc::new);
+        let file = || match &self.source {
+            Source::Running => ConstFile::kernel_btf(module),
+            Source::Saved { btf, .. } => ConstFile::read(&btf.join(module)),
+        };
+        let load = || Btf::parse_split(file().ok()?, base).ok().map(Arc::new);
         modules.entry(module.to_string()).or_insert_with(load).clone()
     }
 

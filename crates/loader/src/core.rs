@@ -140,6 +140,48 @@ mod tests {
         as_libbpf_does("every_kind.o", "");
     }
 
+    /// A type that only a module has: its split BTF continues the kernel's, in ids and in strings.
+    #[test]
+    fn a_modules_types_are_found_behind_the_kernels() {
+        use whistler_btf::{BtfBuilder, MemberDef, int_encoding};
+        let dir = std::env::temp_dir().join(format!("whistler-module-btf-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a scratch directory");
+        std::fs::copy(data("targets/moved.btf"), dir.join("vmlinux")).expect("the kernel's");
+        let base = Btf::parse(std::fs::read(data("targets/moved.btf")).expect("a target")).expect("sound");
+        let part = base.find("part", whistler_btf::TypeKind::Struct).expect("sound").expect("there");
+        let (types, strings) = base.extent().expect("sound");
+        let module = |bytes: u32| {
+            let mut b = BtfBuilder::split(types, strings);
+            let int = b.int("__u32", bytes, 0);
+            // A member of a type of the kernel's, and one of the module's own.
+            b.structure("driver_state", 64, &[MemberDef::at("part", part, 8), MemberDef::at("speed", int, 48)]);
+            b.to_bytes()
+        };
+        std::fs::write(dir.join("driver"), module(4)).expect("the module's");
+        std::fs::write(dir.join("broken"), [7; 40]).expect("no BTF");
+        let mut b = BtfBuilder::new();
+        let int = b.int("int", 4, int_encoding::SIGNED);
+        let inner = b.structure("part", 4, &[MemberDef::at("weight", int, 0)]);
+        let local = b.structure("driver_state", 8, &[MemberDef::at("speed", int, 0), MemberDef::at("part", inner, 4)]);
+        let gone = b.structure("of_no_module", 8, &[MemberDef::at("speed", int, 0)]);
+        let local_types = Btf::parse(b.to_bytes()).expect("ours");
+        let kernel = Kernel::saved(&dir, None);
+        assert_eq!(kernel.modules(), ["broken", "driver"]);
+        let ask = |type_id, access: &str, kind| {
+            let reloc = CoreReloc { insn_off: 0, type_id, access: access.to_string(), kind };
+            in_kernel(&kernel, &local_types, &reloc).expect("resolved").value
+        };
+        let weight = base.find_member(part, "weight").expect("sound").expect("there").byte_offset();
+        assert_eq!(ask(local, "0:0", CoreKind::FieldByteOffset), Some(48));
+        assert_eq!(ask(local, "0:1:0", CoreKind::FieldByteOffset), Some(u64::from(8 + weight)));
+        assert_eq!(ask(local, "0", CoreKind::TypeSize), Some(64));
+        assert_eq!(ask(local, "0", CoreKind::TypeExists), Some(1));
+        assert_eq!(ask(local, "0", CoreKind::TypeIdTarget), Some(u64::from(types) + 1));
+        assert_eq!(ask(gone, "0", CoreKind::TypeExists), Some(0));
+        assert_eq!(ask(gone, "0:0", CoreKind::FieldByteOffset), None);
+        std::fs::remove_dir_all(&dir).expect("the scratch directory");
+    }
+
     /// The same of our own compiler's object: every form that asks the kernel something (`every_form.lisp`).
     #[test]
     fn what_our_forms_ask() {
