@@ -142,7 +142,7 @@ impl Kernel {
     /// The modules that have BTF of their own, sorted.
     pub fn modules(&self) -> Vec<String> {
         let directory = match &self.source {
-            Source::Running => Path::new("/sys/kernel/btf"),
+            Source::Running { .. } => Path::new("/sys/kernel/btf"),
             Source::Saved { btf, .. } => btf.as_path(),
         };
         let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
@@ -161,7 +161,7 @@ impl Kernel {
         // A poisoned lock only means that another thread panicked between two whole entries.
         let mut modules = self.modules.lock().unwrap_or_else(|e| e.into_inner());
         let file = || match &self.source {
-            Source::Running => ConstFile::kernel_btf(module),
+            Source::Running { .. } => ConstFile::kernel_btf(module),
             Source::Saved { btf, .. } => ConstFile::read(&btf.join(module)),
         };
         let load = || Btf::parse_split(file().ok()?, base).ok().map(Arc::new);
