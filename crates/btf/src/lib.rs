@@ -10,6 +10,7 @@ mod builder;
 mod core;
 mod error;
 mod ext;
+mod header;
 mod import;
 mod index;
 mod lisp;

@@ -100,6 +100,9 @@ pub enum BtfCommand {
         /// As Lisp
         #[arg(long)]
         lisp: bool,
+        /// As C with all that it needs, ready to be compiled
+        #[arg(long, conflicts_with = "lisp")]
+        header: bool,
     },
 }
 

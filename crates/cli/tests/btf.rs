@@ -34,6 +34,9 @@ fn dump_as_c_and_as_lisp() {
     }
     let c = run(&mut whistler(["btf", "dump", "list_head"])).ok();
     assert_eq!(c.out, "struct list_head {\n\tstruct list_head *next;\n\tstruct list_head *prev;\n};\n");
+    let header = run(&mut whistler(["btf", "dump", "--header", "hlist_head"])).ok();
+    let both = "struct hlist_node;\nstruct hlist_head {\n\tstruct hlist_node *first;\n};\n\n\n";
+    assert_eq!(header.out, both);
     let lisp = run(&mut whistler(["btf", "dump", "--lisp", "struct list-head"])).ok();
     assert_eq!(lisp.out, "(defstruct list_head\n  (next (ptr list_head))  ; +0\n  (prev (ptr list_head))  ; +8\n)\n");
     let none = run(&mut whistler(["btf", "dump", "list_heads"])).exits(1);

@@ -16,7 +16,14 @@ pub fn run(command: &BtfCommand, args: &ImageArgs) -> Outcome {
     };
     match command {
         BtfCommand::Find { text, module } => find(&kernel, base, text, module.as_deref()),
-        BtfCommand::Dump { name, module, lisp } => dump(&kernel, base, name, module.as_deref(), *lisp),
+        BtfCommand::Dump { name, module, lisp, header } => {
+            let text = match (lisp, header) {
+                (true, _) => Text::Lisp,
+                (false, true) => Text::Header,
+                (false, false) => Text::C,
+            };
+            dump(&kernel, base, name, module.as_deref(), text)
+        }
     }
 }
 
@@ -55,7 +62,15 @@ fn find(kernel: &Kernel, base: Arc<Btf>, text: &str, module: Option<&str>) -> Ou
     Ok(true)
 }
 
-fn dump(kernel: &Kernel, base: Arc<Btf>, name: &str, module: Option<&str>, lisp: bool) -> Outcome {
+/// What a type is written as.
+#[derive(Clone, Copy)]
+enum Text {
+    C,
+    Header,
+    Lisp,
+}
+
+fn dump(kernel: &Kernel, base: Arc<Btf>, name: &str, module: Option<&str>, text: Text) -> Outcome {
     let btf = of(kernel, base, module)?;
     let broken = |e| format!("the BTF makes no sense: {e}");
     // `struct x` as C says it; the kind may be left out.
@@ -83,7 +98,11 @@ fn dump(kernel: &Kernel, base: Arc<Btf>, name: &str, module: Option<&str>, lisp:
         if i > 0 {
             say!();
         }
-        let text = if lisp { btf.lisp_definition(*id) } else { btf.c_definition(*id) };
+        let text = match text {
+            Text::C => btf.c_definition(*id),
+            Text::Header => btf.c_header(*id),
+            Text::Lisp => btf.lisp_definition(*id),
+        };
         say!("{}", text.map_err(broken)?);
     }
     Ok(true)
