@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use whistler_diag::SourceMap;
+use whistler_diag::{Diagnostic, Severity, SourceMap};
 use whistler_image::{Image, Mode, Options, Purpose, Step};
 use whistler_kernel::Kernel;
 
@@ -78,11 +78,20 @@ impl Session {
 
     /// Evaluates a text form by form, showing values and reports; whether all went well.
     pub fn eval(&mut self, name: &str, text: &str) -> bool {
+        self.eval_and_say(name, text, Said::All)
+    }
+
+    /// The same of a text that another session had before, which showed its warnings.
+    pub fn eval_again(&mut self, name: &str, text: &str) -> bool {
+        self.eval_and_say(name, text, Said::Errors)
+    }
+
+    fn eval_and_say(&mut self, name: &str, text: &str, said: Said) -> bool {
         let mut fine = true;
         let way = self.way;
         let (sources, gone) = (self.sources.clone(), self.gone.clone());
         self.image.borrow_mut().eval(name, text, &mut |step| {
-            fine &= shown(&step, &sources, &gone);
+            fine &= shown(&step, &sources, &gone, said);
             if let (Way::Interactive, Some(value)) = (way, &step.value) {
                 say!("{value}");
             }
@@ -93,21 +102,30 @@ impl Session {
     /// Prints what attached programs emit, until Ctrl-C or the limits of the command line.
     pub fn follow_emitted(&mut self) -> bool {
         let step = self.image.borrow_mut().follow_emitted();
-        shown(&step, &self.sources, &self.gone)
+        shown(&step, &self.sources, &self.gone, Said::All)
     }
 
     /// Calls the function `main`, if the text defined one.
     pub fn main(&mut self, args: &[String]) -> bool {
         let step = self.image.borrow_mut().call_main(args);
-        shown(&step, &self.sources, &self.gone)
+        shown(&step, &self.sources, &self.gone, Said::All)
     }
 }
 
+/// Which reports of a text are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    All,
+    Errors,
+}
+
 /// Shows what a step reports; whether it went well.
-fn shown(step: &Step, sources: &RefCell<SourceMap>, gone: &AtomicBool) -> bool {
+fn shown(step: &Step, sources: &RefCell<SourceMap>, gone: &AtomicBool, said: Said) -> bool {
     if gone.load(Ordering::Relaxed) {
         return true;
     }
-    report(&step.diagnostics, &sources.borrow());
+    let wanted = |d: &&Diagnostic| said == Said::All || d.severity == Severity::Error;
+    let diagnostics: Vec<Diagnostic> = step.diagnostics.iter().filter(wanted).cloned().collect();
+    report(&diagnostics, &sources.borrow());
     !step.failed
 }

@@ -58,6 +58,64 @@ fn failures_show_the_form_and_its_values() {
     }
 }
 
+/// Tests that check nothing, a comparison whose value is dropped, a result that is not looked at, a packet that only the
+/// virtual machine takes.
+const DOUBTFUL: &str = r#"
+(defmap flows :type :hash :key u32 :value u64 :max-entries 64)
+(defstruct limit (rate u64))
+(defmap limits :type :hash :key u32 :value limit :max-entries 4)
+(defprog count (:type :xdp)
+  (map-update flows 1 2 BPF_NOEXIST)
+  XDP_PASS)
+(defun checked () (is (= (run-prog count (packet (eth) (payload "" 46))) XDP_PASS)))
+(deftest dropped (= 1 2))
+(deftest empty (run-prog count (packet (eth) (payload "" 46))))
+(deftest by-a-function (checked))
+(deftest short (is (= (run-prog count (list 1 2 3)) XDP_PASS)))
+"#;
+
+#[test]
+fn what_checks_nothing_is_told() {
+    let scratch = Scratch::new();
+    let file = scratch.file("doubtful.lisp", DOUBTFUL);
+    let ran = run(whistler(["test"]).arg(&file));
+    assert!(ran.status.success(), "{}", ran.all());
+    for expected in [
+        "ok    dropped (no checks)\nwarning[W0020]",
+        "did you mean (is (= 1 2))?",
+        "ok    empty (no checks)\nwarning[W0021]",
+        "ok    by-a-function (1 check)\n",
+        "4 passed, 0 failed, 2 without checks\n",
+    ] {
+        assert!(ran.out.contains(expected), "no `{expected}` in\n{}", ran.all());
+    }
+}
+
+#[test]
+fn in_the_kernel_warnings_are_shown_once_and_short_packets_skipped() {
+    if let Some(missing) = kernel_missing() {
+        return eprintln!("skipped: {missing}");
+    }
+    let scratch = Scratch::new();
+    let file = scratch.file("doubtful.lisp", DOUBTFUL);
+    let ran = run(whistler(["test", "--kernel"]).arg(&file));
+    assert!(ran.status.success(), "{}", ran.all());
+    assert_eq!(ran.all().matches("W0016").count(), 1, "{}", ran.all());
+    assert_eq!(ran.all().matches("W0021").count(), 1, "{}", ran.all());
+    let why = "takes no packet of under 14 bytes (an Ethernet header), and this one has 3";
+    assert!(ran.out.contains("skip  short:") && ran.out.contains(why), "{}", ran.all());
+    let ran = run(whistler(["test-run"]).arg(&file).args(["count", "--kernel", "--packet", "0102"]));
+    assert!(!ran.status.success() && ran.err.contains("and this one has 2; with --vm it runs"), "{}", ran.all());
+}
+
+#[test]
+fn the_maker_of_a_record_is_near() {
+    let scratch = Scratch::new();
+    let file = scratch.file("near.lisp", "(defstruct limit (rate u64))\n(deftest t1 (is (make-limit :rate 5)))\n");
+    let ran = run(whistler(["test"]).arg(&file));
+    assert!(ran.out.contains("the nearest name is `make-limit-record`"), "{}", ran.all());
+}
+
 #[test]
 fn a_filter_chooses_and_passing_is_status_0() {
     let scratch = Scratch::new();

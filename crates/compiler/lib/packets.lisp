@@ -237,9 +237,17 @@ and a test on the pointer to the transport header."
                    (+ ,d ,link)
                    0)))))))
 
-(defmacro with-eth ((data data-end &key at) &body body)
-  "BODY when the packet has an Ethernet header, which is at DATA."
-  `(with-packet (,data ,data-end :min-len +eth-hdr-len+ :at ,at) ,@body))
+(defmacro with-eth ((data data-end &rest more) &body body)
+  "(with-eth (data data-end [eth] [:at pointer]) form…): the forms when the packet has an Ethernet header, with the name bound to it (it is where DATA is)."
+  (let* ((named (and more (not (keywordp (first more)))))
+         (keys (if named (rest more) more)))
+    (destructuring-bind (&key at) keys
+      `(with-packet (,data ,data-end :min-len +eth-hdr-len+ :at ,at)
+         ,@(if named
+               `((let ((,(first more) ,data))
+                   (declare (ignorable ,(first more)))
+                   ,@body))
+               body)))))
 
 (defmacro parse-eth (data data-end)
   "The Ethernet header at DATA, or 0 when it is not all there."

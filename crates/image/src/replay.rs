@@ -93,6 +93,16 @@ impl From<String> for ReplayError {
 /// The kernel's test run takes no frame without a whole Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
 
+/// Why a packet of so many bytes can't be given to a program in the kernel, if it is too short for that.
+pub fn too_short(len: usize) -> Option<String> {
+    let text = || {
+        format!(
+            "the kernel's test run takes no packet of under {SHORTEST} bytes (an Ethernet header), and this one has {len}"
+        )
+    };
+    (len < SHORTEST).then(text)
+}
+
 /// Sends every packet of a capture through the object's program.
 ///
 /// # Errors

@@ -39,6 +39,7 @@ pub(crate) struct Running {
     checks: Vec<(Span, bool)>,
     failures: Vec<Diagnostic>,
     runs: Vec<Run>,
+    warnings: Vec<Diagnostic>,
     skipped: Option<String>,
 }
 
@@ -62,7 +63,7 @@ pub struct TestReport {
     pub span: Span,
     /// How it ended.
     pub verdict: Verdict,
-    /// What went wrong.
+    /// What went wrong, and what is doubtful.
     pub diagnostics: Vec<Diagnostic>,
     /// Its checks in order: where they stand, and whether they held.
     pub checks: Vec<(Span, bool)>,
@@ -81,6 +82,8 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     interp.define_host_macro("is", Rc::new(is));
     let s = shared.clone();
     interp.define_native("%deftest", "name body file lo hi", "", Rc::new(move |i, args| s.add_test(i, args)));
+    let s = shared.clone();
+    interp.define_native("%dropped", "text file lo hi", "", Rc::new(move |i, args| s.dropped(i, args)));
     let s = shared.clone();
     interp.define_native("%is", "holds form values text file lo hi", "", Rc::new(move |i, args| s.check(i, args)));
 }
@@ -123,7 +126,14 @@ fn deftest(form: &Form) -> Result<Form, LispError> {
         return Err(LispError::malformed(name.span, "a test is named by a symbol"));
     };
     let mut lambda = vec![Form::nil(form.span)];
-    lambda.extend_from_slice(body);
+    let dropped = whistler_compiler::session::dropped_checks(body);
+    for f in body {
+        if dropped.iter().any(|(d, _)| std::ptr::eq(*d, f)) {
+            let [file, lo, hi] = place(f.span);
+            lambda.push(call("%dropped", vec![Form::str(f.to_string(), f.span), file, lo, hi], f.span));
+        }
+        lambda.push(f.clone());
+    }
     let [file, lo, hi] = place(name.span);
     let name = Form::str(symbol.name(), name.span);
     Ok(call("%deftest", vec![name, host("lambda", lambda, form.span), file, lo, hi], form.span))
@@ -184,6 +194,16 @@ impl Shared {
             }
         }
         Ok(Value::from(holds))
+    }
+
+    /// A comparison whose value is dropped is told of in the test that runs.
+    fn dropped(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
+        let [text, place @ ..] = args else { return Ok(Value::NIL) };
+        let text = interp.heap.str(*text).unwrap_or_default();
+        if let Some(running) = &mut self.live()?.running {
+            running.warnings.push(whistler_compiler::session::dropped_check(span_of(place), text));
+        }
+        Ok(Value::NIL)
     }
 
     /// Notes a run of a program in the test that runs, if one does.
@@ -267,6 +287,12 @@ impl Image {
             (Ok(_), None) if !diagnostics.is_empty() => Verdict::Failed,
             (Ok(_), None) => Verdict::Passed,
         };
+        if verdict == Verdict::Passed && running.checks.is_empty() && running.warnings.is_empty() {
+            diagnostics.push(whistler_compiler::session::no_checks(span));
+        }
+        if !matches!(verdict, Verdict::Skipped(_)) {
+            diagnostics.extend(running.warnings);
+        }
         let name = name.to_string();
         Some(TestReport {
             name,

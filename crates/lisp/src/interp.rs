@@ -150,6 +150,8 @@ pub struct Interp {
     pub(crate) setf_expanders: FxHashMap<Symbol, (Symbol, bool)>,
     pub(crate) outer_constants: Option<OuterConstants>,
     pub(crate) library: FxHashMap<Symbol, LibraryItem>,
+    /// The names of the items that were taken out of it and evaluated.
+    pub(crate) of_library: Vec<Symbol>,
     pub(crate) layouts: FxHashMap<Symbol, Rc<RecordLayout>>,
     pub(crate) reports: FxHashMap<Symbol, Value>,
     pub(crate) slot_defaults: FxHashMap<Symbol, Vec<(Symbol, Value)>>,
@@ -200,6 +202,7 @@ impl Interp {
             setf_expanders: FxHashMap::default(),
             outer_constants: None,
             library: FxHashMap::default(),
+            of_library: Vec::new(),
             layouts: FxHashMap::default(),
             reports: FxHashMap::default(),
             slot_defaults: FxHashMap::default(),

@@ -3,12 +3,16 @@
 //! op is its distance from the function's start. Invariant: whatever can't be
 //! run is decoded to [`Kind::Bad`] and faults only when it is reached.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use whistler_btf::CoreKind;
 use whistler_isa::{Insn, op};
 use whistler_object::{Function, Location, Symbol};
 
 use crate::fault::FaultKind;
 use crate::helpers;
+
+/// The immediate of a load of a field of the kernel's types. Through the kernel's own pointers it can't fault there.
+pub(crate) const PROBED: i64 = 1;
 
 /// One decoded slot: 16 bytes, so that four fit into a cache line.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +23,7 @@ pub(crate) struct Op {
     /// Memory offset; for jumps the index of the target; for [`Kind::Bad`] an index into the faults;
     /// for packet loads the size of the access.
     pub off: i32,
-    /// Immediate, sign-extended; for acquire and release the size of the access.
+    /// Immediate, sign-extended; for acquire and release the size of the access; for loads [`PROBED`] or 0.
     pub imm: i64,
 }
 
@@ -83,12 +87,21 @@ impl Code {
         let start = self.ops.len();
         let relocations: FxHashMap<usize, &Symbol> =
             function.relocations.iter().map(|r| (r.insn as usize, &r.symbol)).collect();
+        let fields: FxHashSet<usize> = function
+            .core
+            .iter()
+            .filter(|c| c.reloc.kind == CoreKind::FieldByteOffset)
+            .map(|c| c.insn as usize)
+            .collect();
         let insns = &function.insns;
         let mut decoder = Decoder { code: self, insns, start, names };
         let mut i = 0;
         while let Some(insn) = insns.get(i) {
             let decoded = decoder.decode(i, *insn, relocations.get(&i).copied());
-            let op = decoded.unwrap_or_else(|fault| decoder.bad(fault));
+            let mut op = decoded.unwrap_or_else(|fault| decoder.bad(fault));
+            if insn.class() == op::LDX && op.kind != Kind::Bad {
+                op.imm = if fields.contains(&i) { PROBED } else { 0 };
+            }
             decoder.code.ops.push(op);
             i += 1;
             if insn.is_wide() && i < insns.len() {

@@ -4,7 +4,7 @@
 
 use whistler_isa::op;
 
-use crate::code::{Code, Kind};
+use crate::code::{Code, Kind, PROBED};
 use crate::fault::{FaultKind, Run, Trap, misuse};
 use crate::helpers;
 use crate::kfuncs;
@@ -99,6 +99,15 @@ impl Cpu<'_> {
                         self.state.left = left;
                         return Err(trap);
                     }
+                }
+            };
+        }
+        // A field of the kernel's types: where nothing is, the kernel's handler of such loads puts a 0.
+        macro_rules! read {
+            ($i:expr, $a:expr, $e:expr) => {
+                match $e {
+                    Err(_) if $i.imm == PROBED && !Memory::is_pointer($a) => Default::default(),
+                    result => tried!(result),
                 }
             };
         }
@@ -205,13 +214,13 @@ impl Cpu<'_> {
                 Kind::Be32 => d!() = u64::from((d!() as u32).swap_bytes()),
                 Kind::Be64 => d!() = d!().swap_bytes(),
                 Kind::LdImm64 => { d!() = i.imm as u64; pc += 1; }
-                Kind::LdxB => { let a = from!(); d!() = u64::from(u8::from_le_bytes(tried!(self.state.mem.load::<1>(a)))); }
-                Kind::LdxH => { let a = from!(); d!() = u64::from(u16::from_le_bytes(tried!(self.state.mem.load::<2>(a)))); }
-                Kind::LdxW => { let a = from!(); d!() = tried!(self.state.mem.load_word(a)); }
-                Kind::LdxDw => { let a = from!(); d!() = u64::from_le_bytes(tried!(self.state.mem.load::<8>(a))); }
-                Kind::LdxSxB => { let a = from!(); d!() = i64::from(i8::from_le_bytes(tried!(self.state.mem.load::<1>(a)))) as u64; }
-                Kind::LdxSxH => { let a = from!(); d!() = i64::from(i16::from_le_bytes(tried!(self.state.mem.load::<2>(a)))) as u64; }
-                Kind::LdxSxW => { let a = from!(); d!() = i64::from(i32::from_le_bytes(tried!(self.state.mem.load::<4>(a)))) as u64; }
+                Kind::LdxB => { let a = from!(); d!() = u64::from(u8::from_le_bytes(read!(i, a, self.state.mem.load::<1>(a)))); }
+                Kind::LdxH => { let a = from!(); d!() = u64::from(u16::from_le_bytes(read!(i, a, self.state.mem.load::<2>(a)))); }
+                Kind::LdxW => { let a = from!(); d!() = read!(i, a, self.state.mem.load_word(a)); }
+                Kind::LdxDw => { let a = from!(); d!() = u64::from_le_bytes(read!(i, a, self.state.mem.load::<8>(a))); }
+                Kind::LdxSxB => { let a = from!(); d!() = i64::from(i8::from_le_bytes(read!(i, a, self.state.mem.load::<1>(a)))) as u64; }
+                Kind::LdxSxH => { let a = from!(); d!() = i64::from(i16::from_le_bytes(read!(i, a, self.state.mem.load::<2>(a)))) as u64; }
+                Kind::LdxSxW => { let a = from!(); d!() = i64::from(i32::from_le_bytes(read!(i, a, self.state.mem.load::<4>(a)))) as u64; }
                 Kind::StB => { let a = to!(); tried!(self.state.mem.store(a, (i.imm as u8).to_le_bytes())); }
                 Kind::StH => { let a = to!(); tried!(self.state.mem.store(a, (i.imm as u16).to_le_bytes())); }
                 Kind::StW => { let a = to!(); tried!(self.state.mem.store(a, (i.imm as u32).to_le_bytes())); }

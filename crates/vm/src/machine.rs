@@ -3,6 +3,7 @@
 //! the next run; everything else starts afresh.
 
 use rustc_hash::FxHashMap;
+use whistler_btf::{Btf, TypeId};
 use whistler_isa::{MapType, ProgType};
 use whistler_object::{Global, Mutability, Object, Symbol};
 
@@ -12,7 +13,7 @@ use crate::exec::{Cpu, Frame, POISON, Registers};
 use crate::fault::{Fault, FaultKind, Run, TraceEntry, Trap};
 use crate::maps::{Cpus, Kind, Map, MapError, UpdateFlags};
 use crate::memory::{GlobalMemory, KernelObject, Memory};
-use crate::task::TaskLayout;
+use crate::task::{TaskLayout, holds_lock};
 use crate::timers::{self, Timers};
 use crate::world::World;
 
@@ -281,9 +282,11 @@ impl Machine {
         let mut state = State::new(&options);
         state.task_layout = TaskLayout::of(&object.btf);
         let mut maps = FxHashMap::default();
+        let btf = Btf::parse(object.btf.clone()).ok();
         for def in &object.maps {
-            let map =
+            let mut map =
                 Map::new(def, state.cpus).map_err(|reason| MachineError::Map { map: def.name.clone(), reason })?;
+            map.locked = matches!((&btf, def.value_type), (Some(b), Some(t)) if holds_lock(b, TypeId(t), 0));
             maps.insert(def.name.clone(), state.mem.maps.len());
             state.mem.maps.push(map);
         }

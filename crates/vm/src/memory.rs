@@ -309,6 +309,11 @@ impl Memory {
         Ok(u64::from(u32::from_le_bytes(self.load::<4>(addr)?)))
     }
 
+    /// Whether an address is one that this machine gave out, of whatever there is or was.
+    pub fn is_pointer(addr: u64) -> bool {
+        split(addr).is_some()
+    }
+
     /// Readable bytes at an address; an empty range is fine anywhere.
     pub fn bytes(&self, addr: u64, len: usize) -> Run<&[u8]> {
         if len == 0 {

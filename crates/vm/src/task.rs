@@ -81,6 +81,13 @@ fn member(btf: &Btf, id: TypeId, name: &str, depth: u32) -> Option<u32> {
     None
 }
 
+/// Whether values of this type hold a `bpf_spin_lock`.
+pub(crate) fn holds_lock(btf: &Btf, id: TypeId, depth: u32) -> bool {
+    let Some(t) = through_names(btf, id).and_then(|id| btf.ty(id).ok()) else { return false };
+    let mut inner = t.composite().into_iter().flat_map(|c| c.members()).filter(|_| depth < MAX_NESTING);
+    t.name == "bpf_spin_lock" || inner.any(|m| holds_lock(btf, m.ty, depth + 1))
+}
+
 /// The type behind typedefs and qualifiers.
 fn through_names(btf: &Btf, mut id: TypeId) -> Option<TypeId> {
     for _ in 0..MAX_NESTING {

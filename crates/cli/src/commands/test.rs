@@ -46,6 +46,10 @@ pub fn run(args: &TestArgs, image: &ImageArgs) -> Outcome {
     let failed = count(|v| matches!(v, Verdict::Failed));
     let skipped = count(|v| matches!(v, Verdict::Skipped(_)));
     let mut line = format!("{passed} passed, {failed} failed");
+    let unchecked = all().filter(|t| t.verdict == Verdict::Passed && t.checks == 0).count();
+    if unchecked > 0 {
+        line.push_str(&format!(", {unchecked} without checks"));
+    }
     if skipped > 0 {
         line.push_str(&format!(", {skipped} skipped"));
     }
@@ -63,9 +67,12 @@ pub fn run(args: &TestArgs, image: &ImageArgs) -> Outcome {
 }
 
 /// An image with the file's definitions. `None` when they have errors, which were reported.
+///
+/// The virtual machine's comes first, and has shown the file's warnings when the kernel's is made.
 fn loaded(name: &str, text: &str, image: &ImageArgs) -> Result<Option<Session>, String> {
     let mut session = session::start(image, &Limits::default(), Way::Tests)?;
-    Ok(session.eval(name, text).then_some(session))
+    let fine = if image.vm { session.eval(name, text) } else { session.eval_again(name, text) };
+    Ok(fine.then_some(session))
 }
 
 fn run_file(file: &Path, args: &TestArgs, image: &ImageArgs) -> Result<Option<Vec<Tested>>, String> {
@@ -112,7 +119,14 @@ fn shown(vm: &TestReport, kernel: Option<&TestReport>, sources: &SourceMap) -> T
     let checks = last.checks.len();
     let place = if kernel.is_some() { " in the kernel" } else { "" };
     match &verdict {
-        Verdict::Passed => say!("  ok    {} ({checks} {})", vm.name, if checks == 1 { "check" } else { "checks" }),
+        Verdict::Passed => {
+            let counted = match checks {
+                0 => "no checks".to_string(),
+                1 => "1 check".to_string(),
+                n => format!("{n} checks"),
+            };
+            say!("  ok    {} ({counted})", vm.name);
+        }
         Verdict::Failed => say!("  FAIL  {}{place}", vm.name),
         Verdict::Skipped(why) => say!("  skip  {}: {why}", vm.name),
     }

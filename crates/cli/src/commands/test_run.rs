@@ -63,6 +63,9 @@ fn run_in_kernel(
     wait: u64,
 ) -> Result<Ran, String> {
     let program = loaded.program(name).ok_or_else(|| format!("`{name}` was not loaded"))?;
+    if let Some(why) = packet.and_then(|p| whistler_image::too_short(p.len())) {
+        return Err(format!("`{name}`: {why}; with --vm it runs"));
+    }
     let run = TestRun { data_in: packet.unwrap_or(&[]), ctx_in: ctx.unwrap_or(&[]), ..TestRun::default() };
     let out = program.test_run(&run).map_err(|e| format!("`{name}` can't be run so: {e}"))?;
     std::thread::sleep(Duration::from_millis(wait));

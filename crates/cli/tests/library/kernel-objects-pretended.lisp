@@ -66,3 +66,16 @@
   (is (search "only a struct has fields" (refused (kernel-object "text" :pid 1))))
   (is (search "takes at least 1 argument" (refused (kernel-object))))
   (is (search "is not bytes" (refused (kernel-object 5)))))
+
+(defprog through-nothing (:type :tp-btf :section "tp_btf/sched_switch" :license "GPL")
+  (let ((next (arg next)))
+    (setf (getmap out 0) (cast u32 (-> next real_parent tgid))
+          (getmap out 1) (cast u32 (-> next real_parent real_parent pid))
+          (getmap out 2) (-> next real_parent se vruntime)
+          (getmap out 3) (-> next pid)))
+  0)
+
+(deftest nothing-is-read-as-zero
+  (dotimes (i 3) (setf (map-ref out i) 77))
+  (is (= (run-prog through-nothing nil :ctx (context :tp-btf 0 0 (kernel-object 'task_struct :pid 3) 0)) 0))
+  (is (equal (outs 4) '(0 0 0 3))))

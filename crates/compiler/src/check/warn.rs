@@ -84,7 +84,10 @@ impl Checker<'_> {
                     return;
                 }
                 let text = format!("`{}` fails when `{}` is full, and nobody looks at its result", call.name, def.name);
-                (text, "test it: (when (/= (map-update …) 0) …); if it doesn't matter: (setf (getmap m key) value)")
+                (
+                    text,
+                    "test it: (when (/= (map-update …) 0) …); if it doesn't matter: (setf (getmap m key) value), or (let ((_ (map-update …))) …)",
+                )
             }
             ExprKind::Helper { id, .. } => {
                 let Some(h) = helpers::by_id(*id).filter(|h| RESULT_MATTERS.contains(&h.name)) else { return };

@@ -2,8 +2,17 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] =
-    &[&MAP_RULE, &KEY_VALUE, &INDEX_RANGE, &MAP_OPERATION, &ATOMIC_SIZE, &INDEX_UNBOUNDED, &MAP_TOO_NEW, &KEY_PADDING];
+pub(super) static ALL: &[&CodeDoc] = &[
+    &MAP_RULE,
+    &KEY_VALUE,
+    &INDEX_RANGE,
+    &MAP_OPERATION,
+    &ATOMIC_SIZE,
+    &INDEX_UNBOUNDED,
+    &MAP_TOO_NEW,
+    &KEY_PADDING,
+    &FLAGS_REFUSED,
+];
 
 code! {
     /// The map's declaration breaks a rule of its type: the size of keys or values, the number of
@@ -56,4 +65,11 @@ code! {
     KEY_PADDING, "W0208", "padding in a map's key",
     "(defstruct flow (addr u32) (port u16))\n(defmap m :type :hash :key flow :value u64 :max-entries 8)",
     "(defstruct flow (addr u32) (port u16) (pad u16))\n(defmap m :type :hash :key flow :value u64 :max-entries 8)"
+}
+code! {
+    /// The operation gives an error with these constant flags, whatever the map holds: flags that this type of map
+    /// doesn't have, `BPF_NOEXIST` for an array, `BPF_F_LOCK` for values without a lock.
+    FLAGS_REFUSED, "W0209", "flags that are never taken",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (if (= (map-update m 1 2 BPF_NOEXIST) 0) XDP_DROP XDP_PASS))",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (if (= (map-update m 1 2 BPF_ANY) 0) XDP_DROP XDP_PASS))"
 }

@@ -22,6 +22,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &KERNEL_NAME_TAKEN,
     &UNKNOWN_TARGET,
     &HOST_CALL,
+    &CHECK_DROPPED,
+    &NO_CHECKS,
 ];
 
 code! {
@@ -121,7 +123,7 @@ code! {
 }
 code! {
     /// The call can fail, or its result is what the program should return, and the result is not used.
-    /// Where it doesn't matter, bind it to a name that starts with `_`.
+    /// Where it doesn't matter, bind it to a name that starts with `_`: `(let ((_ (map-update …))) …)`.
     RESULT_IGNORED, "W0016", "result ignored",
     "(defprog p (:type :xdp)\n  (redirect 3 0)\n  XDP_PASS)",
     "(defprog p (:type :xdp)\n  (redirect 3 0))"
@@ -144,4 +146,16 @@ code! {
     HOST_CALL, "W0019", "unknown function called in the host",
     "(defun twice (n) (dubble n))",
     "(defun double (n) (* 2 n))\n(defun twice (n) (double n))"
+}
+code! {
+    /// A comparison stands among the forms of a test, and nobody looks at what it gives. Only `is` checks.
+    CHECK_DROPPED, "W0020", "comparison that checks nothing",
+    "(deftest sums (= (+ 1 1) 2))",
+    "(deftest sums (is (= (+ 1 1) 2)))"
+}
+code! {
+    /// A test without a check passes whatever its programs do, as long as nothing ends in an error.
+    NO_CHECKS, "W0021", "test without checks",
+    "(deftest sums (list (+ 1 1)))",
+    "(deftest sums (is (= (+ 1 1) 2)))"
 }

@@ -209,11 +209,7 @@ fn lockable(c: &mut Checker<'_>, def: &MapDef, here: &At) -> bool {
         Some(P::SocketFilter) => FILTER,
         _ => return true,
     };
-    let Some(found) =
-        refused.iter().find(|t| def.value.as_ref().is_some_and(|v| crate::builtin::lies_in(v, t, 0, v.size())))
-    else {
-        return true;
-    };
+    let Some(found) = refused.iter().find(|t| def.holds(t)) else { return true };
     let shown = found.replace('_', "-");
     let prog = c.prog_type().map_or("", whistler_isa::ProgType::keyword);
     let text = format!("programs of type :{prog} can't use `{}`: its values hold a {shown}", def.name);
@@ -496,7 +492,7 @@ fn push(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let Some((map, def)) = subject(c, call, Operation::Push) else { return Val::error(call.at()) };
     let v = c.value_for(&call.args[1], def.value.as_ref());
     let value = bytes_of(c, v, def.value_size, def.value.as_ref(), "value", &def);
-    let flags = flags(c, call.args.get(2), &call.at());
+    let flags = flags(c, call.args.get(2), &def, &call.at());
     let Some((setup, value)) = value else { return Val::error(call.at()) };
     match map_helper(c, "map_push_elem", &map, vec![value, flags], Ty::I64, &call.at()) {
         Some(e) => c.seq(setup, Val::of(e)),
@@ -557,15 +553,46 @@ fn taken(c: &mut Checker<'_>, map: &MapRef, def: &MapDef, helper: &str, here: &A
     c.seq(vec![zero], v)
 }
 
-fn flags(c: &mut Checker<'_>, form: Option<&Form>, here: &At) -> Expr {
+fn flags(c: &mut Checker<'_>, form: Option<&Form>, def: &MapDef, here: &At) -> Expr {
     match form {
         Some(f) => {
             let v = c.value(f);
             let v = c.number(v, "flags");
-            c.fit(v, &Ty::U64, Fit::Bits)
+            let e = c.fit(v, &Ty::U64, Fit::Bits);
+            if let ExprKind::Const(n) = e.kind
+                && let Some(d) = never_taken(def, n as u64, &at(f))
+            {
+                c.report(d);
+            }
+            e
         }
         None => Expr::new(ExprKind::Const(0), Ty::U64, here.clone()),
     }
+}
+
+/// The warning for flags with which an operation that writes such a map always fails.
+fn never_taken(def: &MapDef, flags: u64, here: &At) -> Option<whistler_diag::Diagnostic> {
+    const LOCK: u64 = 4;
+    let name = &def.name;
+    let (answer, help) = match def.map_type {
+        MapType::Queue | MapType::Stack if !matches!(flags, 0 | 2) => {
+            ("EINVAL", "a push takes 0, or BPF_EXIST: a full map then loses its oldest value")
+        }
+        MapType::BloomFilter if flags != 0 => ("EINVAL", "a push into a bloom filter takes no flags"),
+        MapType::Queue | MapType::Stack | MapType::BloomFilter => return None,
+        // Newer kernels have flags above these for per-CPU maps.
+        MapType::PercpuArray | MapType::PercpuHash | MapType::LruPercpuHash if flags > 7 => return None,
+        _ if flags & !LOCK > 2 => ("EINVAL", "an update takes BPF_ANY, BPF_NOEXIST or BPF_EXIST, one of them"),
+        MapType::Array | MapType::PercpuArray if flags & 1 != 0 => {
+            ("EEXIST", "the entries of an array are always there: leave BPF_NOEXIST out")
+        }
+        _ if flags & LOCK != 0 && !def.holds("bpf_spin_lock") => {
+            ("EINVAL", "BPF_F_LOCK is for values with a bpf-spin-lock in them")
+        }
+        _ => return None,
+    };
+    let text = format!("with these flags, {flags}, `{name}` never takes a value: the answer is always -{answer}");
+    Some(diag::warning(&diag::FLAGS_REFUSED, here, text).also(def.span, "declared here").help(help))
 }
 
 fn update_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
@@ -579,7 +606,7 @@ fn update_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
     } else {
         bytes_of(c, v, def.value_size, def.value.as_ref(), "value", &def)
     };
-    let flags = flags(c, call.args.get(3), &call.at());
+    let flags = flags(c, call.args.get(3), &def, &call.at());
     let (Some((mut setup, key)), Some((more, value))) = (key, value) else { return Val::error(call.at()) };
     setup.extend(more);
     let v = Val::of(map_op(MapOp::Update, &map, vec![key, value, flags], Ty::I64, &call.at()));

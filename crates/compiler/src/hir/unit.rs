@@ -118,6 +118,13 @@ pub struct MapDef {
 }
 
 impl MapDef {
+    /// Whether its values hold a type of the kernel's, as `bpf_spin_lock`.
+    pub fn holds(&self, name: &str) -> bool {
+        self.value.as_ref().is_some_and(|v| crate::builtin::lies_in(v, name, 0, v.size()))
+    }
+}
+
+impl MapDef {
     /// How many entries it can hold, in words.
     pub fn entries(&self) -> String {
         match self.max_entries {

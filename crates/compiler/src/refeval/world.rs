@@ -14,6 +14,7 @@ pub(super) const ENOENT: i64 = -2;
 pub(super) const E2BIG: i64 = -7;
 pub(super) const EEXIST: i64 = -17;
 pub(super) const EINVAL: i64 = -22;
+pub(super) const ENOSPC: i64 = -28;
 
 /// A map: entries by key, each an object in memory.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct RefMap {
     key_size: usize,
     pub(super) value_size: usize,
     pub(super) max_entries: usize,
+    /// Whether its values hold a spin lock.
+    locked: bool,
     pub(super) entries: BTreeMap<Vec<u8>, u64>,
     /// Values of a queue or stack, oldest first.
     pub(super) line: Vec<Vec<u8>>,
@@ -109,6 +112,7 @@ impl World {
                     key_size: m.key_size as usize,
                     value_size: m.value_size as usize,
                     max_entries: m.max_entries as usize,
+                    locked: m.holds("bpf_spin_lock"),
                     entries,
                     line: Vec::new(),
                     bloom: m.map_type == MapType::BloomFilter,
@@ -208,8 +212,12 @@ impl World {
     pub(super) fn update(&mut self, map: MapId, key: Vec<u8>, value: Vec<u8>, flags: u64) -> i64 {
         const NOEXIST: u64 = 1;
         const EXIST: u64 = 2;
+        // `BPF_F_LOCK` means nothing more here: nobody else runs.
+        const LOCK: u64 = 4;
         let m = &mut self.maps[map.0 as usize];
-        if flags > EXIST {
+        let lockless = flags & LOCK != 0 && !m.locked;
+        let flags = flags & !LOCK;
+        if flags > EXIST || (lockless && m.kind != Kind::Array) {
             return EINVAL;
         }
         if m.kind == Kind::Trie && prefix(&key) as usize > 8 * (m.key_size - 4) {
@@ -222,6 +230,7 @@ impl World {
             return match old {
                 None => E2BIG,
                 Some(_) if flags == NOEXIST => EEXIST,
+                Some(_) if lockless => EINVAL,
                 Some(address) => {
                     if let Some(bytes) = self.memory.write(address, value.len()) {
                         bytes.copy_from_slice(&value);
@@ -233,7 +242,7 @@ impl World {
         match (old, flags) {
             (Some(_), NOEXIST) => return EEXIST,
             (None, EXIST) => return ENOENT,
-            (None, _) if m.entries.len() >= m.max_entries => return E2BIG,
+            (None, _) if m.entries.len() >= m.max_entries => return if m.kind == Kind::Trie { ENOSPC } else { E2BIG },
             _ => {}
         }
         // As in the kernel, a new value is a new object: an old pointer keeps seeing the old one.

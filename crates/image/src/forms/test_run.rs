@@ -241,6 +241,9 @@ fn in_kernel(
         ctx_in: ctx.as_deref().unwrap_or(&[]),
         ..TestRun::default()
     };
+    if let Some(why) = packet.as_ref().and_then(|p| crate::replay::too_short(p.len())) {
+        return Err(shared.skip(format!("`{name}`: {why}")));
+    }
     let cut = packet.as_ref().is_some_and(|p| cut_short(prog, p));
     let out = program.test_run(&run).map_err(|e| {
         if cut && e.errno == Errno::EINVAL {

@@ -6,8 +6,10 @@
 //! kernel loads no programs of (tracing, LSM, struct_ops) follows the sets that the sources register. Flags are those of
 //! `BTF_ID_FLAGS` in kernel/bpf/helpers.c, cpumask.c, crypto.c, fs/bpf_fs_kfuncs.c, net/core/filter.c and
 //! net/netfilter/nf_conntrack_bpf.c; first kernels those in which the function joined its set by this name. From 6.10 on
-//! each was looked up in the tables and pages of ebpf-docs (data/feature-versions.yaml, data/feature-versions-new.yaml,
-//! docs/linux/kfuncs/NAME.md, which name the commit); flags were compared with its data/kfuncs.yaml. Functions ending in
+//! they are those of ebpf-docs (data/feature-versions.yaml, data/feature-versions-new.yaml, docs/linux/kfuncs/NAME.md,
+//! which name the commit) where it has the function; of functions without a page of their own the version is inferred
+//! from the page of another of their family. Flags were compared with its data/kfuncs.yaml; those that came after that
+//! table was made were not looked up. Functions ending in
 //! `_impl` that came with 6.17 and 6.18 got that name by a change in 6.18. Test functions
 //! (`bpf_modify_return_test` …) and `__bpf_trap` are left out. `freplace` programs have every bit.
 

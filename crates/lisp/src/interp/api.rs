@@ -262,6 +262,14 @@ impl Interp {
         self.find_operator(name).is_some() || self.user_macro(name).is_some() || self.find_function(name).is_some()
     }
 
+    /// Whether this name is a macro or a function written in Lisp, and not the library's.
+    pub fn is_users(&mut self, name: Symbol) -> bool {
+        let written =
+            self.user_macro(name).is_some() || self.find_function(name).is_some_and(|f| !matches!(f, Value::Native(_)));
+        // To find it took it out of the library, if it was there.
+        written && name.resolve(|s| self.of_library.contains(&s)).is_none()
+    }
+
     /// Every name that means something, for completion.
     pub fn all_names(&self) -> Vec<Symbol> {
         let mut names: Vec<Symbol> = self.user_macros.keys().chain(self.library.keys()).copied().collect();
@@ -283,7 +291,19 @@ impl Interp {
                 || self.function_cell(*s) != Value::Unbound
                 || self.user_macros.contains_key(s)
         });
-        crate::nearest::nearest(name, functions.map(Symbol::name))
+        let names: Vec<&'static str> = functions.map(Symbol::name).collect();
+        // What only goes on behind the name is nearer than what is spelled alike.
+        let longer = |n: &&&'static str| {
+            n.len() > name.len() + 1
+                && n.is_char_boundary(name.len())
+                && n[..name.len()].eq_ignore_ascii_case(name)
+                && n[name.len()..].starts_with('-')
+        };
+        let mut begin = names.iter().filter(longer);
+        match (begin.next(), begin.next()) {
+            (Some(only), None) if name.contains('-') => Some(only),
+            _ => crate::nearest::nearest(name, names.iter().copied()),
+        }
     }
 
     pub(crate) fn unbound_variable(&self, s: Symbol) -> LispError {

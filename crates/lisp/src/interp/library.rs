@@ -65,6 +65,7 @@ impl Interp {
         let Some(found) = name.resolve(|s| self.library.contains_key(&s)) else { return };
         let Some(item) = self.library.remove(&found) else { return };
         let Some(form) = item.form() else { return };
+        self.of_library.push(found);
         let before = self.user_macros.get(&item.name).is_some_and(|m| !m.library);
         if before {
             return;

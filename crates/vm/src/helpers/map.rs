@@ -4,7 +4,7 @@ use crate::errno;
 use crate::exec::Cpu;
 use crate::fault::{FaultKind, Run, misuse};
 use crate::machine::State;
-use crate::maps::{Cpus, Kind, Map};
+use crate::maps::{Cpus, Kind, LOCK, Map};
 use crate::memory::Memory;
 
 /// The map that an argument stands for.
@@ -78,9 +78,9 @@ pub(super) fn update(cpu: &mut Cpu<'_>, [handle, key, value, flags, _]: [u64; 5]
     if !m.program_may_write() {
         return Err(misuse(format!("programs can't write map `{}`", m.name)));
     }
-    let replaces = matches!(m.kind, Kind::Hash(_));
+    // An update of a hash makes a new element, but where it is to take the old one's lock.
+    let replaces = matches!(m.kind, Kind::Hash(_)) && flags & LOCK == 0;
     let result = m.update(&key, &value, flags, Cpus::One(on));
-    // An update of a hash makes a new element.
     if replaces && result.is_ok() {
         state.timers.forget(index, &key);
     }

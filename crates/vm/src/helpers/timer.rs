@@ -63,7 +63,11 @@ pub(super) fn cancel(cpu: &mut Cpu<'_>, [address, ..]: [u64; 5]) -> Run<u64> {
         return Ok(errno::EDEADLK as u64);
     }
     Ok(match cpu.state.timers.at(address) {
-        Some(t) => u64::from(t.due.take().is_some()),
+        // The function goes too: to start the timer again takes a new one.
+        Some(t) => {
+            t.callback = None;
+            u64::from(t.due.take().is_some())
+        }
         None => errno::EINVAL as u64,
     })
 }

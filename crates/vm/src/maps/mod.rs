@@ -43,6 +43,9 @@ impl UpdateFlags {
     }
 }
 
+/// `BPF_F_LOCK`: the value is written while its lock is held.
+pub(crate) const LOCK: u64 = 4;
+
 /// Why the host could not do something with a map.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MapError {
@@ -177,6 +180,8 @@ pub(crate) struct Map {
     pub kind: Kind,
     /// Values per entry: the number of CPUs for per-CPU maps, 1 for others.
     pub copies: usize,
+    /// Whether its values hold a `bpf_spin_lock`, which updates may be asked to take.
+    pub locked: bool,
 }
 
 impl Map {
@@ -232,6 +237,7 @@ impl Map {
             values,
             kind,
             copies,
+            locked: false,
         })
     }
 
@@ -310,10 +316,12 @@ impl Map {
     pub fn update(&mut self, key: &[u8], value: &[u8], flags: u64, cpus: Cpus) -> Result<(), i64> {
         const NOEXIST: u64 = UpdateFlags::NoExist as u64;
         const EXIST: u64 = UpdateFlags::Exist as u64;
-        const LOCK: u64 = 4;
-        if flags & !LOCK > EXIST {
+        // Arrays look at the index before they ask whether there is a lock; others never take the flag without one.
+        let array = matches!(self.kind, Kind::Array);
+        if flags & !LOCK > EXIST || (flags & LOCK != 0 && !self.locked && !array) {
             return Err(errno::EINVAL);
         }
+        let lockless = flags & LOCK != 0 && !self.locked;
         let flags = flags & !LOCK;
         let max = self.max_entries;
         let bounded = matches!(self.map_type, MapType::Devmap | MapType::Cpumap | MapType::Xskmap);
@@ -324,6 +332,7 @@ impl Map {
         let (entry, fresh) = match (&mut self.kind, known) {
             (Kind::Array, None) => return Err(errno::E2BIG),
             (Kind::Array, Some(_)) if flags == NOEXIST => return Err(errno::EEXIST),
+            (Kind::Array, Some(_)) if lockless => return Err(errno::EINVAL),
             (Kind::Array, Some(entry)) => (entry, false),
             (Kind::Hash(index) | Kind::Storage(index), known) => match known {
                 Some(_) if flags == NOEXIST => return Err(errno::EEXIST),

@@ -1,0 +1,20 @@
+;;; The answers of updates to the flags 0 to 8 where the values hold a lock.
+;;; packet: 00
+;;; out: 0 -17 0 -22 0 -17 0 -22 -22 0 0 -2 -22 0 0 -2 -22 -22 0 -17 0 -22 0 -17 0 -22 -22 -7 -7 -7 -22 -7 -7 -7 -22 -22 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 0 0 0 0 0 0 0 0 0
+(defstruct cell (lock bpf-spin-lock) (n u32))
+(defmap h :type :hash :key u32 :value cell :max-entries 4)
+(defmap a :type :array :key u32 :value cell :max-entries 4)
+(defmap out :type :array :key u32 :value i64 :max-entries 256)
+(defprog main (:type :xdp)
+  (let ((fresh (make-cell :n 7)))
+    (dotimes (i 9)
+      (let ((f (cast u64 i)))
+        (setf (getmap out (+ 54 i)) (map-update h 1 fresh 0))
+        (map-delete h 2)
+        (setf (getmap out i) (map-update h 1 fresh f)
+              (getmap out (+ 9 i)) (map-update h 2 fresh f)
+              (getmap out (+ 18 i)) (map-update a 1 fresh f)
+              (getmap out (+ 27 i)) (map-update a (cast u32 (+ i 9)) fresh f))
+        (when-let ((c (map-lookup h 1))) (setf (getmap out (+ 36 i)) (cell-n c)))
+        (when-let ((c (map-lookup a 1))) (setf (getmap out (+ 45 i)) (cell-n c))))))
+  XDP_PASS)

@@ -1,0 +1,21 @@
+;;; The answers of pushes to the flags 0 to 8: a queue and a stack with room and full, and a bloom filter.
+;;; packet: 00
+;;; out: 0 -22 0 -22 -22 -22 -22 -22 -22 0 -22 0 -22 -22 -22 -22 -22 -22 -7 -22 0 -22 -22 -22 -22 -22 -22 -7 -22 0 -22 -22 -22 -22 -22 -22 0 -22 -22 -22 -22 -22 -22 -22 -22 0 -2 -2 -2 -2 -2 -2 -2 -2
+(defmap q :type :queue :value u64 :max-entries 2)
+(defmap s :type :stack :value u64 :max-entries 2)
+(defmap b :type :bloom-filter :value u64 :max-entries 64)
+(defmap out :type :array :key u32 :value i64 :max-entries 256)
+(defprog main (:type :xdp)
+  (let ((x u64 0))
+    (dotimes (i 9)
+      (let ((f (cast u64 i)))
+        (dotimes (_j 3) (map-pop q (stack-addr x)) (map-pop s (stack-addr x)))
+        (setf (getmap out i) (map-push q 7 f)
+              (getmap out (+ 9 i)) (map-push s 7 f))
+        (map-push q 1) (map-push q 2)
+        (map-push s 1) (map-push s 2)
+        (setf (getmap out (+ 18 i)) (map-push q 7 f)
+              (getmap out (+ 27 i)) (map-push s 7 f)
+              (getmap out (+ 36 i)) (map-push b (+ 100 i) f)
+              (getmap out (+ 45 i)) (map-peek b (+ 100 i))))))
+  XDP_PASS)

@@ -1,0 +1,28 @@
+;;; A timer that was cancelled has no function anymore: starting it again needs one. And the flags of its forms.
+;;; packet: 00
+;;; wait: 300
+;;; out: -22 -22 0 -22 0 0 1 -22 0 0 0 -16 0 0 0 0 0 0 0 0 0 0 0 0 -22 -22 -22 -22 -22 0 0 0 0 0 0 0 0 0 0 0 0 1
+(defstruct cell (n u64) (timer bpf-timer))
+(defmap cells :type :array :key u32 :value cell :max-entries 4)
+(defmap out :type :array :key u32 :value i64 :max-entries 256)
+(defprog main (:type :xdp)
+  (when-let ((c (map-lookup cells 0)))
+    (setf (getmap out 0) (timer-start (cell-timer-ptr c) 1000000)
+          (getmap out 1) (timer-cancel (cell-timer-ptr c))
+          (getmap out 2) (timer-init (cell-timer-ptr c) cells)
+          (getmap out 3) (timer-start (cell-timer-ptr c) 1000000)
+          (getmap out 4) (timer-set-callback (cell-timer-ptr c) cells (lambda (k v) (setf (getmap out 40) 99)))
+          (getmap out 5) (timer-start (cell-timer-ptr c) 200000000)
+          (getmap out 6) (timer-cancel (cell-timer-ptr c))
+          (getmap out 7) (timer-start (cell-timer-ptr c) 1000000)
+          (getmap out 8) (timer-cancel (cell-timer-ptr c))
+          (getmap out 9) (timer-set-callback (cell-timer-ptr c) cells (lambda (k v) (setf (getmap out 41) 1)))
+          (getmap out 10) (timer-start (cell-timer-ptr c) 1000000))
+    (setf (getmap out 11) (timer-init (cell-timer-ptr c) cells)))
+  (when-let ((c (map-lookup cells 1)))
+    (timer-init (cell-timer-ptr c) cells)
+    (timer-set-callback (cell-timer-ptr c) cells (lambda (k v) 0))
+    (dotimes (i 9)
+      (setf (getmap out (+ 20 i)) (timer-start (cell-timer-ptr c) 200000000 (cast u64 i))))
+    (timer-cancel (cell-timer-ptr c)))
+  XDP_PASS)

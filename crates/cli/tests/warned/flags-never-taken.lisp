@@ -1,0 +1,13 @@
+;; codes: W0209 W0209 W0209 W0209 W0209
+(defmap flows :type :hash :key u32 :value u64 :max-entries 64)
+(defmap slots :type :array :key u32 :value u64 :max-entries 4)
+(defmap jobs :type :queue :value u64 :max-entries 4)
+(defmap seen :type :bloom-filter :value u64 :max-entries 64)
+(defprog main (:type :xdp)
+  (let ((a (map-update flows 1 2 (logior BPF_NOEXIST BPF_EXIST)))
+        (b (map-update flows 1 2 (logior BPF_NOEXIST BPF_F_LOCK)))
+        (c (map-update slots 1 2 BPF_NOEXIST))
+        (d (map-push jobs 1 BPF_NOEXIST))
+        (e (map-push seen 1 BPF_EXIST))
+        (fine (map-push jobs 1 BPF_EXIST)))
+    (if (= 0 a b c d e fine) XDP_PASS XDP_DROP)))
