@@ -91,11 +91,17 @@ impl Hook {
     }
 }
 
-/// Whether the kernel finds the hook of such programs by name in BTF, and the program's section gives a name.
+/// Category and event of the tracepoint whose records a program gets, by its section.
+pub fn record(program: &ProgramInfo) -> Option<(&str, &str)> {
+    let (_, event) = program.section.split_once('/').filter(|_| program.prog_type == ProgType::Tracepoint)?;
+    event.split_once('/')
+}
+
+/// Whether BTF tells if there is the hook of such programs, and the program's section gives a name.
 pub fn is_named_in_btf(program: &ProgramInfo) -> bool {
     let by_name = match program.prog_type {
         ProgType::Tracing => program.attach_type.is_some_and(|a| a != AttachType::TraceIter),
-        ProgType::Lsm => true,
+        ProgType::Lsm | ProgType::RawTracepoint | ProgType::RawTracepointWritable => true,
         _ => false,
     };
     by_name && program.section.contains('/')

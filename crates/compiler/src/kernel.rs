@@ -33,6 +33,49 @@ pub fn strip(btf: &Btf, mut id: TypeId) -> TypeId {
     id
 }
 
+/// The last name that a type is given before its own.
+fn typedef_name(btf: &Btf, mut id: TypeId) -> &str {
+    let mut name = "";
+    for _ in 0..32 {
+        let Ok(t) = btf.ty(id) else { break };
+        match t.get() {
+            Kind::Typedef(of) => (name, id) = (t.name, of),
+            Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => id = of,
+            _ => break,
+        }
+    }
+    name
+}
+
+/// The struct or union that has no name but this one of a `typedef`.
+fn behind_typedef(btf: &Btf, name: &str) -> Option<TypeId> {
+    let id = strip(btf, btf.find(name, TypeKind::Typedef).ok()??);
+    btf.ty(id).ok()?.composite().map(|_| id)
+}
+
+/// The way to the number in a struct that holds nothing else, as `kuid_t` and `atomic_t` do.
+pub fn only_number(btf: &Btf, name: &str) -> Option<String> {
+    let mut id = find(btf, name).or_else(|| behind_typedef(btf, name))?;
+    let mut way: Vec<&str> = Vec::new();
+    for _ in 0..8 {
+        let t = btf.ty(id).ok()?;
+        match t.get() {
+            Kind::Int(_) | Kind::Enum(_) if !way.is_empty() => return Some(way.join(" ")),
+            Kind::Struct(c) => {
+                let mut members = c.members();
+                let m = members.next().filter(|m| !m.name.is_empty() && m.bits == 0)?;
+                if members.next().is_some() {
+                    return None;
+                }
+                way.push(m.name);
+                id = strip(btf, m.ty);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// The struct or union of this name; `-` and `_` are the same.
 pub fn find(btf: &Btf, name: &str) -> Option<TypeId> {
     let look = |n: &str| btf.find_any(n, &[TypeKind::Struct, TypeKind::Union]).ok().flatten();
@@ -41,6 +84,12 @@ pub fn find(btf: &Btf, name: &str) -> Option<TypeId> {
 
 /// The report on a struct that the kernel doesn't have, with the one that may be meant.
 pub fn no_struct(btf: &Btf, name: &str, here: &crate::hir::At) -> whistler_diag::Diagnostic {
+    if behind_typedef(btf, name).is_some() {
+        let text = format!("`{name}` is a struct without a name of its own");
+        let field = only_number(btf, name).unwrap_or_else(|| "field".to_string());
+        return crate::diagnostics::error(&crate::diagnostics::UNKNOWN_TYPE, here, text)
+            .help(format!("name its fields in the chain that leads to it: (-> pointer … {field})"));
+    }
     let text = format!("the kernel has no struct `{name}`");
     let d = crate::diagnostics::error(&crate::diagnostics::UNKNOWN_TYPE, here, text);
     let structs = btf.own_ids().ok().into_iter().flatten().filter_map(|id| {
@@ -115,6 +164,7 @@ pub fn field_ty(btf: &Btf, id: TypeId, space: Space) -> Option<Ty> {
 const MAX_POINTERS: u32 = 4;
 
 fn field_ty_within(btf: &Btf, id: TypeId, space: Space, depth: u32) -> Option<Ty> {
+    let shown = typedef_name(btf, id);
     let id = strip(btf, id);
     let t = btf.ty(id).ok()?;
     Some(match t.get() {
@@ -142,6 +192,7 @@ fn field_ty_within(btf: &Btf, id: TypeId, space: Space, depth: u32) -> Option<Ty
             };
             Ty::ptr(space, pointee)
         }
+        Kind::Struct(_) | Kind::Union(_) if t.name.is_empty() => Ty::Kernel(shown.into()),
         Kind::Struct(_) | Kind::Union(_) => Ty::Kernel(t.name.into()),
         Kind::Array { elem, len } => Ty::Array(std::rc::Rc::new(field_ty_within(btf, elem, space, depth)?), len),
         _ => return None,

@@ -111,9 +111,51 @@ pub fn spelled_like(written: &str, found: &str) -> String {
     }
 }
 
+/// What C's headers and other tools call words of our names.
+const WORDS: &[(&str, &str)] = &[
+    ("dport", "dst-port"),
+    ("sport", "src-port"),
+    ("daddr", "dst-addr"),
+    ("saddr", "src-addr"),
+    ("dest", "dst"),
+    ("source", "src"),
+    ("address", "addr"),
+    ("proto", "protocol"),
+    ("ip", "ipv4"),
+    ("ip4", "ipv4"),
+    ("ip6", "ipv6"),
+    ("dst", "dst-addr"),
+    ("src", "src-addr"),
+    ("len", "length"),
+    ("pid", "pid-tgid"),
+    ("uid", "uid-gid"),
+];
+
+/// The words of a name in the order of the alphabet: the same for names that differ in the order of their words.
+fn words_sorted(name: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = name.split('-').collect();
+    words.sort_unstable();
+    words
+}
+
+/// Whether a name is a longer one in the words of C: each of its words is the other's, or stands for some of them.
+fn is_written_out(short: &str, long: &str) -> bool {
+    let Some((word, rest)) = short.split_once('-').or((!short.is_empty()).then_some((short, ""))) else {
+        return long.is_empty();
+    };
+    let goes_on = |as_written: &str| {
+        let behind = long.strip_prefix(as_written);
+        let behind = behind.and_then(|b| if b.is_empty() { Some(b) } else { b.strip_prefix('-') });
+        behind.is_some_and(|b| is_written_out(rest, b))
+    };
+    goes_on(word) || WORDS.iter().any(|(theirs, ours)| *theirs == word && goes_on(ours))
+}
+
 /// The candidate nearest to `wanted`, if one is near enough to be what was meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = norm_str(wanted);
+    let in_order = words_sorted(&wanted);
+    let mut by_words: Option<&str> = None;
     let limit = (wanted.chars().count() / 3).clamp(1, 4);
     let bare = wanted.trim_matches('-');
     let mut by_edits: Option<(usize, &str)> = None;
@@ -123,6 +165,12 @@ pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> O
         // The kernel marks what is renamed or internal by underscores in front.
         if name != wanted && !bare.is_empty() && name.trim_matches('-') == bare {
             return Some(c);
+        }
+        if name != wanted
+            && (is_written_out(&wanted, &name) || (in_order.len() > 1 && words_sorted(&name) == in_order))
+            && by_words.is_none_or(|best| c < best)
+        {
+            by_words = Some(c);
         }
         if name.len().abs_diff(wanted.len()) <= limit {
             let d = distance(&wanted, &name);
@@ -136,7 +184,9 @@ pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> O
             }
         }
     }
-    by_edits.or(by_part).map(|(_, c)| c)
+    // A single edit is likelier than words of another language.
+    let slip = by_edits.filter(|(d, _)| *d == 1).map(|(_, c)| c);
+    slip.or(by_words).or(by_edits.or(by_part).map(|(_, c)| c))
 }
 
 /// Whether a name is the beginning of a longer one, or one or several of its words.
@@ -214,6 +264,12 @@ mod tests {
         assert_eq!(nearest("per", types.into_iter()), None);
         let helpers = ["get-current-pid-tgid", "get-ns-current-pid-tgid", "get-current-task"];
         assert_eq!(nearest("get-pid-tgid", helpers.into_iter()), Some("get-current-pid-tgid"));
+        assert_eq!(nearest("get-current-tgid-pid", helpers.into_iter()), Some("get-current-pid-tgid"));
+        let headers = ["tcp-doff", "tcp-dst-port", "udp-dst-port", "udp-src-port", "ipv4-src-addr", "ipv4-dst-addr"];
+        assert_eq!(nearest("tcp-dport", headers.into_iter()), Some("tcp-dst-port"));
+        assert_eq!(nearest("udp_sport", headers.into_iter()), Some("udp-src-port"));
+        assert_eq!(nearest("ip-saddr", headers.into_iter()), Some("ipv4-src-addr"));
+        assert_eq!(nearest("ipv4-dst", headers.into_iter()), Some("ipv4-dst-addr"));
         assert_eq!(nearest("state", ["stats", "__state", "rstate"].into_iter()), Some("__state"));
     }
 }

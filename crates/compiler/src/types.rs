@@ -156,6 +156,13 @@ pub fn parse(env: &mut Env, host: &mut Interp, form: &Form) -> Result<Ty, Box<Di
         let [name] = rest else { return bad("written as (struct NAME)") };
         return parse(env, host, name);
     }
+    const HEADS: [&str; 6] = ["array", "ptr", "nullable", "struct", "union", "be"];
+    if let Some(near) = nearest(head.name(), HEADS.into_iter()).filter(|n| !head.is(n)) {
+        let text = format!("there is no type `({head} …)`");
+        return Err(Box::new(
+            diag::error(&diag::UNKNOWN_TYPE, &at(form), text).help(format!("did you mean `{near}`?")),
+        ));
+    }
     bad("this is no type: there are (array TYPE n), (ptr TYPE) and (nullable (ptr TYPE))")
 }
 

@@ -1,5 +1,5 @@
 ;; class: arguments
-;; codes: E0003 E0003 E0003 E0003 E0003
+;; codes: E0003 E0204 E0003 E0003 E0003
 (defmap flows :type :hash :key u32 :value u64 :max-entries 4)
 (defstruct buffer (bytes (array u8 16)))
 (defprog main (:type :raw-tracepoint)

@@ -53,6 +53,33 @@ impl Checker<'_> {
         true
     }
 
+    /// Reports the address of a kernel struct that is a number by itself (`kuid_t`) where that number is `needed`;
+    /// yields whether it did.
+    pub(crate) fn not_its_number(&mut self, v: &Val, needed: &str) -> bool {
+        let Some(help) = self.number_inside(v.ty()) else { return false };
+        let text = format!("this is {}, and {needed}", describe(v.ty()));
+        self.report(diag::error(&diag::ARGUMENT_TYPE, v.at(), text).help(help));
+        true
+    }
+
+    /// Whether this is the address of a part of a kernel object: the kernel has pointers only to structs with names.
+    pub(crate) fn lies_in_an_object(&self, ty: &Ty) -> bool {
+        match ty.as_ptr().and_then(|p| p.pointee.as_deref()) {
+            Some(Ty::Kernel(name)) => self.types.btf().is_some_and(|btf| crate::kernel::find(btf, name).is_none()),
+            _ => false,
+        }
+    }
+
+    /// How the number is read that is all a kernel struct holds.
+    pub(crate) fn number_inside(&self, ty: &Ty) -> Option<String> {
+        let Some(Ty::Kernel(name)) = ty.as_ptr()?.pointee.as_deref() else { return None };
+        if name.is_empty() {
+            return None;
+        }
+        let way = crate::kernel::only_number(self.types.btf()?, name)?;
+        Some(format!("a {name} holds one number: let the chain go on to it, (-> … {way})"))
+    }
+
     /// How the content of a pointer is read, and its address given on purpose.
     pub(crate) fn content_of(&self, e: &Expr, p: &PtrTy) -> String {
         let name = self.named(e).1.unwrap_or_else(|| "pointer".into());

@@ -113,6 +113,9 @@ impl Checker<'_> {
             }
             return Expr::new(ExprKind::Const(target.canonical(n as i64)), to.clone(), here);
         }
+        if how != Fit::Bits && self.not_its_number(&v, &format!("{} is needed here", describe(to))) {
+            return Val::error(here).e;
+        }
         match v.ty() {
             Ty::Void => Expr::new(
                 ExprKind::Seq(vec![v.e, Expr::new(ExprKind::Const(0), to.clone(), here.clone())]),
@@ -224,7 +227,9 @@ impl Checker<'_> {
                 let text = format!("{what} takes numbers, and this is {}", describe(other));
                 let here = v.e.at.clone();
                 let mut d = diag::error(&diag::ARGUMENT_TYPE, &here, text);
-                if let Ty::Ptr(p) = other {
+                if let Some(help) = self.number_inside(other) {
+                    d = d.help(help);
+                } else if let Ty::Ptr(p) = other {
                     d = if super::address::mistaken(other).is_some_and(super::address::to_number) {
                         d.help(self.content_of(&v.e, p))
                     } else if p.space.is_number() {

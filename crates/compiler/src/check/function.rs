@@ -83,12 +83,24 @@ impl Checker<'_> {
     pub fn attach_target(&mut self, decl: &ProgDecl) {
         let info = info(decl);
         let types = self.types.clone();
-        let Some(btf) = types.btf().filter(|_| crate::hook::is_named_in_btf(&info)) else { return };
-        let Err(why) = crate::hook::Hook::of(btf, &info) else { return };
+        let (why, near) = if let Some((category, event)) = crate::hook::record(&info) {
+            match types.tracepoint(category, event) {
+                Err(e @ whistler_btf::TypeSourceError::NoTracepoint { .. }) => {
+                    let text = e.to_string();
+                    let whistler_btf::TypeSourceError::NoTracepoint { near, .. } = e else { return };
+                    (text, near.into_iter().next())
+                }
+                _ => return,
+            }
+        } else {
+            let Some(btf) = types.btf().filter(|_| crate::hook::is_named_in_btf(&info)) else { return };
+            let Err(why) = crate::hook::Hook::of(btf, &info) else { return };
+            (why, crate::hook::nearest_hook(btf, &info))
+        };
         let options = decl.form.as_list().and_then(|l| l.get(2)?.as_list()).unwrap_or(&[]);
         let section = options.windows(2).find(|w| w[0].as_keyword().is_some_and(|k| k.is("section"))).map(|w| &w[1]);
         let d = diag::warning(&diag::UNKNOWN_TARGET, &at(section.unwrap_or(&decl.form)), why);
-        self.report(match crate::hook::nearest_hook(btf, &info) {
+        self.report(match near {
             Some(near) => d.help(format!("did you mean `{near}`?")),
             None => d.note("unless a module has it"),
         });

@@ -119,11 +119,14 @@ impl Checker<'_> {
                     place(self, call)
                 }
                 None => {
-                    self.report(diag::error(
-                        &diag::NOT_A_PLACE,
-                        &call.at(),
-                        format!("({} …) can't be assigned", call.name),
-                    ));
+                    let text = format!("({} …) can't be assigned", call.name);
+                    let d = diag::error(&diag::NOT_A_PLACE, &call.at(), text);
+                    self.report(match (def.name, call.args) {
+                        ("map-lookup" | "map-lookup-ptr", [map, key]) => {
+                            d.help(format!("an entry is set as (setf (getmap {map} {key}) value)"))
+                        }
+                        _ => d,
+                    });
                     None
                 }
             },

@@ -55,6 +55,8 @@ pub struct Var {
     pub reach: Option<i128>,
     /// For a packet pointer, when never assigned: the field of the context that it was read from.
     pub start: Option<PacketStart>,
+    /// Whether it is a field of network order, read, when never assigned.
+    pub host_order: bool,
     /// Whether the address was taken.
     pub addressed: bool,
     /// Whether it is an array or struct in memory, read as its address.
@@ -262,6 +264,7 @@ impl FnState {
             compared: false,
             reach: None,
             start: None,
+            host_order: false,
             addressed: false,
             in_place: false,
         });
@@ -389,6 +392,7 @@ impl Checker<'_> {
         let most = if assigned { None } else { self.most(&init.e).map(|n| n.min(init.hi)) };
         let reach = if assigned || init.base.is_some() { None } else { self.reach(&init.e) };
         let start = if assigned { None } else { self.packet_start(&init.e) };
+        let host_order = !assigned && self.in_host_order(&init.e);
         let refused = init.never() && matches!(init.e.kind, ExprKind::Const(_)) && written.is_none();
         let var = self.f.var(id);
         if refused {
@@ -397,7 +401,7 @@ impl Checker<'_> {
         var.written = written.is_some();
         var.assigned = assigned;
         var.ordinal = ordinal;
-        (var.most, var.reach, var.start) = (most, reach, start);
+        (var.most, var.reach, var.start, var.host_order) = (most, reach, start, host_order);
         if !assigned && value.ty == *init.ty() {
             var.range = (init.lo, init.hi);
         }

@@ -58,6 +58,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("not-equal", "/="),
 ];
 
+/// What other languages call true and false.
+const TRUTHS: &[(&str, &str)] =
+    &[("true", "`t`, which is 1"), ("false", "`nil`, which is 0"), ("none", "`nil`"), ("nullptr", "`nil`")];
+
 /// Operators of Common Lisp that programs in the kernel have not, and what they have instead.
 const AT_RUN_TIME: &[(&[&str], &str)] = &[
     (
@@ -188,7 +192,11 @@ impl Checker<'_> {
             .label("not found");
         // What the user has named is likelier meant than a macro of the library that happens to have the name.
         let of_library = near.is_some() && crate::library::names().any(|n| n == s.name());
-        if self.around.iter().any(|a| a.same_folded(s)) {
+        if let Some(help) = forms::ctx::field_by_other_name(self, s.name()) {
+            d = d.help(help);
+        } else if let Some((_, ours)) = TRUTHS.iter().find(|(theirs, _)| *theirs == s.name().to_ascii_lowercase()) {
+            d = d.help(format!("here it is {ours}"));
+        } else if self.around.iter().any(|a| a.same_folded(s)) {
             d = d.note("the function runs later, when the variables around it are gone");
             d = d.help("keep what it needs in the map's value, or in a global");
         } else if !of_library && self.operator_exists(s) {
@@ -224,7 +232,10 @@ impl Checker<'_> {
         let mut d = diag::error(&diag::UNKNOWN_NAME, &head_at, format!("there is no operator `{name}` in programs"))
             .about(name.name())
             .label("not found");
-        d = self.operator_mend(d, name);
+        d = match self.entry_meant(call) {
+            Some(help) => d.help(help),
+            None => self.operator_mend(d, name),
+        };
         // With its operator unknown, it isn't known either which of its parts are expressions: lists that can't be
         // calls show that they are not.
         if call.args.iter().all(|a| self.may_be_expression(a)) {
@@ -235,6 +246,18 @@ impl Checker<'_> {
             }
         }
         self.fail(d)
+    }
+
+    /// What other Lisps and libraries call an entry of a map, as it is written here.
+    fn entry_meant(&self, call: &Call<'_>) -> Option<String> {
+        let [a, b] = call.args else { return None };
+        let is_map = |f: &Form| f.as_symbol().is_some_and(|s| self.env.maps.get(s).is_some());
+        let (map, key) = match crate::names::norm_str(call.name.name()).as_str() {
+            "gethash" if is_map(b) => (b, a),
+            "gethash" | "map-ref" | "map-get" | "lookup" | "aref-map" if is_map(a) => (a, b),
+            _ => return None,
+        };
+        Some(format!("an entry is (getmap {map} {key}), and is set as (setf (getmap {map} {key}) value)"))
     }
 
     fn operator_mend(&mut self, d: Diagnostic, name: Symbol) -> Diagnostic {
@@ -249,6 +272,9 @@ impl Checker<'_> {
         }
         if let Some((_, instead)) = AT_RUN_TIME.iter().find(|(theirs, _)| theirs.contains(&&*written)) {
             return d.note(format!("`{name}` is of the host Lisp")).help(*instead);
+        }
+        if let Some(help) = forms::ctx::field_by_other_name(self, name.name()) {
+            return d.help(help);
         }
         if self.binding(name).is_some() || self.env.globals.get(name).is_some() {
             return d.help(format!("`{name}` is a variable; without parentheses it is its value"));

@@ -2,8 +2,16 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] =
-    &[&MIXED_SIGNS, &ZERO_DIVISOR, &SHIFT_COUNT, &CONSTANT_CUT, &NEGATIVE_UNSIGNED, &NEGATIVE_MEETS, &ONE_WAY];
+pub(super) static ALL: &[&CodeDoc] = &[
+    &MIXED_SIGNS,
+    &ZERO_DIVISOR,
+    &SHIFT_COUNT,
+    &CONSTANT_CUT,
+    &NEGATIVE_UNSIGNED,
+    &NEGATIVE_MEETS,
+    &ONE_WAY,
+    &SWAPPED_TWICE,
+];
 
 code! {
     /// Ordering, division, remainder, `min` and `max` give different results for signed and unsigned
@@ -51,4 +59,13 @@ code! {
     ONE_WAY, "W0107", "comparison that goes one way only",
     "(defprog p (:type :xdp)\n  (let ((left (- (get-prandom-u32) 100)))\n    (if (< left 0) XDP_DROP XDP_PASS)))",
     "(defprog p (:type :xdp)\n  (let ((left (- (cast i64 (get-prandom-u32)) 100)))\n    (if (< left 0) XDP_DROP XDP_PASS)))"
+}
+code! {
+    /// A number is in host order already, and its bytes are swapped a second time, or it is compared with one whose bytes
+    /// are swapped. Fields of headers and those declared `(be T)` are read as plain numbers: the bytes are put into
+    /// the host's order by the read, and into the network's by a write. Where the swapped bytes themselves are
+    /// meant, `(bswap x)` says so.
+    SWAPPED_TWICE, "W0108", "bytes swapped a second time",
+    "(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (when (= (tcp-dst-port tcp) (htons 443)) (return XDP_DROP)))\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (when (= (tcp-dst-port tcp) 443) (return XDP_DROP)))\n  XDP_PASS)"
 }

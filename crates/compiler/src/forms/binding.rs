@@ -43,6 +43,15 @@ pub(super) fn spec<'f>(c: &mut Checker<'_>, form: &'f Form) -> Option<Spec<'f>> 
     match (name, items.len()) {
         (Some(name), 1) => Some(Spec { name, ty: None, init: None, form }),
         (Some(name), 2) if items[1].is_call("array") => Some(Spec { name, ty: Some(&items[1]), init: None, form }),
+        (Some(name), 2 | 3) if type_first(c, name, &items[1]) => {
+            let value = items.get(2).map_or_else(|| "0".to_string(), Form::to_string);
+            let text = format!("the variable stands before its type, and `{name}` is a type");
+            let d = diag::error(&diag::MALFORMED, &at(form), text);
+            c.report(d.help(format!("write ({} {name} {value})", items[1])));
+            // Under the name that is meant, what follows is checked as it was thought.
+            let name = items[1].as_symbol()?;
+            Some(Spec { name, ty: Some(&items[0]), init: items.get(2), form })
+        }
         (Some(name), 2) => Some(Spec { name, ty: None, init: Some(&items[1]), form }),
         (Some(name), 3) => Some(Spec { name, ty: Some(&items[1]), init: Some(&items[2]), form }),
         _ => {
@@ -50,6 +59,20 @@ pub(super) fn spec<'f>(c: &mut Checker<'_>, form: &'f Form) -> Option<Spec<'f>> 
             None
         }
     }
+}
+
+/// Whether a binding is written in C's order, the type first: `(u32 x 0)`.
+fn type_first(c: &mut Checker<'_>, first: Symbol, second: &Form) -> bool {
+    let Some(s) = second.as_symbol().filter(|s| !s.is_keyword() && !matches!(s.fold(), Symbol::NIL | Symbol::T)) else {
+        return false;
+    };
+    crate::types::named(c.env, first).is_some()
+        && c.binding(first).is_none()
+        && !crate::types::is_type(c.env, second)
+        && c.binding(s).is_none()
+        && c.env.globals.get(s).is_none()
+        && c.env.maps.get(s).is_none()
+        && c.constant(s).is_none()
 }
 
 fn specs<'f>(c: &mut Checker<'_>, form: &'f Form) -> Vec<Spec<'f>> {

@@ -4,6 +4,7 @@ use whistler_lisp::Form;
 
 use super::{FormDef, form};
 use crate::check::{Call, Checker, Val, at};
+use crate::diagnostics as diag;
 use crate::hir::{Expr, ExprKind, IntTy, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[
@@ -19,7 +20,49 @@ pub(super) static FORMS: &[FormDef] = &[
 fn swap(c: &mut Checker<'_>, call: &Call<'_>, bytes: u8) -> Val {
     let v = c.value(&call.args[0]);
     let v = c.number(v, call.name.name());
+    if call.form.origin.is_none() && c.in_host_order(&v.e) {
+        let text = format!("this is in host order already, and `{}` swaps its bytes again", call.name);
+        let d = diag::warning(&diag::SWAPPED_TWICE, &call.at(), text);
+        let plain = &call.args[0];
+        c.report(d.help(format!("write {plain}; if the swapped bytes are meant: (bswap {plain})")));
+    }
     swapped(v, bytes, call)
+}
+
+/// The argument of a form that swaps bytes by the name of network order.
+fn network_order(form: &Form) -> Option<&Form> {
+    let [head, of] = form.as_list()? else { return None };
+    let name = crate::names::norm(head.as_symbol()?);
+    matches!(name.name(), "htons" | "htonl" | "htonll" | "ntohs" | "ntohl" | "ntohll").then_some(of)
+}
+
+/// Warns of a comparison of a number in host order with one whose bytes are swapped.
+pub(super) fn compared_orders(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) {
+    if call.form.origin.is_some() {
+        return;
+    }
+    for (form, other) in [(forms[0], values[1]), (forms[1], values[0])] {
+        let Some(of) = network_order(form).filter(|_| c.in_host_order(&other.e)) else { continue };
+        // Both in network order are equal where both are in the host's.
+        let d = diag::warning(&diag::SWAPPED_TWICE, &at(form), "this is compared with a number in host order");
+        c.report(d.also(other.at().span, "bytes in host order").help(format!("write {of}")));
+    }
+}
+
+impl Checker<'_> {
+    /// Whether a number was read from network order by a field that says so: its bytes are in the host's.
+    pub(crate) fn in_host_order(&self, e: &Expr) -> bool {
+        match &e.kind {
+            // A swap that is written stands around what it swaps.
+            ExprKind::Bswap(_, read) => {
+                matches!(read.kind, ExprKind::Load { .. } | ExprKind::CoreLoad { .. }) && read.at.span == e.at.span
+            }
+            ExprKind::Cast(inner) => self.in_host_order(inner),
+            ExprKind::Seq(parts) => parts.last().is_some_and(|e| self.in_host_order(e)),
+            ExprKind::Local(l) => self.f.vars[l.0 as usize].host_order,
+            _ => false,
+        }
+    }
 }
 
 fn swapped(v: Val, bytes: u8, call: &Call<'_>) -> Val {

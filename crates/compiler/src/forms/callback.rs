@@ -10,7 +10,7 @@ use super::calls;
 use super::{FormDef, form};
 use crate::check::{Call, Checker, Fit, Val, Want, at};
 use crate::diagnostics as diag;
-use crate::hir::{At, Callback, Expr, ExprKind, LocalId, LocalKind, MapId, Space, Ty};
+use crate::hir::{Callback, Expr, ExprKind, LocalId, LocalKind, MapId, Space, Ty};
 
 pub(super) static FORMS: &[FormDef] = &[form(
     "bpf-loop",
@@ -91,9 +91,7 @@ pub(super) fn with_callback(c: &mut Checker<'_>, call: &Call<'_>, h: &'static He
             None => return Val::error(call.at()),
         }
     }
-    if let Some(map) = map.filter(|_| h.name == "for_each_map_elem")
-        && !visitable(c, map, &call.at())
-    {
+    if !calls::takes_map(c, h, map, &call.at()) {
         return Val::error(call.at());
     }
     let Some((hidden, shown)) = parameters(c, h, map) else { return Val::error(call.at()) };
@@ -113,20 +111,6 @@ pub(super) fn with_callback(c: &mut Checker<'_>, call: &Call<'_>, h: &'static He
 fn argument_names(h: &Helper, before: usize) -> String {
     let names: Vec<String> = h.args[..before].iter().map(|a| a.name.replace('_', "-")).collect();
     names.join(" ")
-}
-
-/// The maps whose elements `bpf_for_each_map_elem` visits (those with `map_for_each_callback` in the kernel).
-fn visitable(c: &mut Checker<'_>, map: MapId, here: &At) -> bool {
-    use whistler_isa::MapType as M;
-    let def = c.unit.maps[map.0 as usize].clone();
-    let ok =
-        matches!(def.map_type, M::Hash | M::LruHash | M::PercpuHash | M::LruPercpuHash | M::Array | M::PercpuArray);
-    if !ok {
-        let text =
-            format!("the entries of `{}`, a map of type :{}, can't be visited", def.name, def.map_type.keyword());
-        c.report(diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here"));
-    }
-    ok
 }
 
 /// The names and forms of a function as it is passed.

@@ -222,11 +222,34 @@ pub(super) fn checked_helper(c: &mut Checker<'_>, name: &str, args: Vec<Val>, he
     }
 }
 
+/// Whether a helper takes maps of this one's type; reports otherwise.
+pub(super) fn takes_map(c: &mut Checker<'_>, h: &Helper, map: Option<crate::hir::MapId>, here: &At) -> bool {
+    let (Some(map), Some(types)) = (map, h.map_types()) else { return true };
+    let def = &c.unit.maps[map.0 as usize];
+    if types.contains(&def.map_type) {
+        return true;
+    }
+    let all: Vec<String> = types.iter().map(|t| format!(":{}", t.keyword())).collect();
+    let (last, before) = all.split_last().map_or((String::new(), String::new()), |(l, b)| (l.clone(), b.join(", ")));
+    let all = if before.is_empty() { last } else { format!("{before} or {last}") };
+    let (name, keyword) = (&def.name, def.map_type.keyword());
+    let text = match h.name {
+        "for_each_map_elem" => format!("the entries of `{name}`, a map of type :{keyword}, can't be visited"),
+        _ => format!("`{}` takes no map of type :{keyword}, as `{name}` is", shown(h)),
+    };
+    let d = diag::error(&diag::MAP_OPERATION, here, text).also(def.span, "declared here");
+    c.report(d.help(format!("it takes maps of type {all}")));
+    false
+}
+
 fn checked(c: &mut Checker<'_>, h: &'static Helper, args: Vec<Val>, here: At) -> Val {
     if !allowed(c, h, &here) || args.iter().any(Val::never) {
         return Val::error(here);
     }
     let callee = Callee::new(shown(h), h.args, &args);
+    if !takes_map(c, h, callee.map, &here) {
+        return Val::error(here);
+    }
     let size_arg = h.args.iter().position(|a| a.kind == ArgKind::AllocSize);
     let mut out = Vec::with_capacity(args.len());
     for (i, v) in args.into_iter().enumerate() {

@@ -169,6 +169,12 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
     let first = &fields[0];
     let Some(PtrTy { pointee: Some(t), space, nullable, .. }) = p.ty().as_ptr().cloned() else {
         let name = first.to_string();
+        if p.ty().as_ptr().is_some_and(|p| p.space == Space::Ctx) {
+            let d = diag::error(&diag::ARGUMENT_TYPE, &call.at(), "the context's fields are not read by `->`");
+            let mend = super::ctx::field_by_other_name(c, &format!("ctx-{name}"));
+            c.report(d.help(mend.unwrap_or_else(|| "a field of the context is (ctx FIELD)".to_string())));
+            return None;
+        }
         c.report(
             diag::error(
                 &diag::ARGUMENT_TYPE,
@@ -255,7 +261,8 @@ fn far_element(
         let v = super::memory::probe_read(c, helper, elem.clone(), address, here);
         return (!v.never()).then_some(v);
     };
-    if name.is_empty() {
+    let types = c.types.clone();
+    if types.btf().is_none_or(|btf| kernel::find(btf, name).is_none()) {
         c.report(
             diag::error(&diag::ARGUMENT_TYPE, &at(index), "the elements are structs without a name")
                 .help("an index that is a number can be followed by a field: (-> p array 2 field)"),

@@ -96,6 +96,7 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
         }
         [x, y] => {
             let (a, b) = operands(c, x, y);
+            super::bytes::compared_orders(c, call, [x, y], [&a, &b]);
             one_way(c, order, &a, &b, call);
             compare(c, order, a, b, call.at())
         }
@@ -276,6 +277,15 @@ fn pointers(c: &mut Checker<'_>, order: Order, a: Val, b: Val, here: At) -> Val 
     }
     if c.compares_text(&a, &b, &here) {
         return Val::error(here);
+    }
+    for (p, n) in [(&a, &b), (&b, &a)] {
+        // A pointer that was read may be null; the address of what lies in an object is not.
+        if n.int().is_some()
+            && (!n.is_zero() || c.lies_in_an_object(p.ty()))
+            && c.not_its_number(p, "it is compared with a number")
+        {
+            return Val::error(here);
+        }
     }
     // Comparing with zero is a null test.
     for (p, z) in [(&a, &b), (&b, &a)] {

@@ -195,11 +195,48 @@ fn field_of(c: &Checker<'_>, form: &Form) -> Option<&'static Field> {
 /// What other types of program read in their context, and where it is in programs of this one.
 const ELSEWHERE: &[(ProgType, &str, &str)] = &[
     (ProgType::Xdp, "protocol", "the packet itself says it: (with-eth (data end) … (eth-type data) …)"),
-    (ProgType::Xdp, "ifindex", "here it is `ingress_ifindex`"),
+    (ProgType::Xdp, "ifindex", "here it is (ctx ingress-ifindex)"),
     (ProgType::Xdp, "len", "the bytes from `data` to `data_end`: (- (xdp-data-end) (xdp-data))"),
     (ProgType::Xdp, "vlan_tci", "the packet itself says it: (with-vlan …)"),
-    (ProgType::Xdp, "queue_mapping", "here it is `rx_queue_index`"),
+    (ProgType::Xdp, "queue_mapping", "here it is (ctx rx-queue-index)"),
 ];
+
+/// What C and other tools put before a field of the context.
+const BEFORE_FIELDS: &[&str] =
+    &["__sk_buff", "sk_buff", "skb", "xdp_md", "xdp_buff", "xdp", "context", "ctx", "md", "tc"];
+
+/// The form for a field of this program's context that a name of C's kind means: `skb->len`, `skb-len`, `ctx.len`.
+pub(crate) fn field_by_other_name(c: &Checker<'_>, name: &str) -> Option<String> {
+    let prog = c.prog_type()?;
+    let same = |a: &str, b: &str| whistler_isa::same_name(a, b);
+    let field = BEFORE_FIELDS.iter().find_map(|b| {
+        let (head, rest) = name.split_at_checked(b.len())?;
+        let rest = rest.strip_prefix("->").or_else(|| rest.strip_prefix(['-', '_', '.']))?;
+        (same(head, b) && !rest.is_empty()).then_some(rest)
+    })?;
+    if let Some((_, _, mend)) = ELSEWHERE.iter().find(|(p, n, _)| *p == prog && same(n, field)) {
+        return Some((*mend).to_string());
+    }
+    meant_field(c, prog, field)
+}
+
+/// How the field of this name, or the one nearest to it, is read.
+fn meant_field(c: &Checker<'_>, prog: ProgType, name: &str) -> Option<String> {
+    let attach = attach_type(c);
+    let fields = || table::of(prog).into_iter().flat_map(|x| x.fields.iter());
+    let readable = || fields().filter(|f| f.reads(prog, attach, f.elem_size(), 0));
+    let exact = readable().find(|f| whistler_isa::same_name(f.name, name));
+    let found = match exact {
+        Some(f) => f,
+        None => {
+            let near = nearest(name, readable().map(|f| f.name))?;
+            readable().find(|f| f.name == near)?
+        }
+    };
+    let index = if matches!(found.kind, FieldKind::Array(..)) { " index" } else { "" };
+    let shown = found.name.replace('_', "-");
+    Some(format!("the context's field is read as (ctx {shown}{index})"))
+}
 
 /// How programs read what comes without names: arguments of functions and events.
 fn numbered(prog: Option<ProgType>) -> Option<&'static str> {

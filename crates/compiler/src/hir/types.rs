@@ -323,6 +323,7 @@ impl std::fmt::Display for Ty {
             Ty::Char => f.write_str("char"),
             Ty::Struct(s) => f.write_str(&s.name),
             Ty::Array(t, n) => write!(f, "(array {t} {n})"),
+            Ty::Kernel(name) if name.is_empty() => f.write_str("an anonymous struct"),
             Ty::Kernel(name) => f.write_str(name),
             Ty::Enum(e) => f.write_str(&e.name),
             Ty::Map(m) => write!(f, "map {}", m.name),

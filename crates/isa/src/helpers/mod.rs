@@ -2,6 +2,7 @@
 //! the order of the ids without a gap, and its index by name is sorted; both are static, so
 //! a lookup costs no preparation.
 
+mod map_types;
 mod rows;
 
 use crate::table::compare_names;

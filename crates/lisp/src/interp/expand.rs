@@ -46,10 +46,14 @@ fn too_deep() -> LispError {
 
 impl ToForm<'_> {
     fn place(&self, span: Span) -> (Span, Option<Rc<Expansion>>) {
-        if !span.is_none() && (self.root.is_none() || self.root.contains(span)) {
+        if span.is_none() || !(self.root.is_none() || self.root.contains(span)) {
+            (self.fallback, self.expansion.clone())
+        } else if self.root.is_none() || span == self.root {
             (span, self.outer.clone())
         } else {
-            (self.fallback, self.expansion.clone())
+            // What a macro made has the span of the whole call; a part of the call is the user's own, through however
+            // many macros it went.
+            (span, None)
         }
     }
 

@@ -1,0 +1,12 @@
+;; codes: W0107 W0010 W0107 W0107
+(defmacro when-tcp ((tcp) &body body) `(with-tcp (data end ,tcp) ,@body))
+(defprog main (:type :xdp)
+  (with-ipv4 (data end ip)
+    (let ((left (- (get-prandom-u32) 100)))
+      (when (< left 0) (return XDP_DROP))))
+  (with-tcp (data end tcp)
+    (let ((unused 1))
+      (when (= (tcp-dst-port tcp) 70000) (return XDP_DROP))))
+  (when-tcp (tcp)
+    (when (> (tcp-dst-port tcp) 65535) (return XDP_DROP)))
+  XDP_PASS)

@@ -1,0 +1,15 @@
+;; class: unknown-name
+;; codes: E0001 E0001 E0001 E0001 E0001 E0003 E0001 E0001 E0001
+(defprog filter (:type :tc)
+  (when (> (skb-len) 100) (return TC_ACT_SHOT))
+  (setf (skb-mark) 7)
+  (when (= skb->protocol 8) (return TC_ACT_SHOT))
+  (when (= (ctx-ifindx) 1) (return TC_ACT_SHOT))
+  (when (= (skb-cb) 1) (return TC_ACT_SHOT))
+  (when (> (-> (ctx-ptr) len) 100) (return TC_ACT_SHOT))
+  TC_ACT_OK)
+(defprog drop (:type :xdp)
+  (when (> (ctx-len) 100) (return XDP_DROP))
+  (when (= (xdp-ingress-ifindex) 1) (return XDP_DROP))
+  (when (= (xdp_md.ingress_ifindex) 1) (return XDP_DROP))
+  XDP_PASS)

@@ -1,0 +1,20 @@
+;; class: arguments
+;; flags: --target 6.2
+;; codes: E0204 E0204 E0204 E0204 E0204 E0204 E0204 E0204 E0204
+(defmap h :type :hash :key u32 :value u64 :max-entries 4)
+(defmap stacks :type :stack-trace :key u32 :value (array u64 127) :max-entries 4)
+(defprog x (:type :xdp)
+  (return (redirect-map h 0 0)))
+(defprog k (:type :kprobe)
+  (get-stackid (ctx-ptr) h 0)
+  (current-task-under-cgroup h 0)
+  (task-storage-get h (get-current-task-btf) 0 1)
+  (cgrp-storage-delete h 0)
+  (perf-event-read h 0)
+  (get-stackid (ctx-ptr) stacks 0)
+  0)
+(defprog s (:type :sk-skb)
+  (user-ringbuf-drain h (lambda (d) 0))
+  (return (sk-redirect-map h 0 0)))
+(defprog p (:type :sk-reuseport)
+  (let ((k u32 0)) (sk-select-reuseport (ctx-ptr) h (stack-addr k) 0)))
