@@ -7,7 +7,7 @@ use std::process::Command;
 /// The crate whose sources are the judge.
 const LIBBPF: &str = "libbpf-sys = \"=1.7.0\"";
 /// Compilers tried, newest first.
-const CLANGS: [&str; 4] = ["clang-22", "clang-19", "clang-14", "clang"];
+pub(crate) const CLANGS: [&str; 4] = ["clang-22", "clang-19", "clang-14", "clang"];
 
 /// Whether all answers are what they were; writes the new ones.
 ///
@@ -19,7 +19,7 @@ pub fn run(root: &Path) -> Result<bool, String> {
     std::fs::create_dir_all(work.join("include")).map_err(|e| format!("{}: {e}", work.display()))?;
     let clang = CLANGS.into_iter().find(|c| Command::new(c).arg("--version").output().is_ok());
     let clang = clang.ok_or("no clang is installed: apt-get install clang-19")?;
-    let judge = judge(&dir, &work)?;
+    let judge = judge(&dir.join("libbpf_insns.c"), &work)?;
     let object = dir.join("every_kind.o");
     output(
         Command::new(clang)
@@ -52,7 +52,7 @@ pub fn run(root: &Path) -> Result<bool, String> {
             write(&expected, answers.as_bytes())?;
         }
     }
-    Ok(same)
+    Ok(same & crate::dedup_oracle::run(root, clang, &work)?)
 }
 
 fn changes(before: &str, after: &str) -> String {
@@ -62,7 +62,7 @@ fn changes(before: &str, after: &str) -> String {
     }
 }
 
-fn sources(dir: &Path) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn sources(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
     files.retain(|f| f.extension().is_some_and(|e| e == "c"));
@@ -70,9 +70,9 @@ fn sources(dir: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Compiles the judge: libbpf's sources and our program that asks it.
-fn judge(dir: &Path, work: &Path) -> Result<PathBuf, String> {
-    let judge = work.join("libbpf_insns");
+/// Compiles a judge: libbpf's sources and our program that asks it.
+pub(crate) fn judge(source: &Path, work: &Path) -> Result<PathBuf, String> {
+    let judge = work.join(source.file_stem().unwrap_or_default());
     let libbpf = fetch(work)?;
     let headers = work.join("include/bpf");
     std::fs::create_dir_all(&headers).map_err(|e| format!("{}: {e}", headers.display()))?;
@@ -80,7 +80,7 @@ fn judge(dir: &Path, work: &Path) -> Result<PathBuf, String> {
     command.args(["-O1", "-w", "-D_LARGEFILE64_SOURCE", "-D_FILE_OFFSET_BITS=64"]);
     command.arg("-I").arg(work.join("include"));
     command.arg("-I").arg(libbpf.join("include")).arg("-I").arg(libbpf.join("include/uapi"));
-    command.arg(dir.join("libbpf_insns.c"));
+    command.arg(source);
     let entries = std::fs::read_dir(libbpf.join("src")).map_err(|e| format!("libbpf's sources: {e}"))?;
     for file in entries.flatten().map(|e| e.path()) {
         match file.extension().and_then(|e| e.to_str()) {
@@ -116,7 +116,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     std::fs::write(path, bytes).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let ran = command.output().map_err(|e| format!("{command:?}: {e}"))?;
     if !ran.status.success() {
         return Err(format!("{command:?}: {}\n{}", ran.status, String::from_utf8_lossy(&ran.stderr)));

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod core_oracle;
+mod dedup_oracle;
 pub mod mutants;
 pub mod tidy;
 pub mod vm;

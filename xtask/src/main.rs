@@ -29,7 +29,8 @@ cargo xtask mutants [--rev COMMIT] [PATH-PART | NUMBERS]
 
 cargo xtask core
     compiles crates/loader/tests/core with clang, lets libbpf 1.7 relocate it for every target there,
-    and writes what the loader's tests compare with; says what changed
+    and writes what the loader's tests compare with; then lets it merge and deduplicate the BTF of
+    crates/btf/tests/dedup and bench/clang, for the tests of crate btf; says what changed
 ";
 
 fn main() -> ExitCode {

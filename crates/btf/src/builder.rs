@@ -2,7 +2,11 @@
 //! give the same id), except reserved composites, functions, variables and sections; ids
 //! are given in order and never change.
 
+mod dedup;
 mod edit;
+mod record;
+
+pub use dedup::Merged;
 
 use crate::raw::{HEADER_LEN, Info, Linkage, MAGIC, TypeId, TypeKind};
 use rustc_hash::FxHashMap;

@@ -22,7 +22,7 @@ mod read;
 mod resolve;
 mod source;
 
-pub use builder::{BtfBuilder, MemberDef, SecVar, StrOff};
+pub use builder::{BtfBuilder, MemberDef, Merged, SecVar, StrOff};
 pub use core::{CoreKind, CoreReloc, access_string};
 pub use error::BtfError;
 pub use ext::{BtfExt, ExtSection, FuncInfo, LineInfo};
