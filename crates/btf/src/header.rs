@@ -2,7 +2,8 @@
 //! Invariant: what C would lay out otherwise is written out, as padding or as a packed struct; every definition stands
 //! once, behind those of its members.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::RefCell;
 
 use crate::error::BtfError;
 use crate::raw::{TypeId, TypeKind};
@@ -14,19 +15,41 @@ const MAX_TEXT: usize = 16 << 20;
 impl Btf {
     /// The type's definition in C, behind the definitions and declarations that it needs.
     pub fn c_header(&self, id: TypeId) -> Result<String, BtfError> {
-        let mut header =
-            Header { btf: self, out: String::new(), done: FxHashSet::default(), named: FxHashSet::default() };
+        let mut header = Header {
+            btf: self,
+            out: String::new(),
+            done: FxHashSet::default(),
+            named: FxHashSet::default(),
+            aligns: RefCell::default(),
+        };
         header.define(id, 0)?;
         Ok(header.out)
     }
+}
 
-    /// The alignment that C gives the type as [`Btf::c_header`] writes it: packed structs have none.
+struct Header<'a> {
+    btf: &'a Btf,
+    out: String,
+    /// What is complete, or is being completed.
+    done: FxHashSet<TypeId>,
+    /// Tags that were declared, and typedefs.
+    named: FxHashSet<(bool, &'a str)>,
+    /// Alignments found out so far.
+    aligns: RefCell<FxHashMap<TypeId, u32>>,
+}
+
+impl<'a> Header<'a> {
+    /// The alignment that C gives the type as it is written here: packed structs have none.
     fn c_align(&self, id: TypeId, depth: usize) -> Result<u32, BtfError> {
         if depth > MAX_DEPTH {
             return Err(BtfError::TooDeep(id));
         }
-        let t = self.stripped(id)?;
-        Ok(match t.get() {
+        // Structs in structs in structs: each is asked about as often as all that hold it.
+        if let Some(known) = self.aligns.borrow().get(&id) {
+            return Ok(*known);
+        }
+        let t = self.btf.stripped(id)?;
+        let align = match t.get() {
             Kind::Array { elem, .. } => self.c_align(elem, depth + 1)?,
             Kind::Struct(c) | Kind::Union(c) => match self.is_packed(c, depth)? {
                 true => 1,
@@ -34,8 +57,10 @@ impl Btf {
             },
             // `long long` and `__int128` are as large as they are aligned.
             Kind::Int(i) => i.size.clamp(1, 16),
-            _ => self.align_of(id)?,
-        })
+            _ => self.btf.align_of(id)?,
+        };
+        self.aligns.borrow_mut().insert(id, align);
+        Ok(align)
     }
 
     fn members_align(&self, c: Composite<'_>, depth: usize) -> Result<u32, BtfError> {
@@ -50,30 +75,19 @@ impl Btf {
     fn is_packed(&self, c: Composite<'_>, depth: usize) -> Result<bool, BtfError> {
         for m in c.members() {
             let align = self.c_align(m.ty, depth + 1)?;
-            if m.bits == 0 && !m.bit_offset.is_multiple_of(align * 8) {
+            if m.bits == 0 && !m.bit_offset.is_multiple_of(align.saturating_mul(8)) {
                 return Ok(true);
             }
             if m.bits != 0 {
-                let unit = self.size_of(m.ty)?.max(1) * 8;
-                if m.bit_offset % unit + u32::from(m.bits) > unit {
+                let unit = self.btf.size_of(m.ty)?.max(1).saturating_mul(8);
+                if (m.bit_offset % unit).saturating_add(u32::from(m.bits)) > unit {
                     return Ok(true);
                 }
             }
         }
         Ok(!c.size.is_multiple_of(self.members_align(c, depth)?))
     }
-}
 
-struct Header<'a> {
-    btf: &'a Btf,
-    out: String,
-    /// What is complete, or is being completed.
-    done: FxHashSet<TypeId>,
-    /// Tags that were declared, and typedefs.
-    named: FxHashSet<(bool, &'a str)>,
-}
-
-impl<'a> Header<'a> {
     fn push(&mut self, text: &str, id: TypeId) -> Result<(), BtfError> {
         if self.out.len() + text.len() > MAX_TEXT {
             return Err(BtfError::TooDeep(id));
@@ -216,19 +230,19 @@ impl<'a> Header<'a> {
         let t = self.btf.ty(id)?;
         let (Kind::Struct(c) | Kind::Union(c)) = t.get() else { return Ok(()) };
         let union = t.kind() == TypeKind::Union;
-        let packed = self.btf.is_packed(c, 0)?;
+        let packed = self.is_packed(c, 0)?;
         let tabs = "\t".repeat(depth + 1);
         out.push_str(&format!("{}{}{} {{\n", t.kind().word(), if t.name.is_empty() { "" } else { " " }, t.name));
         let (mut end, mut largest, mut pads) = (0u32, 0u32, 0u32);
         for m in c.members() {
-            let align = if packed { 1 } else { self.btf.c_align(m.ty, 0)? };
+            let align = if packed { 1 } else { self.c_align(m.ty, 0)? };
             let size = self.btf.size_of(m.ty)?;
-            let unit = size.max(1) * 8;
+            let unit = size.max(1).saturating_mul(8);
             let bits = u32::from(m.bits);
             let natural = match bits {
-                0 => end.next_multiple_of(align * 8),
-                _ if packed || end % unit + bits <= unit => end,
-                _ => end.next_multiple_of(unit),
+                0 => next_multiple(end, align.saturating_mul(8)),
+                _ if packed || (end % unit).saturating_add(bits) <= unit => end,
+                _ => next_multiple(end, unit),
             };
             if !union && natural < m.bit_offset {
                 pads = pad(out, &tabs, end, m.bit_offset, bits != 0, pads);
@@ -243,13 +257,13 @@ impl<'a> Header<'a> {
             end = if union { 0 } else { m.bit_offset.saturating_add(width) };
             largest = largest.max(width.div_ceil(8));
         }
-        let align = if packed { 1 } else { self.btf.members_align(c, 0)? };
-        let natural = if union { largest } else { end.div_ceil(8) }.next_multiple_of(align);
+        let align = if packed { 1 } else { self.members_align(c, 0)? };
+        let natural = next_multiple(if union { largest } else { end.div_ceil(8) }, align);
         if natural < c.size {
             if union {
                 out.push_str(&format!("{tabs}char __size[{}];\n", c.size));
             } else {
-                pad(out, &tabs, end, c.size * 8, false, pads);
+                pad(out, &tabs, end, c.size.saturating_mul(8), false, pads);
             }
         }
         out.push_str(&"\t".repeat(depth));
@@ -258,9 +272,14 @@ impl<'a> Header<'a> {
     }
 }
 
+/// As far as it goes: sizes come from foreign bytes.
+fn next_multiple(n: u32, of: u32) -> u32 {
+    n.checked_next_multiple_of(of).unwrap_or(u32::MAX)
+}
+
 /// Writes members without a meaning from one bit to another; how many there are then.
 fn pad(out: &mut String, tabs: &str, from: u32, to: u32, bit_field_next: bool, count: u32) -> u32 {
-    let (first, last) = (from.div_ceil(8) * 8, to / 8 * 8);
+    let (first, last) = (from.div_ceil(8).saturating_mul(8), to / 8 * 8);
     let mut count = count;
     if bit_field_next && first > last {
         // Within one byte.

@@ -1,6 +1,8 @@
 //! The kernel that the tests run on, and copies saved from it.
 
-use whistler_btf::{TracepointFieldKind, TypeKind, TypeSource, TypeSourceError};
+use whistler_btf::{
+    Btf, BtfBuilder, MemberDef, TracepointFieldKind, TypeKind, TypeSource, TypeSourceError, int_encoding,
+};
 use whistler_kernel::{Feature, Kernel, parse_format, save_formats};
 
 /// Skips with a reason, or fails where the environment says that nothing may be skipped.
@@ -121,4 +123,57 @@ fn symbols_are_found() {
         let address = symbols.address("bpf_prog_alloc").expect("there");
         assert!(symbols.at(address + 1).is_some());
     }
+}
+
+/// A directory as saved from a kernel, whose files are then not what they were: answers or reasons, never a panic.
+#[test]
+fn a_saved_directory_of_foreign_bytes() {
+    let mut b = BtfBuilder::new();
+    let int = b.int("int", 4, int_encoding::SIGNED);
+    let base = Btf::parse({
+        b.structure("task_struct", 8, &[MemberDef::at("pid", int, 0), MemberDef::at("tgid", int, 4)]);
+        b.to_bytes()
+    })
+    .expect("sound");
+    let (types, strings) = base.extent().expect("sound");
+    let mut m = BtfBuilder::split(types, strings);
+    m.structure("driver", 8, &[MemberDef::at("speed", int, 0)]);
+    let (base, module) = (base.bytes().to_vec(), m.to_bytes());
+    let dir = std::env::temp_dir().join(format!("whistler-foreign-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("a_directory")).expect("made");
+    std::fs::write(dir.join("empty"), b"").expect("written");
+    let (mut sound, mut refused) = (0, 0);
+    for round in 0..(base.len() + module.len()) * 3 {
+        // Each byte of both files in turn: one bit, all bits, or nothing from there on.
+        let mut files = [base.clone(), module.clone()];
+        let (file, at) = match round / 3 {
+            at if at < base.len() => (0, at),
+            at => (1, at - base.len()),
+        };
+        match round % 3 {
+            0 => files[file][at] ^= 1 << (at % 8),
+            1 => files[file][at] ^= 0xff,
+            _ => files[file].truncate(at),
+        }
+        std::fs::write(dir.join("vmlinux"), &files[0]).expect("written");
+        std::fs::write(dir.join("driver"), &files[1]).expect("written");
+        let kernel = Kernel::saved(&dir, None);
+        assert_eq!(kernel.modules(), ["a_directory", "driver", "empty"]);
+        for name in ["a_directory", "empty", "vmlinux", "..", "no such", "driver"] {
+            let found = kernel.module_btf(name).map(|m| {
+                m.find_composite("driver").and_then(|id| m.flat_members(id.unwrap_or_default()).map(|f| f.len()))
+            });
+            assert!(name == "driver" || found.is_none(), "{name}");
+        }
+        match kernel.btf().map(|btf| btf.find("task_struct", TypeKind::Struct)) {
+            Some(Ok(_)) => sound += 1,
+            Some(Err(_)) => refused += 1,
+            None => {
+                assert!(kernel.btf_problem().is_some_and(|why| !why.is_empty()));
+                refused += 1;
+            }
+        }
+    }
+    assert!(sound > 100 && refused > 100, "{sound} sound, {refused} refused");
+    std::fs::remove_dir_all(&dir).expect("ours");
 }

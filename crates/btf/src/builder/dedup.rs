@@ -267,10 +267,8 @@ impl Dedup {
     /// The types that stay, numbered anew, with the strings in `out`.
     fn compact(&self, mut out: BtfBuilder) -> (BtfBuilder, Merged) {
         let mut new = vec![0; self.records.len()];
-        let mut next = 1;
-        for id in self.ids().filter(|id| self.stays(*id)) {
+        for (next, id) in (1..).zip(self.ids().filter(|id| self.stays(*id))) {
             new[id as usize] = next;
-            next += 1;
         }
         for id in self.ids() {
             new[id as usize] = new[self.resolve(id) as usize];
