@@ -136,6 +136,7 @@ impl Campaign<'_> {
                         },
                     };
                     if is_fair(&problem, &bench) {
+                        coverage.excused += 1;
                         continue;
                     }
                     let known = failures.iter().any(|f| f.problem.is_like(&problem) && f.level == level);
@@ -163,9 +164,15 @@ impl Campaign<'_> {
 }
 
 /// What is said and not wrong: without optimisation, or with loops made in a way that was asked for, a large program may
-/// need more stack than there is, and old machines lack some atomic operations.
+/// need more stack than there is or more steps than the verifier takes, and old machines lack some atomic operations.
 fn is_fair(problem: &Problem, bench: &Bench<'_>) -> bool {
-    let Problem::Rejected(why) = problem else { return false };
     let plain = bench.opt == OptLevel::None || bench.target.loops != LoopWay::Auto;
-    plain && why.contains("E0701") || why.contains("needs instruction set v3")
+    match problem {
+        Problem::Rejected(why) => plain && why.contains("E0701") || why.contains("needs instruction set v3"),
+        Problem::Verifier(why) => plain && TOO_MUCH.iter().any(|limit| why.contains(limit)),
+        Problem::Fault(_) | Problem::Mismatch(_) => false,
+    }
 }
+
+/// What the kernel says at the limits of its verifier.
+const TOO_MUCH: [&str; 2] = ["jumps is too complex", "BPF program is too large"];

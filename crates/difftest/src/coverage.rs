@@ -19,6 +19,8 @@ pub fn not_random() -> BTreeMap<&'static str, &'static str> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Coverage {
     programs: u64,
+    /// Compilations that met a limit which is fair to meet.
+    pub(crate) excused: u64,
     /// By form.
     forms: BTreeMap<&'static str, u64>,
     /// By the keyword of a map's type.
@@ -37,6 +39,7 @@ impl Default for Coverage {
         let lines = all.exprs.iter().chain(&all.stmts).map(|t| (t.line.as_str(), 0));
         Coverage {
             programs: 0,
+            excused: 0,
             forms: whistler_compiler::forms::names().map(|n| (n, 0)).collect(),
             maps: MapType::ALL.iter().map(|t| (t.keyword(), 0)).collect(),
             kinds: kinds.into_iter().map(|k| (k, 0)).collect(),
@@ -124,6 +127,7 @@ impl fmt::Display for Coverage {
         }
         let used = self.templates.values().filter(|n| **n > 0).count();
         writeln!(f, "templates used: {used} of {}", self.templates.len())?;
+        writeln!(f, "at a limit of stack, verifier or machine, unoptimised or in a way asked for: {}", self.excused)?;
         let missing = self.missing();
         if !missing.is_empty() {
             writeln!(f, "never: {}", missing.join(" · "))?;

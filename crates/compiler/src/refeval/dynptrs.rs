@@ -57,11 +57,10 @@ impl Run<'_> {
         if flags != 0 {
             return EINVAL;
         }
-        let bytes = vec![0; low(len) as usize];
-        let address = self.world.memory.add(bytes, true);
-        let records = &mut self.world.maps[ring.0 as usize].records;
-        records.push(None);
-        self.reserved.push(Reserved { address, ring, at: records.len() - 1, len: low(len) as usize });
+        let size = low(len) as usize;
+        let Some(at) = self.world.maps[ring.0 as usize].reserve(size) else { return EINVAL };
+        let address = self.world.memory.add(vec![0; size], true);
+        self.reserved.push(Reserved { address, ring, at, len: size });
         self.world.dynptrs.insert(dynptr, Dynptr { at: address, len: low(len) });
         0
     }

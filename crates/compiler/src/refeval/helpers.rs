@@ -1,7 +1,7 @@
 //! The helpers the reference knows: those whose answers a test can fix.
 
 use super::eval::{Exit, Fault, Reserved, Run};
-use super::world::{E2BIG, EINVAL, World};
+use super::world::{E2BIG, EAGAIN, EINVAL, World};
 use crate::hir::{Callback, Expr, ExprKind, MapId};
 
 impl Run<'_> {
@@ -55,16 +55,21 @@ impl Run<'_> {
             130 => {
                 let ring = map()?;
                 let bytes = self.bytes(arg(1), arg(2))?;
-                self.world.maps[ring.0 as usize].records.push(Some(bytes));
-                0
+                let ring = &mut self.world.maps[ring.0 as usize];
+                match ring.reserve(bytes.len()) {
+                    Some(at) => {
+                        ring.records[at] = Some(bytes);
+                        0
+                    }
+                    None => EAGAIN,
+                }
             }
             131 => {
                 let (ring, size) = (map()?, arg(1));
                 let Ok(len) = usize::try_from(size) else { return Ok(0) };
+                let Some(at) = w.maps[ring.0 as usize].reserve(len) else { return Ok(0) };
                 let address = w.memory.add(vec![0; len], true);
-                let records = &mut w.maps[ring.0 as usize].records;
-                records.push(None);
-                self.reserved.push(Reserved { address, ring, at: records.len() - 1, len });
+                self.reserved.push(Reserved { address, ring, at, len });
                 address as i64
             }
             132 | 133 => {

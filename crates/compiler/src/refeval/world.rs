@@ -12,6 +12,7 @@ use crate::hir::{MapId, Unit};
 /// Errors as helpers return them.
 pub(super) const ENOENT: i64 = -2;
 pub(super) const E2BIG: i64 = -7;
+pub(super) const EAGAIN: i64 = -11;
 pub(super) const EEXIST: i64 = -17;
 pub(super) const EINVAL: i64 = -22;
 pub(super) const ENOSPC: i64 = -28;
@@ -34,6 +35,22 @@ pub struct RefMap {
     pub(super) last_first: bool,
     /// Records of a ring buffer in the order they were reserved; `None` for those that were not submitted.
     pub(super) records: Vec<Option<Vec<u8>>>,
+    /// Bytes of the ring that they take; nobody consumes while programs run.
+    taken: usize,
+}
+
+impl RefMap {
+    /// Opens a record and gives its number. None when the ring has no room: each takes eight bytes and its length
+    /// in eights, and one byte of the ring stays free (kernel/bpf/ringbuf.c).
+    pub(super) fn reserve(&mut self, len: usize) -> Option<usize> {
+        let taken = len.checked_add(8)?.checked_next_multiple_of(8)?.checked_add(self.taken)?;
+        if taken >= self.max_entries {
+            return None;
+        }
+        self.taken = taken;
+        self.records.push(None);
+        Some(self.records.len() - 1)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +135,7 @@ impl World {
                     bloom: m.map_type == MapType::BloomFilter,
                     last_first: m.map_type == MapType::Stack,
                     records: Vec::new(),
+                    taken: 0,
                 }
             })
             .collect();
