@@ -8,6 +8,9 @@ use crate::code::CodegenError;
 use crate::ir::{BinOp, Op, Size, UnOp, Value, Width};
 use crate::mach::inst::{Field, MOp, VReg};
 
+/// How many sums behind each other may make an address; more is rare.
+const SUMS: u32 = 6;
+
 impl Selector<'_> {
     /// dst = x `code` y at the width, on the machine's own instruction.
     pub(super) fn alu(&mut self, code: u8, width: Width, dst: VReg, x: Val, y: Val) {
@@ -153,9 +156,14 @@ impl Selector<'_> {
         // The left operand is overwritten: a number goes to the right, or else what is wanted
         // afterwards; when neither is, left is the one whose variable gets the result.
         let (va, vb) = (self.flow.resolve(a), self.flow.resolve(b));
+        let frames = (bin == BinOp::Add).then(|| (self.in_frame(va, SUMS), self.in_frame(vb, SUMS)));
         let swap = commutes
             && match (self.num(a), self.num(b)) {
                 (Some(_), None) => true,
+                // The verifier forgets whose frame a pointer is into when it is added to a number, and takes it for
+                // one into the program's own; not when the number is added to the pointer.
+                (None, None) if frames == Some((false, true)) => true,
+                (None, None) if frames.is_some_and(|(a, _)| a) => false,
                 (None, None) => match (self.live.contains(va), self.live.contains(vb)) {
                     (true, false) => true,
                     (false, true) => false,
@@ -172,6 +180,19 @@ impl Selector<'_> {
             _ => self.bin_direct(bin, width, dst, x, y),
         }
         Ok(())
+    }
+
+    /// Whether a value is an address in a stack frame: of a slot, or one that the function was given; `sums` deep.
+    fn in_frame(&self, v: Value, sums: u32) -> bool {
+        let v = self.flow.resolve(v);
+        match self.f.def_op(v) {
+            Some(Op::StackAddr(..)) => true,
+            Some(Op::Bin(BinOp::Add | BinOp::Sub, Width::W64, a, b)) if sums > 0 => {
+                self.in_frame(*a, sums - 1) || self.in_frame(*b, sums - 1)
+            }
+            Some(_) => false,
+            None => self.f.blocks.first().is_some_and(|entry| entry.params.contains(&v)),
+        }
     }
 
     /// `x op` a number of the running kernel's, which the instruction's immediate is relocated to. Returns whether it is one.

@@ -1,0 +1,20 @@
+; A variable offset into a slot of a callback: the sum is the pointer plus the number, or the verifier takes it for one into the caller's frame.
+(defstruct rec (a u8) (b u16) (c u32) (d u64) (e i8) (f i16) (g i32) (h i64))
+(defmap percpu :type :percpu-array :key u32 :value u64 :max-entries 8)
+(defmap recs :type :array :key u32 :value rec :max-entries 6)
+(defstruct lane (n i16) (ys (array u32 3)))
+(defstruct mesh (a u8) (one lane) (all (array lane 4)) (m (array (array u8 4) 2)) (p (array (be u16) 2)) (t (bits i16 5)))
+(defprog p (:type :tc :section "tc" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((v2 u32 (cast u64 0)) (v3 (cast i64 0)) (v10 u8 (cast u8 0)))
+      (do-map (x16 x17 recs) 
+        (let ((x18 u8 (cast u32 (load i64 data 8))) (x19 u8 (cast u32 0))) 
+          (let ((x20 (make-mesh))) 
+            (setf (mesh-all x20 (logand (cast u64 (cast i8 (cast i64 x18))) 3)) (mesh-one x20)) 0) 0)
+        (when-let ((q21 (map-lookup recs (cast u32 (logand (cast u64 (cast u32 0)) 7)))))
+          (incf (getmap percpu (cast u32 (logand (cast u64 (cast i16 0)) 7))) (cast u64 (cast i64 (cond ((cast u8 0) (cast i8 (cast u16 0))) ((cast u8 0) (cast i8 v10)) (t (cast i8 v3))))))
+          (setf v2 (cast u32 (cast i8 0))) 0) 0) 0)
+    (return (cast u32 (cast u32 1))))
+  (packet-pass))
+
+
