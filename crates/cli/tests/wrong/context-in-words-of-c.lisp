@@ -1,5 +1,5 @@
 ;; class: unknown-name
-;; codes: E0001 E0001 E0001 E0001 E0001 E0003 E0001 E0001 E0001
+;; codes: E0001 E0001 E0001 E0001 E0001 E0003 E0001 E0001 E0001 E0001
 (defprog filter (:type :tc)
   (when (> (skb-len) 100) (return TC_ACT_SHOT))
   (setf (skb-mark) 7)
@@ -11,5 +11,6 @@
 (defprog drop (:type :xdp)
   (when (> (ctx-len) 100) (return XDP_DROP))
   (when (= (xdp-ingress-ifindex) 1) (return XDP_DROP))
+  (when (tc-dta) (return XDP_DROP))
   (when (= (xdp_md.ingress_ifindex) 1) (return XDP_DROP))
   XDP_PASS)

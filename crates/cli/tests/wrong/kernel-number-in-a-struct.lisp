@@ -1,10 +1,15 @@
 ;; class: arguments
-;; codes: E0003 E0003 E0003
+;; codes: E0003 E0003 E0003 E0003 E0003 E0003
 (defmap uids :type :hash :key u32 :value u64 :max-entries 16)
 (defmap wide :type :hash :key u64 :value u64 :max-entries 16)
+(defstruct seen (uid u32))
+(defmap last :type :array :key u32 :value seen :max-entries 1)
 (defprog main (:type :kprobe :section "kprobe/do_nanosleep")
   (incf (getmap uids (-> (get-current-task-btf) cred uid)))
   (incf (getmap wide (-> (get-current-task-btf) cred gid)))
   (when (= (-> (get-current-task-btf) cred uid) 0) (return 0))
   (incf (getmap uids (-> (get-current-task-btf) cred uid val)))
-  0)
+  (printk "uid %u" (-> (get-current-task-btf) cred euid))
+  (when-let ((s (map-lookup last 0)))
+    (setf (seen-uid s) (-> (get-current-task-btf) cred uid)))
+  (+ 1 (-> (get-current-task-btf) cred uid)))

@@ -192,7 +192,7 @@ impl Checker<'_> {
             .label("not found");
         // What the user has named is likelier meant than a macro of the library that happens to have the name.
         let of_library = near.is_some() && crate::library::names().any(|n| n == s.name());
-        if let Some(help) = forms::ctx::field_by_other_name(self, s.name()) {
+        if let Some(help) = forms::ctx::field_by_other_name(self, s.name(), forms::ctx::Spelling::Near) {
             d = d.help(help);
         } else if let Some((_, ours)) = TRUTHS.iter().find(|(theirs, _)| *theirs == s.name().to_ascii_lowercase()) {
             d = d.help(format!("here it is {ours}"));
@@ -273,7 +273,10 @@ impl Checker<'_> {
         if let Some((_, instead)) = AT_RUN_TIME.iter().find(|(theirs, _)| theirs.contains(&&*written)) {
             return d.note(format!("`{name}` is of the host Lisp")).help(*instead);
         }
-        if let Some(help) = forms::ctx::field_by_other_name(self, name.name()) {
+        // What is nearly a form's name is that form.
+        let form = nearest(name.name(), forms::names()).is_some();
+        let how = if form { forms::ctx::Spelling::Exact } else { forms::ctx::Spelling::Near };
+        if let Some(help) = forms::ctx::field_by_other_name(self, name.name(), how) {
             return d.help(help);
         }
         if self.binding(name).is_some() || self.env.globals.get(name).is_some() {

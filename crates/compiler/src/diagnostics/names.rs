@@ -136,8 +136,9 @@ code! {
     "(defconstant +let-pass+ 2)\n(defprog p (:type :xdp)\n  +let-pass+)"
 }
 code! {
-    /// The types of the kernel that is compiled for have no function or tracepoint of this name, so that there is
-    /// nothing to attach the program to. Modules have types of their own, which are not looked at here.
+    /// The types of the kernel that is compiled for have no function or tracepoint of this name, or its tracefs no
+    /// such event, so that there is nothing to attach the program to. Modules have types of their own, which are not
+    /// looked at here.
     UNKNOWN_TARGET, "W0018", "nothing of this name to attach to",
     "", ""
 }

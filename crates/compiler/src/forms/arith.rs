@@ -283,6 +283,9 @@ fn moved(c: &mut Checker<'_>, p: &PtrTy, ptr: &Val, n: &Val, op: BinOp, here: &A
                 .help("test it first, with `when-let`, `if-let`, `when` …"),
         );
     }
+    if c.lies_in_an_object(ptr.ty()) && c.not_its_number(ptr, "a number is added to it or taken from it") {
+        return Val::error(here.clone());
+    }
     let mut ty = p.clone();
     if n.as_lit() != Some(0) {
         ty.pointee = None;

@@ -171,7 +171,7 @@ fn one_step(c: &mut Checker<'_>, p: Val, fields: &[Form], call: &Call<'_>) -> Op
         let name = first.to_string();
         if p.ty().as_ptr().is_some_and(|p| p.space == Space::Ctx) {
             let d = diag::error(&diag::ARGUMENT_TYPE, &call.at(), "the context's fields are not read by `->`");
-            let mend = super::ctx::field_by_other_name(c, &format!("ctx-{name}"));
+            let mend = super::ctx::field_by_other_name(c, &format!("ctx-{name}"), super::ctx::Spelling::Near);
             c.report(d.help(mend.unwrap_or_else(|| "a field of the context is (ctx FIELD)".to_string())));
             return None;
         }

@@ -205,8 +205,17 @@ const ELSEWHERE: &[(ProgType, &str, &str)] = &[
 const BEFORE_FIELDS: &[&str] =
     &["__sk_buff", "sk_buff", "skb", "xdp_md", "xdp_buff", "xdp", "context", "ctx", "md", "tc"];
 
+/// How near to a field's name what is written has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// It is the name.
+    Exact,
+    /// It may be misspelt.
+    Near,
+}
+
 /// The form for a field of this program's context that a name of C's kind means: `skb->len`, `skb-len`, `ctx.len`.
-pub(crate) fn field_by_other_name(c: &Checker<'_>, name: &str) -> Option<String> {
+pub(crate) fn field_by_other_name(c: &Checker<'_>, name: &str, how: Spelling) -> Option<String> {
     let prog = c.prog_type()?;
     let same = |a: &str, b: &str| whistler_isa::same_name(a, b);
     let field = BEFORE_FIELDS.iter().find_map(|b| {
@@ -217,17 +226,18 @@ pub(crate) fn field_by_other_name(c: &Checker<'_>, name: &str) -> Option<String>
     if let Some((_, _, mend)) = ELSEWHERE.iter().find(|(p, n, _)| *p == prog && same(n, field)) {
         return Some((*mend).to_string());
     }
-    meant_field(c, prog, field)
+    meant_field(c, prog, field, how)
 }
 
 /// How the field of this name, or the one nearest to it, is read.
-fn meant_field(c: &Checker<'_>, prog: ProgType, name: &str) -> Option<String> {
+fn meant_field(c: &Checker<'_>, prog: ProgType, name: &str, how: Spelling) -> Option<String> {
     let attach = attach_type(c);
     let fields = || table::of(prog).into_iter().flat_map(|x| x.fields.iter());
     let readable = || fields().filter(|f| f.reads(prog, attach, f.elem_size(), 0));
     let exact = readable().find(|f| whistler_isa::same_name(f.name, name));
     let found = match exact {
         Some(f) => f,
+        None if how == Spelling::Exact => return None,
         None => {
             let near = nearest(name, readable().map(|f| f.name))?;
             readable().find(|f| f.name == near)?

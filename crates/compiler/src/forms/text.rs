@@ -85,6 +85,13 @@ fn unknown(form: &Form, bad: &str, known: &str) -> whistler_diag::Diagnostic {
 /// What the kernel's own formatter knows.
 const KERNEL: &str = "diuxXcsp";
 
+/// Reports the address of a kernel struct that holds one number where a number is printed; yields whether it did.
+fn number_missed(c: &mut Checker<'_>, v: &Val, conversion: &Conversion) -> bool {
+    matches!(conversion.kind, 'd' | 'i' | 'u')
+        && c.lies_in_an_object(v.ty())
+        && c.not_its_number(v, &format!("%{} prints a number", conversion.kind))
+}
+
 /// The values of a format for the kernel's formatter.
 fn values(c: &mut Checker<'_>, forms: &[Form], conversions: &[Conversion]) -> Option<Vec<Expr>> {
     let mut out = Vec::new();
@@ -97,7 +104,7 @@ fn values(c: &mut Checker<'_>, forms: &[Form], conversions: &[Conversion]) -> Op
             let text = format!("%{} prints a number", conversion.kind);
             let hex = matches!(conversion.kind, 'x' | 'X');
             let plain = mistaken(v.ty()).is_some_and(|p| !hex || to_number(p));
-            if plain && c.not_its_content(&v, &text) {
+            if (plain && c.not_its_content(&v, &text)) || number_missed(c, &v, conversion) {
                 return None;
             }
         }
@@ -318,6 +325,9 @@ fn part(c: &mut Checker<'_>, v: Val, conversion: &Conversion, form: &Form) -> Op
     if let Ty::Ptr(p) = v.ty() {
         let plain = matches!(conversion.kind, 'x' | 'X') && mistaken(v.ty()).is_some_and(to_number);
         if plain && c.not_its_content(&v, &format!("%{} prints a number", conversion.kind)) {
+            return None;
+        }
+        if number_missed(c, &v, conversion) {
             return None;
         }
         if !matches!(conversion.kind, 'p' | 'x' | 'X') && !p.space.is_number() && !p.number {
