@@ -15,6 +15,16 @@ pub trait TypeSource {
     /// The record of a tracepoint, as tracefs describes it.
     fn tracepoint(&self, category: &str, event: &str) -> Result<Arc<TracepointFormat>, TypeSourceError>;
 
+    /// The modules that have types of their own, sorted.
+    fn modules(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A module's types, on top of the kernel's.
+    fn module_btf(&self, _module: &str) -> Option<Arc<Btf>> {
+        None
+    }
+
     /// The kernel's release (major, minor), when it is known.
     fn kernel_version(&self) -> Option<(u16, u16)>;
 }

@@ -188,6 +188,8 @@ pub struct Env {
     pub kernel_structs: FxHashMap<Symbol, Rc<str>>,
     /// Structs of other kernels that were declared with their fields' types.
     pub flavours: Vec<crate::flavours::Flavour>,
+    /// Modules of the kernel from which structs were imported.
+    pub kernel_modules: Vec<Rc<str>>,
     /// Enumerators of the kernel that were imported, by normal name: their enum's name and their own.
     pub enumerators: FxHashMap<Symbol, (Rc<str>, Rc<str>)>,
     /// Accessors by normal name, with the declaration they belong to.

@@ -36,12 +36,17 @@ struct WithFlavours {
     btf: Btf,
 }
 
-/// The source with these structs too.
-pub fn with_flavours(source: &Rc<dyn TypeSource>, flavours: &[Flavour]) -> Rc<dyn TypeSource> {
-    let Some(base) = source.btf().filter(|_| !flavours.is_empty()) else { return source.clone() };
+/// The source with these structs, and with these modules' types, too.
+pub fn with_flavours(source: &Rc<dyn TypeSource>, flavours: &[Flavour], modules: &[Rc<str>]) -> Rc<dyn TypeSource> {
+    let nothing = flavours.is_empty() && modules.is_empty();
+    let Some(base) = source.btf().filter(|_| !nothing) else { return source.clone() };
     // What can't be continued has said so when it was asked for a type.
     let Ok((types, strings)) = base.extent() else { return source.clone() };
     let mut out = BtfBuilder::split(types, strings);
+    for module in modules.iter().filter_map(|m| source.module_btf(m)) {
+        // What makes no sense was refused when the module was searched.
+        let _ = out.append_split(&module);
+    }
     // First all names: their fields may point to one another.
     let own: Vec<(Rc<str>, TypeId)> = flavours.iter().map(|f| (f.name.clone(), out.reserve_struct(&f.name))).collect();
     for (f, (_, id)) in flavours.iter().zip(&own) {
@@ -124,6 +129,14 @@ impl TypeSource for WithFlavours {
 
     fn tracepoint(&self, category: &str, event: &str) -> Result<Arc<TracepointFormat>, TypeSourceError> {
         self.source.tracepoint(category, event)
+    }
+
+    fn modules(&self) -> Vec<String> {
+        self.source.modules()
+    }
+
+    fn module_btf(&self, module: &str) -> Option<Arc<Btf>> {
+        self.source.module_btf(module)
     }
 
     fn kernel_version(&self) -> Option<(u16, u16)> {

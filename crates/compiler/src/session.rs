@@ -359,7 +359,7 @@ impl Session {
             "deftracepoint" => decl::kernel_types::tracepoint(env, types, diags, form),
             "import-kernel-struct" => {
                 let declared = decl::kernel_types::kernel_struct(env, interp, types, diags, form);
-                self.types = crate::flavours::with_flavours(&self.source, &self.env.flavours);
+                self.types = crate::flavours::with_flavours(&self.source, &self.env.flavours, &self.env.kernel_modules);
                 declared
             }
             "import-kernel-enum" => decl::kernel_types::kernel_enum(env, types, diags, form),

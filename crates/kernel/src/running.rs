@@ -324,6 +324,14 @@ impl TypeSource for Kernel {
         Ok(format)
     }
 
+    fn modules(&self) -> Vec<String> {
+        Kernel::modules(self)
+    }
+
+    fn module_btf(&self, module: &str) -> Option<Arc<Btf>> {
+        Kernel::module_btf(self, module)
+    }
+
     fn kernel_version(&self) -> Option<(u16, u16)> {
         self.version().map(|v| (v.major, v.minor))
     }

@@ -38,6 +38,27 @@ impl BtfBuilder {
         Ok(shift)
     }
 
+    /// Adds every type of a module, to a builder that continues the same base. Types of the base stay what they are.
+    pub fn append_split(&mut self, module: &Btf) -> Result<(), BtfError> {
+        let first = module.first_id().0;
+        if first != self.base_types || module.base().is_none() {
+            return Err(BtfError::Header("the module's types stand on another base"));
+        }
+        let shift = self.records.len() as u32;
+        let mut names = FxHashMap::default();
+        for mut record in super::edit::records(module)? {
+            for at in record.names() {
+                if let std::collections::hash_map::Entry::Vacant(new) = names.entry(at) {
+                    new.insert(self.string(module.string(at)?));
+                }
+            }
+            record.map_names(|at| names[&at]);
+            record.map_types(|id| if id < first { id } else { id.saturating_add(shift) });
+            self.push(record);
+        }
+        Ok(())
+    }
+
     fn text(&self, at: StrOff) -> &str {
         let tail = self.strings.get(at.0 as usize..).unwrap_or_default();
         let end = memchr::memchr(0, tail).unwrap_or(0);

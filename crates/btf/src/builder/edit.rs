@@ -6,6 +6,25 @@ use crate::error::BtfError;
 use crate::raw::{Info, Linkage, TYPE_LEN, TypeId, TypeKind};
 use crate::read::{Btf, record_len, word};
 
+/// The records of this part of a BTF (not the base's), whose names are checked to be there.
+pub(super) fn records(btf: &Btf) -> Result<Vec<Record>, BtfError> {
+    let types = btf.type_bytes();
+    let mut all = Vec::new();
+    let mut at = 0;
+    for id in btf.own_ids()? {
+        // Asking for the type checks its names and parts.
+        btf.ty(id)?;
+        let cut = || BtfError::Truncated { what: "a type", offset: at };
+        let w = |i: usize| word(types, at + 4 * i).ok_or_else(cut);
+        let info = w(1)?;
+        let len = record_len(Info(info)).map_err(|kind| BtfError::UnknownKind { id, kind })?;
+        let rest: Vec<u32> = (TYPE_LEN / 4..len / 4).map(w).collect::<Result<_, _>>()?;
+        all.push(Record { name: StrOff(w(0)?), info, size_or_type: w(2)?, rest });
+        at += len;
+    }
+    Ok(all)
+}
+
 impl BtfBuilder {
     /// A builder that holds everything `btf` (not a split one) has, with the same ids, to be added to and changed.
     pub fn from_btf(btf: &Btf) -> Result<BtfBuilder, BtfError> {
@@ -23,26 +42,11 @@ impl BtfBuilder {
             }
             at += len;
         }
-        let types = btf.type_bytes();
-        let mut at = 0;
-        while at < types.len() {
-            // Asking for the type checks its names and parts.
-            let id = TypeId(b.type_count());
-            btf.ty(id)?;
-            let cut = || BtfError::Truncated { what: "a type", offset: at };
-            let w = |i: usize| word(types, at + 4 * i).ok_or_else(cut);
-            let info = w(1)?;
-            let len = record_len(Info(info)).map_err(|kind| BtfError::UnknownKind { id, kind })?;
-            let rest: Vec<u32> = (TYPE_LEN / 4..len / 4).map(w).collect::<Result<_, _>>()?;
-            let record = Record { name: StrOff(w(0)?), info, size_or_type: w(2)?, rest };
+        for record in records(btf)? {
             let id = b.push(record.clone());
-            if !matches!(
-                TypeKind::from_number(Info(info).kind()),
-                Some(TypeKind::Func | TypeKind::Var | TypeKind::Datasec)
-            ) {
+            if !matches!(record.kind(), TypeKind::Func | TypeKind::Var | TypeKind::Datasec) {
                 b.known.entry(record).or_insert(id);
             }
-            at += len;
         }
         Ok(b)
     }

@@ -78,6 +78,16 @@ impl Record {
         }
     }
 
+    /// Every name, in the order of the record.
+    pub(super) fn names(&self) -> Vec<StrOff> {
+        let mut all = Vec::new();
+        self.clone().map_names(|at| {
+            all.push(at);
+            at
+        });
+        all
+    }
+
     /// Every type that it refers to, in the order of the record.
     pub(super) fn types(&self) -> Vec<u32> {
         let mut all = Vec::new();

@@ -52,7 +52,7 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
         let text = format!("the record of {name} is taken from the kernel's types");
         diags.push(diag::warning(&diag::FROM_TYPES, &at(&items[1]), text).note(why.clone()));
     }
-    let wanted: Vec<Symbol> = items[2..].iter().filter_map(Form::as_symbol).collect();
+    let wanted: Vec<Symbol> = items[2..].iter().filter_map(|f| f.as_symbol()).collect();
     env.forget_accessors(name);
     for (f, form) in wanted.iter().zip(&items[2..]) {
         if format.field(f.name()).is_none() {
@@ -99,7 +99,7 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
     Some(Declared { name, kind: DeclKind::Tracepoint, summary: shown.join(" · ") })
 }
 
-/// `(import-kernel-struct name [field…])`; with `(field type)` among them, a struct as another kernel has it.
+/// `(import-kernel-struct name [field…] [:module NAME])`; with `(field type)` among them, a struct as another kernel has it.
 pub fn kernel_struct(
     env: &mut Env,
     interp: &mut Interp,
@@ -114,18 +114,45 @@ pub fn kernel_struct(
         diags.push(diag::error(&diag::NO_TYPES, &at(form), "the kernel's types are needed here").note(why));
         return None;
     };
+    let (items, module) = match without_module(types, items) {
+        Ok(split) => split,
+        Err(d) => {
+            diags.push(*d);
+            return None;
+        }
+    };
     if items[2..].iter().any(|f| f.as_symbol().is_none()) {
         return flavour(env, interp, btf, diags, form, name);
     }
+    let home = match (kernel::find(btf, name.name()), &module) {
+        (Some(_), None) => None,
+        _ => of_module(types, name.name(), module.as_deref()),
+    };
+    if home.is_none() && module.is_some() {
+        let text = format!("the module `{}` has no struct `{name}`", module.unwrap_or_default());
+        diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(&items[1]), text));
+        return None;
+    }
+    let btf = home.as_ref().map_or(btf, |(_, module)| module);
     let Some(id) = kernel::find(btf, name.name()) else {
-        diags.push(kernel::no_struct(btf, name.name(), &at(&items[1])));
+        let d = kernel::no_struct(btf, name.name(), &at(&items[1]));
+        diags.push(match types.modules().len() {
+            0 => d,
+            n => d.note(format!("{n} of its modules have types of their own, and none has it either")),
+        });
         return None;
     };
+    let of = home.as_ref().map_or_else(String::new, |(m, _)| format!(" of module {m}"));
+    if let Some((module, _)) = &home
+        && !env.kernel_modules.contains(module)
+    {
+        env.kernel_modules.push(module.clone());
+    }
     let kernel_name: Rc<str> = btf.ty(id).map_or(name.name(), |t| t.name).into();
     let mut all = Vec::new();
     kernel::field_names(btf, id, &mut all);
     let wanted: Vec<String> = if items.len() > 2 {
-        items[2..].iter().filter_map(Form::as_symbol).map(|s| s.name().to_string()).collect()
+        items[2..].iter().filter_map(|f| f.as_symbol()).map(|s| s.name().to_string()).collect()
     } else {
         all.clone()
     };
@@ -133,7 +160,7 @@ pub fn kernel_struct(
     let s = name.name();
     for (i, f) in wanted.iter().enumerate() {
         if kernel::field(btf, id, f).is_none() {
-            let form = items.get(i + 2).unwrap_or(form);
+            let form = items.get(i + 2).copied().unwrap_or(form);
             let mut d =
                 diag::error(&diag::UNKNOWN_NAME, &at(form), format!("{kernel_name} has no field `{f}` in this kernel"));
             if let Some(near) = nearest(f, all.iter().map(String::as_str)) {
@@ -155,7 +182,44 @@ pub fn kernel_struct(
     Some(Declared {
         name,
         kind: DeclKind::KernelStruct,
-        summary: format!("{kernel_name} · {size} bytes here, {}", fields(wanted.len())),
+        summary: format!("{kernel_name}{of} · {size} bytes here, {}", fields(wanted.len())),
+    })
+}
+
+/// The form's parts without `:module NAME`, and that name.
+fn without_module<'a>(
+    types: &dyn TypeSource,
+    items: &'a [Form],
+) -> Result<(Vec<&'a Form>, Option<Rc<str>>), Box<Diagnostic>> {
+    let Some(place) = items.iter().position(|f| f.as_keyword().is_some_and(|k| k.name() == "module")) else {
+        return Ok((items.iter().collect(), None));
+    };
+    let written = items.get(place + 1).and_then(|f| f.as_symbol().filter(|s| !s.is_keyword()));
+    let Some(name) = written else {
+        let text = ":module is followed by the name of a module of the kernel";
+        return Err(Box::new(diag::error(&diag::MALFORMED, &at(&items[place]), text)));
+    };
+    let modules = types.modules();
+    let found = modules.iter().find(|m| whistler_isa::same_name(m, name.name()));
+    let Some(found) = found else {
+        let text = format!("the kernel has no types of a module `{name}`");
+        let d = diag::error(&diag::UNKNOWN_NAME, &at(&items[place + 1]), text);
+        return Err(Box::new(match nearest(name.name(), modules.iter().map(String::as_str)) {
+            Some(near) => d.help(format!("did you mean `{near}`?")),
+            None => d.note("no module that is loaded, or saved beside the kernel's types, has that name"),
+        }));
+    };
+    let rest = items[..place].iter().chain(&items[place + 2..]);
+    Ok((rest.collect(), Some(found.as_str().into())))
+}
+
+/// The module that has a struct of this name of its own: the one asked for, or else the first.
+fn of_module(types: &dyn TypeSource, name: &str, asked: Option<&str>) -> Option<(Rc<str>, std::sync::Arc<Btf>)> {
+    let candidates = asked.map_or_else(|| types.modules(), |m| vec![m.to_string()]);
+    candidates.into_iter().find_map(|m| {
+        let btf = types.module_btf(&m)?;
+        let id = kernel::find(&btf, name)?;
+        (id >= btf.first_id()).then(|| (m.as_str().into(), btf))
     })
 }
 
