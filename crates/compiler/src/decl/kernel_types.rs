@@ -130,12 +130,12 @@ pub fn kernel_struct(
     };
     if home.is_none() && module.is_some() {
         let text = format!("the module `{}` has no struct `{name}`", module.unwrap_or_default());
-        diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(&items[1]), text));
+        diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(items[1]), text));
         return None;
     }
     let btf = home.as_ref().map_or(btf, |(_, module)| module);
     let Some(id) = kernel::find(btf, name.name()) else {
-        let d = kernel::no_struct(btf, name.name(), &at(&items[1]));
+        let d = kernel::no_struct(btf, name.name(), &at(items[1]));
         diags.push(match types.modules().len() {
             0 => d,
             n => d.note(format!("{n} of its modules have types of their own, and none has it either")),
@@ -186,11 +186,11 @@ pub fn kernel_struct(
     })
 }
 
+/// A form's parts, and the module that it names.
+type Parts<'a> = (Vec<&'a Form>, Option<Rc<str>>);
+
 /// The form's parts without `:module NAME`, and that name.
-fn without_module<'a>(
-    types: &dyn TypeSource,
-    items: &'a [Form],
-) -> Result<(Vec<&'a Form>, Option<Rc<str>>), Box<Diagnostic>> {
+fn without_module<'a>(types: &dyn TypeSource, items: &'a [Form]) -> Result<Parts<'a>, Box<Diagnostic>> {
     let Some(place) = items.iter().position(|f| f.as_keyword().is_some_and(|k| k.name() == "module")) else {
         return Ok((items.iter().collect(), None));
     };
