@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::layout::{Piece, is_natural, pieces};
-use crate::model::{Composite, Field, Model, Type};
+use crate::model::{Composite, Enumeration, Field, Model, Type, enumeration};
 use crate::names::{lower, upper};
 
 const RESERVED: &[&str] = &[
@@ -90,6 +90,10 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             let _ = writeln!(out, "\t{} = {},", upper(n), number(i128::from(*v)));
         }
         let _ = writeln!(out, "}};");
+        if has_size(Some(e)) {
+            let n = name(&e.name);
+            let _ = writeln!(out, "WHISTLER_ASSERT(sizeof(enum {n}) == {}, \"size of {n}\");", e.size);
+        }
     }
     for c in &model.composites {
         composite(&mut out, model, c);
@@ -136,9 +140,18 @@ fn number(n: i128) -> String {
     }
 }
 
+/// Whether C gives an enum the size that it has in memory: without more said, that of an `int`.
+fn has_size(e: Option<&Enumeration>) -> bool {
+    e.is_some_and(|e| e.size == 4)
+}
+
 /// `uint8_t name[16]`.
 fn declaration(model: &Model, ty: &Type, name: &str) -> String {
     match ty {
+        Type::Scalar(s) if has_size(enumeration(model, s)) => {
+            let n = enumeration(model, s).map_or_else(String::new, |e| self::name(&e.name));
+            format!("enum {n} {name}")
+        }
         Type::Scalar(s) => format!("{}int{}_t {name}", if s.signed { "" } else { "u" }, s.size * 8),
         Type::Bool => format!("bool {name}"),
         Type::Char => format!("char {name}"),

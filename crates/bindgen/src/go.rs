@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::layout::{Piece, pieces};
-use crate::model::{Composite, Field, Model, Scalar, Type};
+use crate::model::{Composite, Field, Model, Scalar, Type, enumeration};
 use crate::names::{camel, lower};
 
 const RESERVED: &[&str] = &[
@@ -86,7 +86,7 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
     }
     for e in &model.enums {
         let n = camel(&e.name);
-        let ty = scalar(Scalar { size: e.size, signed: e.signed, big_endian: false });
+        let ty = scalar(Scalar::plain(e.size, e.signed));
         let _ = writeln!(body, "\ntype {n} {ty}\n\nconst (");
         let rows: Vec<Row> = e
             .values
@@ -95,6 +95,7 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             .collect();
         aligned(&mut body, &rows);
         let _ = writeln!(body, ")");
+        size_check(&mut body, &format!("{n}(0)"), e.size);
     }
     let mut aligns = Vec::new();
     for c in &model.composites {
@@ -172,7 +173,7 @@ fn scalar(s: Scalar) -> String {
 
 fn spelled(model: &Model, ty: &Type) -> String {
     match ty {
-        Type::Scalar(s) => scalar(*s),
+        Type::Scalar(s) => enumeration(model, s).map_or_else(|| scalar(*s), |e| camel(&e.name)),
         Type::Bool => "uint8".to_string(),
         Type::Char => "byte".to_string(),
         Type::Array(elem, n) => format!("[{n}]{}", spelled(model, elem)),
@@ -210,7 +211,7 @@ fn structure(out: &mut String, model: &Model, c: &Composite, aligns: &[u32]) -> 
                 } else {
                     rows.push(Row::new(format!("{field}Bytes"), format!("[{}]byte", model.size(&f.ty)), note));
                     offsets.push((format!("{field}Bytes"), f.offset()));
-                    byte_methods(&mut methods, &n, &field, f);
+                    byte_methods(&mut methods, model, &n, &field, f);
                 }
             }
             Piece::Bits { offset, size, fields } => {
@@ -231,9 +232,9 @@ fn structure(out: &mut String, model: &Model, c: &Composite, aligns: &[u32]) -> 
     most
 }
 
-fn byte_methods(out: &mut String, n: &str, field: &str, f: &Field) {
+fn byte_methods(out: &mut String, model: &Model, n: &str, field: &str, f: &Field) {
     let Type::Scalar(s) = &f.ty else { return };
-    let (ty, bits) = (scalar(*s), s.size * 8);
+    let (ty, bits) = (spelled(model, &f.ty), s.size * 8);
     let order = if s.big_endian { "BigEndian" } else { "LittleEndian" };
     let _ = write!(
         out,
@@ -249,7 +250,7 @@ fn bit_methods(out: &mut String, n: &str, group: u32, offset: u32, f: &Field) {
         _ => (false, 1),
     };
     let bytes = bytes.max(f.bits.div_ceil(8).next_power_of_two());
-    let ty = scalar(Scalar { size: bytes, signed, big_endian: false });
+    let ty = scalar(Scalar::plain(bytes, signed));
     let value = if signed {
         let shift = 64 - f.bits;
         format!("int64(getBits(s.Bits{group}[:], {at}, {})<<{shift}) >> {shift}", f.bits)

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::layout::{Piece, is_natural, pieces};
-use crate::model::{Composite, Field, Model, Type};
+use crate::model::{Composite, Field, Model, Type, enumeration};
 use crate::names::lisp;
 
 pub(crate) fn write(model: &Model, unit: &str) -> String {
@@ -21,6 +21,9 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
             let _ = write!(out, "\n  (:{member} {v})");
         }
         let _ = writeln!(out, ")");
+        if e.size == 4 {
+            let _ = writeln!(out, "(assert (= (sizeof {n}) 4))");
+        }
     }
     for c in &model.composites {
         composite(&mut out, model, c);
@@ -49,6 +52,9 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
 
 fn spelled(model: &Model, ty: &Type) -> String {
     match ty {
+        Type::Scalar(s) if enumeration(model, s).is_some_and(|e| e.size == 4) => {
+            enumeration(model, s).map_or_else(String::new, |e| lisp(&e.name))
+        }
         Type::Scalar(s) => {
             let plain = format!("{}{}", if s.signed { "i" } else { "u" }, s.size * 8);
             if s.big_endian { format!("(be {plain})") } else { plain }
@@ -96,7 +102,8 @@ fn composite(out: &mut String, model: &Model, c: &Composite) {
                             let _ = write!(out, "\n  (gap{pads} (bits u64 {gap}))");
                             pads += 1;
                         }
-                        let _ = write!(out, "\n  ({} (bits {} {}))", lisp(&f.name), spelled(model, &f.ty), f.bits);
+                        let _ =
+                            write!(out, "\n  ({} (bits {} {}))", lisp(&f.name), spelled(model, &f.ty.plain()), f.bits);
                         at = f.bit_offset + f.bits;
                     }
                 }

@@ -32,6 +32,15 @@ pub struct Scalar {
     pub signed: bool,
     /// Whether memory holds it big-endian.
     pub big_endian: bool,
+    /// The enum whose value it is: an index into [`Model::enums`].
+    pub of: Option<usize>,
+}
+
+impl Scalar {
+    /// A number in the order of the machine.
+    pub fn plain(size: u32, signed: bool) -> Scalar {
+        Scalar { size, signed, big_endian: false, of: None }
+    }
 }
 
 /// A type of a value in memory.
@@ -49,6 +58,21 @@ pub enum Type {
     Composite(usize),
     /// Bytes of no known type.
     Bytes(u32),
+}
+
+impl Type {
+    /// The same, a number where it is the value of an enum.
+    pub fn plain(&self) -> Type {
+        match self {
+            Type::Scalar(s) => Type::Scalar(Scalar { of: None, ..*s }),
+            other => other.clone(),
+        }
+    }
+}
+
+/// The enum whose value a number is.
+pub(crate) fn enumeration<'m>(model: &'m Model, s: &Scalar) -> Option<&'m Enumeration> {
+    model.enums.get(s.of?)
 }
 
 /// A member.
@@ -156,6 +180,8 @@ struct Reader<'a> {
     btf: &'a Btf,
     model: Model,
     known: Vec<(TypeId, usize)>,
+    /// The types of the model's enums, in its order.
+    enums: Vec<TypeId>,
     exports: &'a [ExportedType],
 }
 
@@ -165,7 +191,7 @@ impl Model {
         let mut model = Model { constants: object.exports.constants.clone(), ..Model::default() };
         let plain = |size: u32| match size {
             0 => None,
-            1 | 2 | 4 | 8 => Some(Type::Scalar(Scalar { size, signed: false, big_endian: false })),
+            1 | 2 | 4 | 8 => Some(Type::Scalar(Scalar::plain(size, false))),
             n => Some(Type::Bytes(n)),
         };
         if object.btf.is_empty() {
@@ -179,8 +205,13 @@ impl Model {
             return Ok(model);
         }
         let btf = Btf::parse(object.btf.clone())?;
-        let mut reader = Reader { btf: &btf, model, known: Vec::new(), exports: &object.exports.types };
-        for t in &object.exports.types {
+        let mut reader =
+            Reader { btf: &btf, model, known: Vec::new(), enums: Vec::new(), exports: &object.exports.types };
+        // Fields are of enums that may be declared behind them.
+        let is_enum = |id: u32| btf.ty(TypeId(id)).is_ok_and(|t| matches!(t.get(), Kind::Enum(_)));
+        let (enums, others): (Vec<&ExportedType>, Vec<&ExportedType>) =
+            object.exports.types.iter().partition(|t| is_enum(t.id));
+        for t in enums.into_iter().chain(others) {
             reader.export(TypeId(t.id))?;
         }
         for m in &object.maps {
@@ -232,6 +263,7 @@ impl Reader<'_> {
         if let Kind::Enum(e) = t.get() {
             let values = e.values().map(|(n, v)| (n.to_string(), v)).collect();
             let (name, size, signed) = (t.name.to_string(), e.size, e.signed);
+            self.enums.push(id);
             self.model.enums.push(Enumeration { name, size, signed, values });
             return Ok(());
         }
@@ -253,17 +285,20 @@ impl Reader<'_> {
             return Err(no("it nests too deeply"));
         }
         let scalar = |size: u32, signed: bool| match size {
-            1 | 2 | 4 | 8 => Ok(Type::Scalar(Scalar { size, signed, big_endian: false })),
+            1 | 2 | 4 | 8 => Ok(Type::Scalar(Scalar::plain(size, signed))),
             n => Err(BindgenError::Type { name: t.name.to_string(), why: format!("it is a number of {n} bytes") }),
         };
         match t.get() {
             Kind::Int(i) if i.bool && i.size == 1 => Ok(Type::Bool),
             Kind::Int(i) if i.size == 1 && (i.char || t.name == "char") => Ok(Type::Char),
             Kind::Int(i) => scalar(i.size, i.signed),
-            Kind::Enum(e) => scalar(e.size, e.signed),
+            Kind::Enum(e) => Ok(match (scalar(e.size, e.signed)?, self.enums.iter().position(|known| *known == id)) {
+                (Type::Scalar(s), of) => Type::Scalar(Scalar { of, ..s }),
+                (other, _) => other,
+            }),
             Kind::Ptr(_) => scalar(8, false),
             Kind::Typedef(of) => Ok(match (self.ty(of, depth + 1)?, t.name.starts_with("__be")) {
-                (Type::Scalar(s), true) => Type::Scalar(Scalar { big_endian: true, ..s }),
+                (Type::Scalar(s), true) => Type::Scalar(Scalar { big_endian: true, of: None, ..s }),
                 (other, _) => other,
             }),
             Kind::Const(of) | Kind::Volatile(of) | Kind::Restrict(of) | Kind::TypeTag(of) => self.ty(of, depth + 1),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::layout::{Piece, is_natural, pieces};
-use crate::model::{Composite, Field, Model, Scalar, Type};
+use crate::model::{Composite, Field, Model, Scalar, Type, enumeration};
 use crate::names::{camel, lower, upper};
 
 const RESERVED: &[&str] = &[
@@ -49,9 +49,10 @@ pub(crate) fn write(model: &Model, unit: &str) -> String {
     }
     for e in &model.enums {
         let n = camel(&e.name);
-        let ty = scalar(Scalar { size: e.size, signed: e.signed, big_endian: false });
+        let ty = scalar(Scalar::plain(e.size, e.signed));
         // Not a Rust enum: memory that the kernel wrote may hold any number.
-        let _ = writeln!(out, "\npub type {n} = {ty};");
+        let _ =
+            writeln!(out, "\npub type {n} = {ty};\nconst _: () = assert!(core::mem::size_of::<{n}>() == {});", e.size);
         for (name, v) in &e.values {
             let _ = writeln!(out, "pub const {}: {n} = {v};", upper(name));
         }
@@ -87,7 +88,7 @@ fn scalar(s: Scalar) -> String {
 
 fn spelled(model: &Model, ty: &Type) -> String {
     match ty {
-        Type::Scalar(s) => scalar(*s),
+        Type::Scalar(s) => enumeration(model, s).map_or_else(|| scalar(*s), |e| camel(&e.name)),
         Type::Bool | Type::Char => "u8".to_string(),
         Type::Array(elem, n) => format!("[{}; {n}]", spelled(model, elem)),
         Type::Bytes(n) => format!("[u8; {n}]"),
@@ -201,7 +202,7 @@ fn bit_methods(out: &mut String, group: u32, offset: u32, f: &Field) {
         _ => (false, 1),
     };
     let bytes = bytes.max(f.bits.div_ceil(8).next_power_of_two());
-    let ty = scalar(Scalar { size: bytes, signed, big_endian: false });
+    let ty = scalar(Scalar::plain(bytes, signed));
     let value = if signed {
         let shift = 64 - f.bits;
         format!("((get_bits(&self._bits{group}, {at}, {}) << {shift}) as i64 >> {shift}) as {ty}", f.bits)

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         }
     }
     trials.push(Trial::test("the same bytes in every language", same_bytes));
+    trials.push(Trial::test("fields of enums", fields_of_enums));
     libtest_mimic::run(&args, trials).exit_code()
 }
 
@@ -122,6 +123,34 @@ impl Made {
         }
         Ok(ran.out)
     }
+}
+
+/// A field whose type is an enum has that type in each language that has such fields (Python's ctypes has none); that its
+/// size is right, the compilers see above.
+fn fields_of_enums() -> Result<(), Failed> {
+    let made = Made::new(&here().join("torture.lisp"), "all")?;
+    let wanted = [
+        (
+            "torture_bpf.h",
+            &["\tenum verdict what;", "\tenum verdict all[3];", "sizeof(enum level) == 4", "typedef enum level"][..],
+        ),
+        (
+            "torture_bpf.rs",
+            &["pub what: Verdict,", "pub all: [Verdict; 3],", "size_of::<Level>() == 4", "JudgementsKey = Level;"],
+        ),
+        ("torture_bpf.go", &["What Verdict", "All  [3]Verdict", "unsafe.Sizeof(Level(0))-4", "JudgementsKey = Level"]),
+        (
+            "torture_bpf.lisp",
+            &["(what verdict)", "(all (array verdict 3))", "(assert (= (sizeof level) 4))", ":key level"],
+        ),
+    ];
+    for (file, lines) in wanted {
+        let text = std::fs::read_to_string(made.path(file)).map_err(|e| format!("{file}: {e}"))?;
+        if let Some(line) = lines.iter().find(|l| !text.contains(**l)) {
+            return Err(format!("no `{line}` in {file}:\n{text}").into());
+        }
+    }
+    Ok(())
 }
 
 fn same_bytes() -> Result<(), Failed> {

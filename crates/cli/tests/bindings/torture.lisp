@@ -22,6 +22,8 @@
 (defunion either point holes (raw u64) (bytes (array u8 5)))
 (defstruct with-union (kind u32) (what either))
 (defstruct words (type u32) (class u8) (match u8) (def u16) (func u32) (int u8) (self u8))
+(defstruct judged (what verdict) (how level) (kind u8) (all (array verdict 3)))
+(defstruct (judged-packed :packed) (kind u8) (what verdict) (how level))
 (defstruct pointers (next u64) (grid (array (array u16 3) 2)))
 
 (defmap points :type :hash :key point :value nested :max-entries 16)
@@ -29,6 +31,8 @@
 (defmap plain :type :hash :key-size 8 :value-size 2 :max-entries 4)
 (defmap events :type :ringbuf :max-entries 4096)
 (defmap wires :type :array :key u32 :value wire-packed :max-entries 1)
+(defmap judgements :type :hash :key level :value judged :max-entries 4)
+(defmap packed-judgements :type :array :key u32 :value judged-packed :max-entries 4)
 (defmap kinds :type :array :key u32 :value verdict :max-entries 1)
 
 (defprog nothing (:type :xdp) XDP_PASS)

@@ -5,7 +5,7 @@ use crate::errno;
 use crate::exec::Cpu;
 use crate::fault::Run;
 use crate::machine::{Redirect, State};
-use whistler_isa::ProgType;
+use whistler_isa::{MapType, ProgType};
 
 const ETH_HLEN: usize = 14;
 /// `sizeof(struct xdp_frame)`, which the kernel keeps at the start of the headroom.
@@ -264,10 +264,15 @@ pub(super) fn redirect_map(cpu: &mut Cpu<'_>, [handle, key, flags, ..]: [u64; 5]
     const BROADCAST: u64 = 1 << 3;
     const EXCLUDE_INGRESS: u64 = 1 << 4;
     let map = super::map_argument(cpu.state, handle)?;
-    if flags & !(ACTIONS | BROADCAST | EXCLUDE_INGRESS) != 0 {
+    let Some(m) = cpu.state.mem.maps.get_mut(map) else { return Ok(XDP_ABORTED) };
+    // Only packets for devices can go to all of them.
+    let own = match m.map_type {
+        MapType::Devmap | MapType::DevmapHash => BROADCAST | EXCLUDE_INGRESS,
+        _ => 0,
+    };
+    if flags & !(ACTIONS | own) != 0 {
         return Ok(XDP_ABORTED);
     }
-    let Some(m) = cpu.state.mem.maps.get_mut(map) else { return Ok(XDP_ABORTED) };
     let key = key as u32;
     if flags & BROADCAST == 0 && m.lookup(&key.to_le_bytes(), 0, true).is_none() {
         return Ok(flags & ACTIONS);
