@@ -415,6 +415,7 @@ impl<'a> Checker<'a> {
                     return self.count_error(call, def);
                 }
                 let v = (def.check)(self, call);
+                self.flags_taken(call, &v);
                 if def.name.starts_with("map-") {
                     self.result_used(call, &v);
                 }
@@ -444,6 +445,7 @@ impl<'a> Checker<'a> {
                     self.f.lessons.mover = Some(call.at());
                 }
                 let v = forms::calls::helper(self, call, helper);
+                self.flags_taken(call, &v);
                 self.result_used(call, &v);
                 v
             }

@@ -36,6 +36,22 @@ const RESULT_MATTERS: &[&str] = &[
     "fib_lookup",
 ];
 
+/// Helpers that refuse flags they don't know: which argument the flags are, the bits they take, and which those are.
+const FLAGS: &[(&str, usize, u64, &str)] = &[
+    ("ringbuf_output", 3, 3, "BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP"),
+    ("ringbuf_reserve", 2, 0, "none"),
+    ("ringbuf_reserve_dynptr", 2, 0, "none"),
+    ("dynptr_from_mem", 2, 0, "none"),
+    ("for_each_map_elem", 3, 0, "none"),
+    ("loop", 3, 0, "none"),
+    ("user_ringbuf_drain", 3, 3, "BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP"),
+    ("timer_start", 2, 3, "BPF_F_TIMER_ABS and BPF_F_TIMER_CPU_PIN"),
+    ("task_storage_get", 3, 1, "BPF_LOCAL_STORAGE_GET_F_CREATE"),
+    ("sk_storage_get", 3, 1, "BPF_LOCAL_STORAGE_GET_F_CREATE"),
+    ("inode_storage_get", 3, 1, "BPF_LOCAL_STORAGE_GET_F_CREATE"),
+    ("cgrp_storage_get", 3, 1, "BPF_LOCAL_STORAGE_GET_F_CREATE"),
+];
+
 /// Helpers whose result is the program's verdict.
 fn is_verdict(name: &str) -> bool {
     name.contains("redirect")
@@ -102,6 +118,31 @@ impl Checker<'_> {
             _ => return,
         };
         self.report(diag::warning(&diag::RESULT_IGNORED, &call.at(), what).help(help));
+    }
+
+    /// Warns of constant flags with which a helper always fails.
+    pub(super) fn flags_taken(&mut self, call: &Call<'_>, v: &Val) {
+        let e = last(&v.e);
+        let (id, args) = match &e.kind {
+            ExprKind::Helper { id, args } => (id, args),
+            // Behind the callback and its context are the flags alone.
+            ExprKind::WithCallback { helper, after, .. } => (helper, after),
+            _ => return,
+        };
+        // What encloses the call ends in it, too.
+        if e.at.span != call.at().span {
+            return;
+        }
+        let name = helpers::by_id(*id).map_or("", |h| h.name);
+        let Some((_, at, taken, which)) = FLAGS.iter().find(|(n, ..)| *n == name) else { return };
+        let calls_back = matches!(e.kind, ExprKind::WithCallback { .. });
+        let Some(flags) = args.get(if calls_back { 0 } else { *at }).map(last) else { return };
+        let ExprKind::Const(n) = flags.kind else { return };
+        if n as u64 & !taken != 0 {
+            let text = format!("with these flags, {n}, `{}` always fails", call.name);
+            let d = diag::warning(&diag::FLAGS_REFUSED, &flags.at, text);
+            self.report(d.help(format!("the flags that it takes: {which}")));
+        }
     }
 
     /// Whether an expression calls a subprogram that moves the packet.

@@ -170,6 +170,10 @@ pub(super) fn stack(cpu: &mut Cpu<'_>, [_, to, size, flags, _]: [u64; 5]) -> Run
     Ok(bytes.len() as u64)
 }
 
-pub(super) fn fib_lookup(_: &mut Cpu<'_>, _: [u64; 5]) -> Run<u64> {
-    Ok(NOT_FORWARDED)
+pub(super) fn fib_lookup(_: &mut Cpu<'_>, [_, _, size, flags, _]: [u64; 5]) -> Run<u64> {
+    // Bytes of a `struct bpf_fib_lookup`, and all `BPF_FIB_LOOKUP_*` together.
+    const SIZE: u64 = 64;
+    const FLAGS: u64 = 0x3f;
+    let taken = size >= SIZE && u64::from(flags as u32) & !FLAGS == 0;
+    Ok(if taken { NOT_FORWARDED } else { errno::EINVAL as u64 })
 }

@@ -157,7 +157,7 @@ static HELPERS: &[Helper] = table! {
     202 dynptr_write dynptr::write;
     203 dynptr_data dynptr::data;
     208 ktime_get_tai_ns info::ktime_tai;
-    209 user_ringbuf_drain info::zero;
+    209 user_ringbuf_drain ring::user_drain;
     210 cgrp_storage_get map::storage_get;
     211 cgrp_storage_delete map::storage_delete;
 };

@@ -86,6 +86,11 @@ pub(super) fn query(cpu: &mut Cpu<'_>, [handle, what, ..]: [u64; 5]) -> Run<u64>
     Ok(ring(cpu.state, map)?.query(what))
 }
 
+/// `bpf_user_ringbuf_drain`: user space has written nothing.
+pub(super) fn user_drain(_: &mut Cpu<'_>, [_, _, _, flags, _]: [u64; 5]) -> Run<u64> {
+    Ok(if flags & !WAKEUP_FLAGS == 0 { 0 } else { errno::EINVAL as u64 })
+}
+
 /// `bpf_perf_event_output`: every CPU of the machine has an event in the array.
 pub(super) fn perf_output(cpu: &mut Cpu<'_>, [_, handle, flags, data, size]: [u64; 5]) -> Run<u64> {
     let map = super::map_argument(cpu.state, handle)?;
