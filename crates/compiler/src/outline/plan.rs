@@ -14,6 +14,9 @@ use crate::hir::{At, BinOp, Callback, CmpOp, Expr, ExprKind, LabelId, Local, Loc
 const VERIFIER_BUDGET: u64 = 60_000;
 /// The same for a loop whose rounds go different ways: each round is then followed once for every round before it.
 const VERIFIER_BUDGET_OF_FORKS: u64 = 300_000;
+/// Ways to go on that a loop may leave behind for the verifier to come back to. It remembers 8,192 at once
+/// (`BPF_COMPLEXITY_LIMIT_JMP_SEQ`), of all that stands before the place it is at.
+const PENDING: u64 = 1500;
 /// Rounds that `bpf_loop`, the numbers iterator and `may_goto` make at most (`BPF_MAX_LOOPS`).
 pub(crate) const MAX_LOOPS: u64 = 1 << 23;
 /// Rounds up to which a `may_goto` is used: it ends loops after [`MAX_LOOPS`] rounds or a quarter of a second.
@@ -116,6 +119,26 @@ fn weight(e: &Expr, callee: &dyn Fn(usize) -> u64) -> u64 {
     }
 }
 
+/// About how many ways to go on an expression leaves behind; `callee` says what a subprogram costs.
+fn branches(e: &Expr, callee: &dyn Fn(usize) -> u64) -> u64 {
+    let mut inside = 0u64;
+    e.each_child(&mut |c| inside = inside.saturating_add(branches(c, callee)));
+    match &e.kind {
+        ExprKind::If(..) | ExprKind::Break(..) | ExprKind::MapOp { .. } => inside.saturating_add(1),
+        ExprKind::Bin(BinOp::MinU | BinOp::MinS | BinOp::MaxU | BinOp::MaxS, ..) => inside.saturating_add(1),
+        ExprKind::Bin(BinOp::DivS | BinOp::RemS | BinOp::ModS, ..) => inside.saturating_add(2),
+        // One instruction in eight is a jump.
+        ExprKind::Call { function, .. } => inside.saturating_add(callee(function.0 as usize) / 8),
+        ExprKind::While { plan, .. } | ExprKind::For { plan, .. } => match plan.way {
+            LoopWay::Helper | LoopWay::Iterator | LoopWay::MayGoto => inside.saturating_add(1),
+            LoopWay::Auto | LoopWay::Unroll | LoopWay::Jump => {
+                inside.saturating_add(1).saturating_mul(plan.bound.max(1))
+            }
+        },
+        _ => inside,
+    }
+}
+
 /// What every function of the unit costs, with what it calls.
 fn weights(unit: &Unit) -> Vec<u64> {
     fn of(unit: &Unit, n: usize, depth: u32, done: &RefCell<Vec<Option<u64>>>) -> u64 {
@@ -141,6 +164,15 @@ struct Known {
     counted: bool,
     /// Whether rounds go different ways that leave different numbers, by which something is decided.
     forks: bool,
+}
+
+/// Which of the numbers that a loop carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// All.
+    All,
+    /// Those that something is decided by.
+    Decided,
 }
 
 struct Planner<'p> {
@@ -221,10 +253,10 @@ impl Planner<'_> {
         helpers::by_id(NUMA_NODE).is_some_and(|h| self.prog.is_none_or(|p| h.progs.contains(p)))
     }
 
-    /// What is done before a loop or callback whose round is verified once: numbers that it carries from round to round,
-    /// and that are decided by, are made unknown to the verifier. It would follow each of their values otherwise, one by one.
+    /// What is done before a loop or callback whose round is verified once: numbers that it carries from round to round
+    /// are made unknown to the verifier. It would follow each of their values otherwise, one by one.
     fn blur(&mut self, e: &mut Expr, way: LoopWay) -> Vec<Expr> {
-        let carried = self.carried(e);
+        let carried = self.carried(e, Carried::All);
         if !self.opaque_zero() || (carried.is_empty() && way != LoopWay::MayGoto) {
             return Vec::new();
         }
@@ -257,9 +289,8 @@ impl Planner<'_> {
         out
     }
 
-    /// The numbers that a loop or callback assigns, that are also known around it, and that something in it or behind it
-    /// depends on.
-    fn carried(&self, e: &Expr) -> Vec<LocalId> {
+    /// The numbers that a loop or callback assigns and that are also known around it.
+    fn carried(&self, e: &Expr, which: Carried) -> Vec<LocalId> {
         let (mut assigned, mut mine) = (FxHashSet::default(), FxHashMap::default());
         super::closure::find_assigned(e, &mut assigned);
         super::closure::count(e, &mut mine);
@@ -267,7 +298,8 @@ impl Planner<'_> {
             .filter(|l| {
                 let local = &self.locals[l.0 as usize];
                 let number = matches!(local.ty, Ty::Int(_)) && local.kind == LocalKind::Value;
-                number && self.decides.contains(l) && self.mentions.get(l) > mine.get(l)
+                let wanted = which == Carried::All || self.decides.contains(l);
+                number && wanted && self.mentions.get(l) > mine.get(l)
             })
             .collect();
         out.sort_unstable();
@@ -289,13 +321,14 @@ impl Planner<'_> {
             ExprKind::For { count, body, .. } => count.as_const().is_none() || branches(body),
             _ => false,
         };
-        forks && !self.carried(e).is_empty()
+        forks && !self.carried(e, Carried::Decided).is_empty()
     }
 
     /// The way of a loop of which this is known, and whose parts are these.
     fn way(&self, known: &Known, parts: &[&Expr]) -> LoopWay {
-        let round =
-            parts.iter().fold(3u64, |n, e| n.saturating_add(weight(e, &|f| self.weights.get(f).copied().unwrap_or(0))));
+        let callee = |f: usize| self.weights.get(f).copied().unwrap_or(0);
+        let round = parts.iter().fold(3u64, |n, e| n.saturating_add(weight(e, &callee)));
+        let left = parts.iter().fold(0u64, |n, e| n.saturating_add(branches(e, &callee)));
         let possible = |way: &LoopWay| self.possible(*way, known, round, parts);
         if self.target.loops != LoopWay::Auto && possible(&self.target.loops) {
             return self.target.loops;
@@ -304,8 +337,9 @@ impl Planner<'_> {
             return LoopWay::Unroll;
         }
         let all = round.saturating_mul(known.rounds);
-        if all <= VERIFIER_BUDGET && (!known.forks || all.saturating_mul(known.rounds) / 2 <= VERIFIER_BUDGET_OF_FORKS)
-        {
+        let few = left.saturating_mul(known.rounds) <= PENDING;
+        let forks_little = !known.forks || all.saturating_mul(known.rounds) / 2 <= VERIFIER_BUDGET_OF_FORKS;
+        if all <= VERIFIER_BUDGET && few && forks_little {
             return LoopWay::Jump;
         }
         let cheapest_first = [LoopWay::MayGoto, LoopWay::Iterator, LoopWay::Helper];
