@@ -136,6 +136,10 @@ impl Campaign<'_> {
                             Err(problem) => problem,
                         },
                     };
+                    if problem.is_limit() && !bench.is_plain() {
+                        coverage.limits += 1;
+                        continue;
+                    }
                     if is_fair(&problem, &bench) {
                         coverage.excused += 1;
                         continue;
@@ -167,13 +171,9 @@ impl Campaign<'_> {
 /// What is said and not wrong: a large program may need more stack than there is, and without optimisation, or with loops
 /// made in a way that was asked for, more steps than the verifier takes; old machines lack some atomic operations.
 fn is_fair(problem: &Problem, bench: &Bench<'_>) -> bool {
-    let plain = bench.opt == OptLevel::None || bench.target.loops != LoopWay::Auto;
     match problem {
         Problem::Rejected(why) => why.contains("E0701") || why.contains("needs instruction set v3"),
-        Problem::Verifier(why) => plain && TOO_MUCH.iter().any(|limit| why.contains(limit)),
-        Problem::Fault(_) | Problem::Mismatch(_) => false,
+        Problem::Verifier(_) | Problem::Fault(_) => problem.is_limit() && bench.is_plain(),
+        Problem::Mismatch(_) => false,
     }
 }
-
-/// What the kernel says at the limits of its verifier.
-const TOO_MUCH: [&str; 2] = ["jumps is too complex", "BPF program is too large"];

@@ -21,6 +21,8 @@ pub struct Coverage {
     programs: u64,
     /// Compilations that met a limit which is fair to meet.
     pub(crate) excused: u64,
+    /// Compilations by default that were too much for the verifier or the reference. Each is a shortfall.
+    pub limits: u64,
     /// By form.
     forms: BTreeMap<&'static str, u64>,
     /// By the keyword of a map's type.
@@ -40,6 +42,7 @@ impl Default for Coverage {
         Coverage {
             programs: 0,
             excused: 0,
+            limits: 0,
             forms: whistler_compiler::forms::names().map(|n| (n, 0)).collect(),
             maps: MapType::ALL.iter().map(|t| (t.keyword(), 0)).collect(),
             kinds: kinds.into_iter().map(|k| (k, 0)).collect(),
@@ -128,6 +131,7 @@ impl fmt::Display for Coverage {
         let used = self.templates.values().filter(|n| **n > 0).count();
         writeln!(f, "templates used: {used} of {}", self.templates.len())?;
         writeln!(f, "at a limit of stack, verifier or machine, unoptimised or in a way asked for: {}", self.excused)?;
+        writeln!(f, "too much for the verifier or the reference as compiled by default: {}", self.limits)?;
         let missing = self.missing();
         if !missing.is_empty() {
             writeln!(f, "never: {}", missing.join(" · "))?;

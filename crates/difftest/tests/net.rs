@@ -44,6 +44,7 @@ fn random_programs_run_alike_everywhere() {
         }
     });
     println!("{coverage}");
+    assert!(coverage.limits * 50 <= count, "{} of {count} programs are too much for the verifier", coverage.limits);
     let shown: Vec<String> = failures
         .iter()
         .take(3)

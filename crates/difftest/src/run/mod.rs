@@ -11,7 +11,7 @@ use whistler_codegen::OptLevel;
 use whistler_compiler::Session;
 use whistler_compiler::hir::Unit;
 use whistler_diag::{Diagnostic, SourceMap, Style, render_all};
-use whistler_isa::Target;
+use whistler_isa::{LoopWay, Target};
 use whistler_kernel::Kernel;
 use whistler_lisp::{Interp, NoIo};
 
@@ -31,7 +31,18 @@ pub enum Problem {
     Mismatch(String),
 }
 
+/// What the verifier says at its limits, and the reference at its own.
+const TOO_MUCH: [&str; 3] = ["jumps is too complex", "BPF program is too large", "too many steps"];
+
 impl Problem {
+    /// Whether the program was too much for the verifier or the reference, rather than wrong.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Problem::Verifier(why) | Problem::Fault(why) => TOO_MUCH.iter().any(|limit| why.contains(limit)),
+            Problem::Rejected(_) | Problem::Mismatch(_) => false,
+        }
+    }
+
     /// Whether another one is of the same sort: the same kind and, where the compiler refused, the same error.
     pub fn is_like(&self, other: &Problem) -> bool {
         let code = |p: &Problem| match p {
@@ -109,6 +120,12 @@ impl Checked {
 }
 
 impl Bench<'_> {
+    /// Whether this is not what a user gets by default: without optimisation, or with loops made in a way that was asked
+    /// for.
+    pub fn is_plain(&self) -> bool {
+        self.opt == OptLevel::None || self.target.loops != LoopWay::Auto
+    }
+
     /// Runs a checked program in every place; `wanted` is what the reference said.
     ///
     /// # Errors
