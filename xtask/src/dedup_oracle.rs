@@ -14,10 +14,12 @@ pub(crate) fn run(root: &Path, clang: &str, work: &Path) -> Result<bool, String>
         let object = work.join("unit.o");
         output(
             Command::new(clang)
-                .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-c"])
-                .arg(&unit)
+                // By its name alone: the file must not name the directory of one machine.
+                .args(["-O2", "-g", "-fdebug-compilation-dir=.", "-target", "bpf", "-mcpu=v3", "-c"])
+                .arg(unit.file_name().unwrap_or_default())
                 .arg("-o")
-                .arg(&object),
+                .arg(&object)
+                .current_dir(dir.join("units")),
         )?;
         let btf = unit.with_extension("btf");
         output(Command::new("llvm-objcopy").arg(format!("--dump-section=.BTF={}", btf.display())).arg(&object))?;
