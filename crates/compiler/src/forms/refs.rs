@@ -269,6 +269,13 @@ pub(crate) fn leave(c: &mut Checker<'_>, keep_open: usize, value: Expr) -> (Vec<
         return (Vec::new(), value);
     }
     let here = value.at.clone();
+    let around = c.f.callbacks.last().map_or(0, |n| n.saturating_sub(keep_open));
+    if c.f.cleanups.iter().skip(keep_open).take(around).any(|k| live(&k)) {
+        // The verifier follows the callback once more after it, and finds nothing left to release.
+        let text = "this leaves a callback, and would release there what was taken outside of it";
+        let help = "end the calls instead: the callback's value 1 does, and what follows it can leave (a variable set there says why)";
+        c.report(diag::error(&diag::BAD_EXIT, &here, text).help(help));
+    }
     let (set, v) = if value.as_const().is_some() { (None, Val::of(value)) } else { keep(c, Val::of(value)) };
     let mut parts: Vec<Expr> = set.into_iter().collect();
     for cleanup in open {
