@@ -99,6 +99,16 @@ pub fn tracepoint(env: &mut Env, types: &dyn TypeSource, diags: &mut Vec<Diagnos
     Some(Declared { name, kind: DeclKind::Tracepoint, summary: shown.join(" · ") })
 }
 
+/// The kernel's types, which a form needs.
+fn kernels<'t>(types: &'t dyn TypeSource, diags: &mut Vec<Diagnostic>, form: &Form) -> Option<&'t Btf> {
+    let btf = types.btf();
+    if btf.is_none() {
+        let why = types.btf_problem().unwrap_or_default();
+        diags.push(diag::error(&diag::NO_TYPES, &at(form), "the kernel's types are needed here").note(why));
+    }
+    btf
+}
+
 /// `(import-kernel-struct name [field…] [:module NAME])`; with `(field type)` among them, a struct as another kernel has it.
 pub fn kernel_struct(
     env: &mut Env,
@@ -109,11 +119,7 @@ pub fn kernel_struct(
 ) -> Option<Declared> {
     let name = name_of(diags, form)?;
     let items = form.as_list()?;
-    let Some(btf) = types.btf() else {
-        let why = types.btf_problem().unwrap_or_default();
-        diags.push(diag::error(&diag::NO_TYPES, &at(form), "the kernel's types are needed here").note(why));
-        return None;
-    };
+    let btf = kernels(types, diags, form)?;
     let (items, module) = match without_module(types, items) {
         Ok(split) => split,
         Err(d) => {
@@ -342,11 +348,7 @@ pub fn kernel_enum(
 ) -> Option<Declared> {
     let name = name_of(diags, form)?;
     let items = form.as_list()?;
-    let Some(btf) = types.btf() else {
-        let why = types.btf_problem().unwrap_or_default();
-        diags.push(diag::error(&diag::NO_TYPES, &at(form), "the kernel's types are needed here").note(why));
-        return None;
-    };
+    let btf = kernels(types, diags, form)?;
     let Some(id) = forms::core_ask::kernel_enum(btf, name.name()) else {
         diags.push(forms::core_ask::no_enum(btf, name.name(), &at(&items[1])));
         return None;

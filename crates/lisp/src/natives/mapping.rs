@@ -29,6 +29,16 @@ fn walk(
     Ok(())
 }
 
+/// What `f` gives for the n-th elements of all sequences, in order.
+fn collect(i: &mut Interp, f: Value, seqs: &[Value]) -> Result<Vec<Value>, LispError> {
+    let mut out = Vec::new();
+    walk(i, f, seqs, |_, v| {
+        out.push(v);
+        Ok(true)
+    })?;
+    Ok(out)
+}
+
 fn tails(i: &mut Interp, f: Value, lists: &[Value], out: &mut Vec<Value>) -> Result<(), LispError> {
     let mut at = lists.to_vec();
     while at.iter().all(|l| matches!(l, Value::Cons(_))) {
@@ -79,11 +89,7 @@ pub(super) const TABLE: Table = &[
         "mapcar",
         "function list &rest lists",
         Many(2, ANY, |i, a| {
-            let mut out = Vec::new();
-            walk(i, a[0], &a[1..], |_, v| {
-                out.push(v);
-                Ok(true)
-            })?;
+            let out = collect(i, a[0], &a[1..])?;
             Ok(i.heap.list(&out))
         }),
     ),
@@ -99,11 +105,7 @@ pub(super) const TABLE: Table = &[
         "mapcan",
         "function list &rest lists",
         Many(2, ANY, |i, a| {
-            let mut out = Vec::new();
-            walk(i, a[0], &a[1..], |_, v| {
-                out.push(v);
-                Ok(true)
-            })?;
+            let out = collect(i, a[0], &a[1..])?;
             append_all(i, &out)
         }),
     ),
@@ -137,11 +139,7 @@ pub(super) const TABLE: Table = &[
         "map",
         "type function sequence &rest sequences",
         Many(3, ANY, |i, a| {
-            let mut out = Vec::new();
-            walk(i, a[1], &a[2..], |_, v| {
-                out.push(v);
-                Ok(true)
-            })?;
+            let out = collect(i, a[1], &a[2..])?;
             if a[0].is_nil() {
                 return Ok(Value::NIL);
             }
@@ -154,11 +152,7 @@ pub(super) const TABLE: Table = &[
         "target function &rest sequences",
         Many(2, ANY, |i, a| {
             let mut items = elements(i, a[0])?;
-            let mut out = Vec::new();
-            walk(i, a[1], &a[2..], |_, v| {
-                out.push(v);
-                Ok(true)
-            })?;
+            let out = collect(i, a[1], &a[2..])?;
             for (place, v) in items.iter_mut().zip(out) {
                 *place = v;
             }
