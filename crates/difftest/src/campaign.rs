@@ -137,7 +137,9 @@ impl Campaign<'_> {
                         },
                     };
                     if problem.is_limit() && !bench.is_plain() {
-                        coverage.limits += 1;
+                        let said = problem.to_string();
+                        let said = said.lines().next().unwrap_or_default();
+                        coverage.limits.push(format!("seed {seed}, {target:?}, {level:?}: {said}"));
                         continue;
                     }
                     if is_fair(&problem, &bench) {

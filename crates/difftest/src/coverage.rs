@@ -21,8 +21,9 @@ pub struct Coverage {
     programs: u64,
     /// Compilations that met a limit which is fair to meet.
     pub(crate) excused: u64,
-    /// Compilations by default that were too much for the verifier or the reference. Each is a shortfall.
-    pub limits: u64,
+    /// Compilations by default that were too much for the verifier or the reference: which, and what was said. Each is
+    /// a shortfall.
+    pub limits: Vec<String>,
     /// By form.
     forms: BTreeMap<&'static str, u64>,
     /// By the keyword of a map's type.
@@ -42,7 +43,7 @@ impl Default for Coverage {
         Coverage {
             programs: 0,
             excused: 0,
-            limits: 0,
+            limits: Vec::new(),
             forms: whistler_compiler::forms::names().map(|n| (n, 0)).collect(),
             maps: MapType::ALL.iter().map(|t| (t.keyword(), 0)).collect(),
             kinds: kinds.into_iter().map(|k| (k, 0)).collect(),
@@ -131,7 +132,10 @@ impl fmt::Display for Coverage {
         let used = self.templates.values().filter(|n| **n > 0).count();
         writeln!(f, "templates used: {used} of {}", self.templates.len())?;
         writeln!(f, "at a limit of stack, verifier or machine, unoptimised or in a way asked for: {}", self.excused)?;
-        writeln!(f, "too much for the verifier or the reference as compiled by default: {}", self.limits)?;
+        writeln!(f, "too much for the verifier or the reference as compiled by default: {}", self.limits.len())?;
+        for limit in &self.limits {
+            writeln!(f, "  {limit}")?;
+        }
         let missing = self.missing();
         if !missing.is_empty() {
             writeln!(f, "never: {}", missing.join(" · "))?;

@@ -1,7 +1,7 @@
 //! Branches, loops, blocks.
 
 use whistler_codegen::ir::{BinOp, Block, Callee, Cc, Op, Size, Slot, Space, Ty, Value, Width::W64};
-use whistler_isa::LoopWay;
+use whistler_isa::{LoopWay, kfuncs};
 
 use super::function::{Frame, Lower, ir_ty};
 use crate::hir::{self, CmpOp, Expr, ExprKind, LabelId, LocalId, LoopPlan};
@@ -231,7 +231,8 @@ impl Lower<'_> {
     }
 
     fn kfunc(&mut self, name: &str, args: &[Value], ty: Ty) -> Value {
-        let sym = self.shared.kfunc_by_name(name);
+        let kfunc = kfuncs::by_name(name).expect("the table has the functions of iterators");
+        let sym = self.shared.kfunc(kfunc);
         self.b.call(Callee::Kfunc(sym), args, ty)
     }
 

@@ -90,15 +90,6 @@ impl Shared {
         }
     }
 
-    /// The kernel function of that name.
-    fn kfunc_by_name(&mut self, name: &str) -> Sym {
-        let known = self.module.syms.iter().position(|s| s.kind == SymKind::Kfunc && s.name == name);
-        match known {
-            Some(n) => Sym(n as u32),
-            None => self.module.add_sym(name, SymKind::Kfunc),
-        }
-    }
-
     fn string(&mut self, bytes: &Rc<[u8]>) -> Sym {
         if let Some(&sym) = self.string_syms.get(bytes) {
             return sym;

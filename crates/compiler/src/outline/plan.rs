@@ -46,11 +46,12 @@ pub(super) fn choose(unit: &mut Unit, target: &Target) {
         let mut labels = 0;
         next_label(&body, &mut labels);
         let locals = std::mem::take(&mut f.locals);
-        let gpl = unit.functions[n].gpl;
+        let (gpl, nested) = (unit.functions[n].gpl, unit.functions[n].program.is_none());
         let mut mentions = FxHashMap::default();
         super::closure::count(&body, &mut mentions);
         let decides = super::deciding::deciding(&body);
-        let mut p = Planner { target, prog, gpl, mentions, decides, weights: &weights, locals, labels, locked: false };
+        let mut p =
+            Planner { target, prog, gpl, mentions, decides, weights: &weights, locals, labels, locked: false, nested };
         p.visit(&mut body);
         let locals = p.locals;
         let f = &mut unit.functions[n];
@@ -189,6 +190,9 @@ struct Planner<'p> {
     labels: u32,
     /// Whether a spin lock is held: nothing may be called then.
     locked: bool,
+    /// Whether what is looked at stands in a loop or callback, or may be called from one. When the round of that is
+    /// verified once, states in it are the same to the verifier only when all their numbers are.
+    nested: bool,
 }
 
 impl Planner<'_> {
@@ -212,7 +216,10 @@ impl Planner<'_> {
                 self.locked = false;
             }
         }
+        let nested = self.nested;
+        self.nested |= matches!(e.kind, ExprKind::While { .. } | ExprKind::For { .. } | ExprKind::WithCallback { .. });
         e.each_child_mut(&mut |c| self.visit(c));
+        self.nested = nested;
         let forks = self.forks(e);
         let way = match &e.kind {
             ExprKind::While { plan, .. } | ExprKind::For { plan, .. } if plan.way != LoopWay::Auto => return,
@@ -321,7 +328,8 @@ impl Planner<'_> {
             ExprKind::For { count, body, .. } => count.as_const().is_none() || branches(body),
             _ => false,
         };
-        forks && !self.carried(e, Carried::Decided).is_empty()
+        let which = if self.nested { Carried::All } else { Carried::Decided };
+        forks && !self.carried(e, which).is_empty()
     }
 
     /// The way of a loop of which this is known, and whose parts are these.

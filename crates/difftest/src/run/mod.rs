@@ -14,6 +14,7 @@ use whistler_diag::{Diagnostic, SourceMap, Style, render_all};
 use whistler_isa::{LoopWay, Target};
 use whistler_kernel::Kernel;
 use whistler_lisp::{Interp, NoIo};
+use whistler_object::{ObjectError, elf};
 
 pub use after::After;
 pub use places::{Buffer, Input};
@@ -139,6 +140,9 @@ impl Bench<'_> {
             return Err(Problem::Mismatch(format!("reference / VM on {inputs:02x?}: {d}")));
         }
         let Some(kernel) = self.kernel else { return Ok(()) };
+        // The kernel gets what loaders do: the object as it is in a file.
+        let fault = |e: ObjectError| Problem::Fault(format!("as a file: {e}"));
+        let object = elf::read(&elf::write(&object).map_err(fault)?).map_err(fault)?;
         // Per-CPU maps remember on which processor a run was, and the scheduler may move us between two runs.
         let tries = if places::has_per_cpu(&object) { 3 } else { 1 };
         let mut found = Ok(());
