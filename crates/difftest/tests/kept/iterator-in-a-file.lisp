@@ -1,0 +1,11 @@
+; newest: the prototypes of the iterator's functions were missing from object files
+(defmap counts :type :array :key u32 :value u64 :max-entries 8)
+(defprog p (:type :xdp :section "xdp" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((n u64 0))
+      (dotimes (i 5000)
+        (dotimes (j (logand (load u8 data 3) 3) :max 3)
+          (incf n (+ i j))))
+      (setf (getmap counts 1) n))
+    (return 2))
+  (packet-pass))
