@@ -2,11 +2,13 @@
 //! only copies static tables; nothing is parsed or compiled at start.
 
 mod control;
+mod definitions;
 mod format;
 mod hash;
 mod lists;
 mod mapping;
 mod numbers;
+mod records;
 mod searching;
 mod seqs;
 mod sets;
@@ -73,6 +75,8 @@ const TABLES: &[Table] = &[
     strings::TABLE,
     hash::TABLE,
     control::TABLE,
+    definitions::TABLE,
+    records::TABLE,
     types::TABLE,
     system::TABLE,
     format::TABLE,

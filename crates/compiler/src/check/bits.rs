@@ -1,7 +1,8 @@
 //! Bit-fields. Invariant: a write reaches into no byte that holds no bit of the field, and a read
 //! stays in the struct.
 
-use super::place::{MemPlace, bin};
+use super::exprs::bin;
+use super::place::MemPlace;
 use super::{Checker, Val};
 use crate::hir::{At, BinOp, BitPlace, Expr, ExprKind, IntTy, Ty};
 

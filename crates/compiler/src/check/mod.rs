@@ -4,11 +4,13 @@
 pub(crate) mod address;
 mod bits;
 mod convert;
+mod exprs;
 pub mod flow;
 mod function;
 pub(crate) mod leaks;
 mod moved;
 mod place;
+mod readable;
 mod regions;
 mod returns;
 mod scope;
@@ -25,8 +27,9 @@ use whistler_isa::{ProgType, Target};
 use whistler_lisp::{Form, FormKind, Symbol};
 
 pub use convert::{Fit, Mix, describe};
+pub use exprs::{bin, cmp, konst, offset};
 pub use function::FnKey;
-pub use place::{MapRef, MemPlace, Place, bin, cmp, konst, offset};
+pub use place::{MapRef, MemPlace, Place};
 pub use scope::{Binding, BlockFrame, Cleanup, FnState, PacketStart, Release, Var};
 pub use val::{Fact, Facts, Val};
 pub(crate) use warn::once_per_name;

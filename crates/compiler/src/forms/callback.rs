@@ -174,7 +174,7 @@ fn closure(c: &mut Checker<'_>, form: &Form, hidden: &[Ty], shown: &[Ty], writte
     let args: Vec<LocalId> = shown.iter().map(|t| c.temp(t.clone(), LocalKind::Value)).collect();
     params.extend(&args);
     c.f.callbacks.push(c.f.cleanups.len());
-    let (_, body, entry) = super::control::round(c, |c| {
+    let (_, body, entry) = super::loops::round(c, |c| {
         let mut parts = Vec::new();
         for ((name, arg), ty) in names.iter().zip(&args).zip(shown) {
             let v = Val::new(ExprKind::Local(*arg), ty.clone(), at(form));

@@ -255,7 +255,7 @@ fn each(c: &mut Checker<'_>, name: Symbol, var: &Form, step: Expr, forms: &[Form
     let element = c.temp(ty.clone(), LocalKind::Value);
     let (label, next) = (c.label(), c.label());
     let mark = c.f.scope.len();
-    let (test, body, entry) = super::control::round(c, |c| {
+    let (test, body, entry) = super::loops::round(c, |c| {
         let set = Expr::new(ExprKind::Set(element, Box::new(step)), ty.clone(), here.clone());
         let null = Expr::new(ExprKind::Const(0), ty.clone(), here.clone());
         let test = crate::check::cmp(CmpOp::Ne, set, null, here);

@@ -17,8 +17,10 @@ pub mod control;
 pub mod core_ask;
 pub mod ctx;
 pub mod dynptr;
+mod exits;
 pub mod kfuncs;
 pub mod locks;
+mod loops;
 pub mod maps;
 pub mod memory;
 pub mod refs;
@@ -94,6 +96,8 @@ fn read_place(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 static ROOMS: &[&[FormDef]] = &[
     binding::FORMS,
     control::FORMS,
+    exits::FORMS,
+    loops::FORMS,
     arith::FORMS,
     compare::FORMS,
     memory::FORMS,
