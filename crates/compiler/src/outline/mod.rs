@@ -2,6 +2,7 @@
 //! with `bpf_loop`. Invariant: what comes out does what went in, and has no [`ExprKind::WithCallback`] and no
 //! `LoopWay::Auto` left, so that lowering decides nothing.
 
+mod carried;
 mod closure;
 mod deciding;
 mod plan;

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use rustc_hash::{FxHashMap, FxHashSet};
 use whistler_isa::{HelperFlags, LoopWay, ProgType, Target, helpers};
 
+use super::carried::Carried;
 use crate::hir::{At, BinOp, Callback, CmpOp, Expr, ExprKind, LabelId, Local, LocalId, LocalKind, Space, Ty, Unit};
 
 /// Instructions that the verifier may spend on one loop. It gives up after 1,000,000 (`BPF_COMPLEXITY_LIMIT_INSNS`)
@@ -26,12 +27,7 @@ const VERIFIED_ONCE: u64 = 4;
 /// Instructions that unrolling may make.
 const UNROLLED: u64 = 4096;
 
-/// Any odd number with many bits that an instruction holds: in a register of its own it would stay behind as a number
-/// that the verifier of 6.18 follows round the loop and over calls, and then reports a bug of its own.
-const ANY_ODD: i64 = -0x61c8_8647;
-
 const TAIL_CALL: u32 = 12;
-const NUMA_NODE: u32 = 42;
 const SPIN_LOCK: u32 = 93;
 const SPIN_UNLOCK: u32 = 94;
 const LOOP: u32 = 181;
@@ -72,7 +68,7 @@ fn preceded(e: &mut Expr, mut parts: Vec<Expr>) {
     }
 }
 
-fn number(n: i64, at: &At) -> Expr {
+pub(super) fn number(n: i64, at: &At) -> Expr {
     Expr::new(ExprKind::Const(n), Ty::U64, at.clone())
 }
 
@@ -167,32 +163,23 @@ struct Known {
     forks: bool,
 }
 
-/// Which of the numbers that a loop carries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carried {
-    /// All.
-    All,
-    /// Those that something is decided by.
-    Decided,
-}
-
-struct Planner<'p> {
+pub(super) struct Planner<'p> {
     target: &'p Target,
-    prog: Option<ProgType>,
+    pub(super) prog: Option<ProgType>,
     gpl: bool,
     /// Of every function of the unit.
     weights: &'p [u64],
     /// How often the function mentions each variable.
-    mentions: FxHashMap<LocalId, u32>,
+    pub(super) mentions: FxHashMap<LocalId, u32>,
     /// The variables that the function decides by.
-    decides: FxHashSet<LocalId>,
+    pub(super) decides: FxHashSet<LocalId>,
     locals: Vec<Local>,
     labels: u32,
     /// Whether a spin lock is held: nothing may be called then.
     locked: bool,
     /// Whether what is looked at stands in a loop or callback, or may be called from one. When the round of that is
     /// verified once, states in it are the same to the verifier only when all their numbers are.
-    nested: bool,
+    pub(super) nested: bool,
 }
 
 impl Planner<'_> {
@@ -222,9 +209,14 @@ impl Planner<'_> {
         self.nested = nested;
         let forks = self.forks(e);
         let way = match &e.kind {
-            ExprKind::While { plan, .. } | ExprKind::For { plan, .. } if plan.way != LoopWay::Auto => return,
+            // A loop over what the kernel gives (`do-kernel`), which ends by itself. The verifier forgets numbers by which
+            // nothing is decided there.
+            ExprKind::While { plan, .. } | ExprKind::For { plan, .. } if plan.way != LoopWay::Auto => {
+                let before = self.blur(e, plan.way, Carried::Decided);
+                return preceded(e, before);
+            }
             ExprKind::WithCallback { .. } => {
-                let before = self.blur(e, LoopWay::Helper);
+                let before = self.blur(e, LoopWay::Helper, Carried::All);
                 self.unless_none(e);
                 return preceded(e, before);
             }
@@ -241,7 +233,7 @@ impl Planner<'_> {
         };
         let before = match way {
             LoopWay::Auto | LoopWay::Jump | LoopWay::Unroll => Vec::new(),
-            LoopWay::Helper | LoopWay::Iterator | LoopWay::MayGoto => self.blur(e, way),
+            LoopWay::Helper | LoopWay::Iterator | LoopWay::MayGoto => self.blur(e, way, Carried::All),
         };
         match way {
             LoopWay::Helper => self.with_helper(e),
@@ -253,83 +245,6 @@ impl Planner<'_> {
             }
         }
         preceded(e, before);
-    }
-
-    /// Whether the program may call what makes a 0 that the verifier does not know.
-    fn opaque_zero(&self) -> bool {
-        helpers::by_id(NUMA_NODE).is_some_and(|h| self.prog.is_none_or(|p| h.progs.contains(p)))
-    }
-
-    /// What is done before a loop or callback whose round is verified once: numbers that it carries from round to round
-    /// are made unknown to the verifier. It would follow each of their values otherwise, one by one.
-    fn blur(&mut self, e: &mut Expr, way: LoopWay) -> Vec<Expr> {
-        let carried = self.carried(e, Carried::All);
-        if !self.opaque_zero() || (carried.is_empty() && way != LoopWay::MayGoto) {
-            return Vec::new();
-        }
-        let at = e.at.clone();
-        // The node's number is not negative and far from 31 bits long. Multiplied it may be anything to the verifier.
-        let node = Expr::new(ExprKind::Helper { id: NUMA_NODE, args: Vec::new() }, Ty::U64, at.clone());
-        let high = ExprKind::Bin(BinOp::ShrU, Box::new(node), Box::new(number(31, &at)));
-        let high = Expr::new(high, Ty::U64, at.clone());
-        let (head, zero) = (self.local(Ty::U64), self.local(Ty::U64));
-        let set =
-            |l: LocalId, ty: &Ty, value: Expr| Expr::new(ExprKind::Set(l, Box::new(value)), ty.clone(), at.clone());
-        // Each zero by a number of its own: what comes of one the verifier would keep equal.
-        let any = |n: usize| {
-            let head = Box::new(Expr::new(ExprKind::Local(head), Ty::U64, at.clone()));
-            let odd = Box::new(number(ANY_ODD - 2 * 97 * n as i64, &at));
-            Expr::new(ExprKind::Bin(BinOp::Mul, head, odd), Ty::U64, at.clone())
-        };
-        let mut out = vec![set(head, &Ty::U64, high), set(zero, &Ty::U64, any(0))];
-        for (n, l) in carried.into_iter().enumerate() {
-            let ty = self.locals[l.0 as usize].ty.clone();
-            let old = Expr::new(ExprKind::Local(l), ty.clone(), at.clone());
-            let sum = ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(any(n + 1)));
-            let sum = Expr::new(sum, Ty::U64, at.clone());
-            let cast = Expr::new(ExprKind::Cast(Box::new(sum)), ty.clone(), at.clone());
-            out.push(set(l, &ty, cast));
-        }
-        if let ExprKind::While { plan, .. } | ExprKind::For { plan, .. } = &mut e.kind {
-            plan.zero = Some(zero);
-        }
-        out
-    }
-
-    /// The numbers that a loop or callback assigns and that are also known around it.
-    fn carried(&self, e: &Expr, which: Carried) -> Vec<LocalId> {
-        let (mut assigned, mut mine) = (FxHashSet::default(), FxHashMap::default());
-        super::closure::find_assigned(e, &mut assigned);
-        super::closure::count(e, &mut mine);
-        let mut out: Vec<LocalId> = (assigned.into_iter())
-            .filter(|l| {
-                let local = &self.locals[l.0 as usize];
-                let number = matches!(local.ty, Ty::Int(_)) && local.kind == LocalKind::Value;
-                let wanted = which == Carried::All || self.decides.contains(l);
-                number && wanted && self.mentions.get(l) > mine.get(l)
-            })
-            .collect();
-        out.sort_unstable();
-        out
-    }
-
-    /// Whether a loop's rounds may leave one of the numbers that it carries in different ways, or may end with different
-    /// ones.
-    fn forks(&self, e: &Expr) -> bool {
-        let branches = |body: &Expr| {
-            super::any(body, &mut |e| {
-                use ExprKind::{Bin, Break, If};
-                let chosen = matches!(e.kind, Bin(BinOp::MinU | BinOp::MinS | BinOp::MaxU | BinOp::MaxS, ..));
-                chosen || matches!(e.kind, If(..) | Break(..))
-            })
-        };
-        let forks = match &e.kind {
-            ExprKind::While { .. } => true,
-            ExprKind::For { count, body, .. } => count.as_const().is_none() || branches(body),
-            _ => false,
-        };
-        let which = if self.nested { Carried::All } else { Carried::Decided };
-        forks && !self.carried(e, which).is_empty()
     }
 
     /// The way of a loop of which this is known, and whose parts are these.
@@ -465,7 +380,11 @@ impl Planner<'_> {
         *e = Expr::new(ExprKind::Seq(vec![set, choice]), ty, at);
     }
 
-    fn local(&mut self, ty: Ty) -> LocalId {
+    pub(super) fn local_of(&self, l: LocalId) -> &Local {
+        &self.locals[l.0 as usize]
+    }
+
+    pub(super) fn local(&mut self, ty: Ty) -> LocalId {
         let span = whistler_diag::Span::NONE;
         self.locals.push(Local { name: "".into(), ty, kind: LocalKind::Value, span });
         LocalId(self.locals.len() as u32 - 1)
