@@ -8,7 +8,7 @@ use whistler_diag::Span;
 use whistler_isa::{AttachType, ProgType};
 use whistler_lisp::{Form, Symbol};
 
-use crate::hir::{BitPlace, EnumDef, GlobalDef, MapDef, StructDef, Ty};
+use crate::hir::{BitPlace, EnumDef, GlobalDef, MapDef, OpsDef, StructDef, Ty};
 use crate::names::{Names, norm};
 
 /// What kind of thing a name is declared as.
@@ -29,6 +29,8 @@ pub enum DeclKind {
     KernelEnum,
     Header,
     Constant,
+    /// `defstruct-ops`.
+    StructOps,
 }
 
 impl DeclKind {
@@ -48,6 +50,7 @@ impl DeclKind {
             DeclKind::KernelEnum => "kernel enum",
             DeclKind::Header => "header",
             DeclKind::Constant => "constant",
+            DeclKind::StructOps => "struct of operations",
         }
     }
 }
@@ -180,6 +183,8 @@ pub struct Env {
     pub subprograms: Names<Rc<SubprogDecl>>,
     /// Programs.
     pub programs: Names<Rc<ProgDecl>>,
+    /// Structs of operations.
+    pub struct_ops: Names<Rc<OpsDef>>,
     /// Tracepoints.
     pub tracepoints: Names<Rc<TracepointDecl>>,
     /// The tracepoint declared last.
@@ -255,5 +260,6 @@ fn space(kind: DeclKind) -> u8 {
         DeclKind::Tracepoint => 5,
         DeclKind::Header => 6,
         DeclKind::Constant => 7,
+        DeclKind::StructOps => 8,
     }
 }

@@ -79,6 +79,10 @@ impl Hook {
                 let hook = function(btf, &format!("bpf_lsm_{name}"), name, Way::Typed)?;
                 Ok(Hook { result: true, ..hook })
             }
+            (ProgType::StructOps, _) => match &program.member {
+                Some(member) => Hook::member(btf, member),
+                None => Err("which member of a struct of operations it is, nothing says".to_string()),
+            },
             (ProgType::Kprobe, _) if head.starts_with('u') => {
                 Err("the types of a user program's functions are not in the kernel's BTF".to_string())
             }
@@ -88,6 +92,24 @@ impl Hook {
             }
             _ => Err(format!("programs of type :{} have no named arguments", program.prog_type.keyword())),
         }
+    }
+}
+
+impl Hook {
+    /// A member of a struct of operations.
+    ///
+    /// # Errors
+    /// A sentence: the kernel's types have no such struct, or the member is no function.
+    pub fn member(btf: &Btf, member: &crate::hir::OpsMember) -> Result<Hook, String> {
+        use crate::decl::struct_ops::{function, kernel_struct};
+        let found = kernel_struct(btf, &member.of).and_then(|id| {
+            let m = btf.ty(id).ok()?.composite()?.members().find(|m| m.name == &*member.name)?;
+            let Kind::FuncProto(proto) = btf.ty(function(btf, m.ty)?).ok()?.get() else { return None };
+            Some(proto)
+        });
+        let name = format!("{} of {}", member.name, member.of);
+        let proto = found.ok_or_else(|| format!("the kernel's BTF has no function {name}"))?;
+        Ok(laid_out_as(btf, proto, 0, &name, Way::Typed))
     }
 }
 

@@ -42,6 +42,7 @@ pub const DECLARATIONS: &[&str] = &[
     "defparam",
     "defsubprog",
     "defprog",
+    "defstruct-ops",
     "deftracepoint",
     "import-kernel-struct",
     "import-kernel-enum",
@@ -55,6 +56,15 @@ enum Extent {
     Whole,
     /// Some of it.
     Part,
+}
+
+/// What is checked, by name.
+#[derive(Default)]
+struct Wanted {
+    programs: Vec<Symbol>,
+    maps: Vec<Symbol>,
+    subprograms: Vec<Symbol>,
+    ops: Vec<Symbol>,
 }
 
 /// What compiling yields.
@@ -193,6 +203,7 @@ impl Session {
             "defglobal" | "defparam" => decl::globals::global(env, interp, diags, form, mode),
             "defsubprog" => decl::programs::subprogram(env, interp, diags, form, mode),
             "defprog" => decl::programs::program(env, interp, &self.target, diags, form, mode),
+            "defstruct-ops" => decl::struct_ops::declare(env, interp, (&self.target, types), diags, form, mode),
             "deftracepoint" => decl::kernel_types::tracepoint(env, types, diags, form),
             "import-kernel-struct" => {
                 let declared = decl::kernel_types::kernel_struct(env, interp, types, diags, form);
@@ -271,17 +282,19 @@ impl Session {
             Some(_) => Vec::new(),
             None => self.env.order.iter().filter(|d| d.1 == DeclKind::Subprogram).map(|d| d.0).collect(),
         };
+        let ops: Vec<Symbol> = match names {
+            Some(names) => names.iter().filter_map(|n| self.env.struct_ops.spelled(*n)).collect(),
+            None => self.env.order.iter().filter(|d| d.1 == DeclKind::StructOps).map(|d| d.0).collect(),
+        };
         let extent = if names.is_some() { Extent::Part } else { Extent::Whole };
-        self.check_all(interp, extent, programs, maps, subprograms)
+        self.check_all(interp, extent, Wanted { programs, maps, subprograms, ops })
     }
 
     fn check_all(
         &mut self,
         interp: &mut Interp,
         extent: Extent,
-        programs: Vec<Symbol>,
-        maps: Vec<Symbol>,
-        subprograms: Vec<Symbol>,
+        Wanted { programs, maps, subprograms, ops }: Wanted,
     ) -> (Unit, Vec<Diagnostic>) {
         let mut c = Checker::new(&mut self.env, interp, self.target, self.types.clone());
         for m in maps {
@@ -296,6 +309,11 @@ impl Session {
         }
         for name in subprograms {
             c.uncalled(name);
+        }
+        for name in ops {
+            if let Some(def) = c.env.struct_ops.get(name).cloned() {
+                c.struct_ops(&def);
+            }
         }
         if extent == Extent::Whole {
             c.contents();

@@ -12,7 +12,7 @@ use whistler_lisp::{Form, FormKind, Interp, LispError, LispResult, Symbol, Value
 
 use crate::codec::Codec;
 use crate::forms::loader::define_record;
-use crate::handles::{self, GlobalRef, MapHandle, ProgramHandle, TypeHandle};
+use crate::handles::{self, GlobalRef, MapHandle, OpsHandle, ProgramHandle, TypeHandle};
 use crate::live::{Shared, symbol_name};
 
 /// Declarations that hold what others are: sizes, types, numbers. Those of programs are checked at every compilation.
@@ -36,7 +36,13 @@ impl Shared {
             self.live()?.said = Some(format!("{name} · {}", made?));
             return Ok(self.bind(interp, &declared));
         }
-        self.live()?.said = Some(declared.summary.clone());
+        let mut said = declared.summary.clone();
+        if declared.kind == DeclKind::StructOps {
+            for how in self.exchange_struct_ops(interp, declared.name)? {
+                said.push_str(&format!(" · {how}"));
+            }
+        }
+        self.live()?.said = Some(said);
         let value = self.bind(interp, &declared);
         let remade = declared.kind == DeclKind::Map && self.forget_other_shape(name)?;
         if self.remember(&declared, form)? {
@@ -146,6 +152,7 @@ impl Shared {
         let handle: Rc<dyn whistler_lisp::Foreign> = match declared.kind {
             DeclKind::Map => Rc::new(MapHandle { name }),
             DeclKind::Program => Rc::new(ProgramHandle { name }),
+            DeclKind::StructOps => Rc::new(OpsHandle { name }),
             DeclKind::Global | DeclKind::Param => Rc::new(GlobalRef { name }),
             DeclKind::Struct | DeclKind::Union | DeclKind::Enum => Rc::new(TypeHandle { name }),
             DeclKind::Subprogram

@@ -65,6 +65,12 @@ pub(crate) fn load_error(object: &Object, e: &LoadError, refusal: Refusal) -> Li
                 }
                 Some(cause)
             }
+            LoadError::StructOps { mend, cause, .. } => {
+                if let Some(mend) = mend {
+                    error = error.help(mend.clone());
+                }
+                cause.as_ref()
+            }
             LoadError::MapShape { .. }
             | LoadError::Name { .. }
             | LoadError::Relocation { .. }

@@ -18,6 +18,12 @@ pub(crate) struct ProgramHandle {
     pub name: String,
 }
 
+/// A declared struct of operations.
+pub(crate) struct OpsHandle {
+    /// Name as declared.
+    pub name: String,
+}
+
 /// A declared struct or enum.
 pub(crate) struct TypeHandle {
     /// Name as declared.
@@ -53,6 +59,7 @@ macro_rules! foreign {
 }
 foreign!(MapHandle, "map", |m| format!("#<map {}>", m.name));
 foreign!(ProgramHandle, "program", |p| format!("#<program {}>", p.name));
+foreign!(OpsHandle, "struct-ops", |o| format!("#<struct-ops {}>", o.name));
 foreign!(TypeHandle, "type", |t| format!("#<type {}>", t.name));
 foreign!(GlobalRef, "global", |g| format!("#<global {}>", g.name));
 foreign!(LinkHandle, "link", |l| format!("#<link {} {}>", l.id, l.what));
@@ -68,6 +75,7 @@ pub(crate) fn name_of(interp: &Interp, value: Value) -> Option<String> {
     let heap = &interp.heap;
     None.or_else(|| heap.downcast::<MapHandle>(value).map(|h| h.name.clone()))
         .or_else(|| heap.downcast::<ProgramHandle>(value).map(|h| h.name.clone()))
+        .or_else(|| heap.downcast::<OpsHandle>(value).map(|h| h.name.clone()))
         .or_else(|| heap.downcast::<TypeHandle>(value).map(|h| h.name.clone()))
         .or_else(|| heap.downcast::<GlobalRef>(value).map(|h| h.name.clone()))
 }

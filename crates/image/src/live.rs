@@ -12,6 +12,7 @@ use whistler_compiler::{Compiled, Session};
 use whistler_diag::Diagnostic;
 use whistler_lisp::{Form, LispError, Symbol};
 use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Leftover, Link, Map, Program};
+use whistler_object::Object;
 
 use crate::image::Options;
 use crate::recorded::VmState;
@@ -73,6 +74,8 @@ pub(crate) struct LiveLink {
     pub by_section: bool,
     /// `None` in the virtual machine.
     pub link: Option<Link>,
+    /// What a struct of operations was made from, where the link holds one.
+    pub ops: Option<Rc<Object>>,
     /// The stub it goes through, where the kernel can't exchange programs itself.
     pub slot: Option<DispatchSlot>,
 }

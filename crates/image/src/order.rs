@@ -62,7 +62,17 @@ impl<'f> Order<'f> {
             return None;
         }
         let below = |j: &usize| *j > i && !self.forms[*j].is_call("defprog");
-        self.reached(i).into_iter().filter(below).max()
+        self.reached(i).into_iter().chain(self.struct_ops_with(i)).filter(below).max()
+    }
+
+    /// The structs of operations that name a program: they say which member it is.
+    fn struct_ops_with(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
+        let name = declares(&self.forms[i]);
+        self.forms.iter().enumerate().filter(|(_, f)| f.is_call("defstruct-ops")).filter_map(move |(j, f)| {
+            let mut names = Vec::new();
+            symbols(f, &mut names);
+            names.contains(name.as_ref()?).then_some(j)
+        })
     }
 
     /// The forms that declare what a form names, and what those name. Of names that are declared above the form

@@ -14,12 +14,15 @@ impl Shared {
     pub fn exchange(&self, name: &str, program: &Arc<Program>, section: &str) -> Result<Vec<String>, LispError> {
         let mut live = self.live()?;
         let (mut said, mut failures) = (Vec::new(), Vec::new());
-        for link in live.links.iter_mut().filter(|l| l.program == name && l.unit.is_none()) {
+        for link in live.links.iter_mut().filter(|l| l.program == name && l.unit.is_none() && l.ops.is_none()) {
             match self.exchange_one(link, program, section) {
                 Ok(way) => said.push(format!("live on link {} ({way})", link.id)),
                 Err(e) => failures.push(e),
             }
         }
+        let (more, failed) = crate::forms::struct_ops::with_program(self, &mut live, name, program);
+        said.extend(more);
+        failures.extend(failed);
         match failures.pop() {
             Some(e) if said.is_empty() => Err(e.help("what was attached goes on as it was")),
             Some(e) => {

@@ -17,6 +17,7 @@ mod map;
 mod prog;
 mod regs;
 pub mod sections;
+pub mod struct_ops;
 mod table;
 mod target;
 

@@ -1,7 +1,8 @@
 //! Attaching: to what, the link that comes of it, and why it may fail.
 //!
 //! Invariant: dropping a [`Link`] undoes it, and so does the end of the process however it comes,
-//! except for clsact filters, which [`crate::find_leftovers`] finds afterwards.
+//! except for clsact filters, which [`crate::find_leftovers`] finds afterwards, and structs of operations that were
+//! registered without a link.
 
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
@@ -129,6 +130,10 @@ pub enum AttachSpec {
     NetNs {
         path: Option<PathBuf>,
     },
+    /// As the struct of operations of that kernel type ([`crate::register`]).
+    StructOps {
+        of: String,
+    },
     /// What the program itself says: fentry, fexit, fmod_ret, tp_btf, LSM.
     OwnTarget,
 }
@@ -165,6 +170,7 @@ impl fmt::Display for AttachSpec {
             },
             AttachSpec::NetNs { path: None } => f.write_str("this network namespace"),
             AttachSpec::NetNs { path: Some(p) } => write!(f, "network namespace {}", p.display()),
+            AttachSpec::StructOps { of } => f.write_str(of),
             AttachSpec::OwnTarget => f.write_str("its own target"),
         }
     }
@@ -263,6 +269,8 @@ pub(crate) enum Hold {
     Perf(#[allow(dead_code)] Vec<(Option<OwnedFd>, OwnedFd)>),
     /// A filter at a clsact qdisc.
     Filter(link::tc::Filter),
+    /// A registered struct of operations.
+    StructOps(crate::struct_ops::Registered),
 }
 
 /// Why a link did not take another program.
@@ -292,7 +300,16 @@ impl Link {
         match &self.hold {
             Hold::Link { fd, updates: true } => Ok(whistler_sys::bpf::link_update(fd.as_fd(), program.as_fd(), None)?),
             Hold::Filter(filter) => Ok(filter.replace(program)?),
-            Hold::Link { updates: false, .. } | Hold::Perf(_) => Err(UpdateError::Unsupported),
+            Hold::Link { updates: false, .. } | Hold::Perf(_) | Hold::StructOps(_) => Err(UpdateError::Unsupported),
+        }
+    }
+
+    /// Puts another struct of operations in the place of a registered one, at once. [`UpdateError::Unsupported`] where
+    /// it was registered without a link.
+    pub fn update_struct_ops(&mut self, new: &std::sync::Arc<crate::StructOps>) -> Result<(), UpdateError> {
+        match &mut self.hold {
+            Hold::StructOps(registered) => registered.update(new),
+            Hold::Link { .. } | Hold::Perf(_) | Hold::Filter(_) => Err(UpdateError::Unsupported),
         }
     }
 
@@ -307,6 +324,7 @@ impl Link {
             Hold::Link { fd, .. } => fd,
             Hold::Perf(events) => events.first()?.0.as_ref()?,
             Hold::Filter(_) => return None,
+            Hold::StructOps(registered) => registered.link()?,
         };
         whistler_sys::bpf::link_info(fd.as_fd()).ok().map(|i| i.id)
     }
@@ -327,6 +345,7 @@ impl Link {
     pub fn detach(self) -> Result<(), SysError> {
         match self.hold {
             Hold::Filter(mut filter) => filter.remove(),
+            Hold::StructOps(mut registered) => registered.end(),
             Hold::Link { .. } | Hold::Perf(_) => Ok(()),
         }
     }
@@ -352,6 +371,9 @@ pub fn attach(kernel: &Kernel, program: &Program, spec: &AttachSpec) -> Result<L
             link::perf_event::attach(kernel, program, *counter, *period, *pid)
         }
         AttachSpec::NetNs { path } => link::netns::attach(kernel, program, path.as_deref()),
+        AttachSpec::StructOps { .. } => {
+            Err(Why::new("it is registered with the struct of operations that names it, not by itself"))
+        }
         AttachSpec::OwnTarget => link::tracing::attach(kernel, program),
     };
     match made {
@@ -366,9 +388,11 @@ pub fn attach(kernel: &Kernel, program: &Program, spec: &AttachSpec) -> Result<L
 /// Which way of exchanging a kind of attachment has.
 pub fn swap_of(spec: &AttachSpec, sleepable: bool) -> Swap {
     match spec {
-        AttachSpec::Xdp { .. } | AttachSpec::Tc { .. } | AttachSpec::Cgroup { .. } | AttachSpec::NetNs { .. } => {
-            Swap::Update
-        }
+        AttachSpec::Xdp { .. }
+        | AttachSpec::Tc { .. }
+        | AttachSpec::Cgroup { .. }
+        | AttachSpec::NetNs { .. }
+        | AttachSpec::StructOps { .. } => Swap::Update,
         _ if sleepable => Swap::Overlap,
         AttachSpec::RawTracepoint { .. }
         | AttachSpec::Tracepoint { .. }

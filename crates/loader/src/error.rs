@@ -78,6 +78,18 @@ pub enum LoadError {
         /// What is missing.
         why: String,
     },
+    /// A struct of operations could not be made.
+    #[error("the struct of operations `{name}` can't be made: {why}")]
+    StructOps {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+        /// What would mend it.
+        mend: Option<String>,
+        /// The call that failed.
+        cause: Option<SysError>,
+    },
     /// The kernel refused the program for want of rights.
     #[error("`{program}` can't be loaded: {why}")]
     Denied {

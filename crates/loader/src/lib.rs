@@ -22,6 +22,7 @@ mod registers;
 mod relocate;
 mod ring;
 mod section;
+mod struct_ops;
 mod verifier_log;
 
 pub use attach::{
@@ -40,6 +41,7 @@ pub use program::{Program, RunStatistics, RunStats, TestRun, TestRunOut};
 pub use registers::variables;
 pub use ring::{LostCounter, RingConsumer};
 pub use section::{SectionError, from_section};
+pub use struct_ops::{StructOps, register};
 pub use verifier_log::{Complaint, complaint, explain};
 pub use whistler_sys::netlink::Direction;
 pub use whistler_sys::{MapFd, MapShape, Period};

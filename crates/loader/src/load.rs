@@ -22,6 +22,7 @@ use crate::lines::{Lines, Records};
 use crate::map::Map;
 use crate::program::Program;
 use crate::relocate::{self, Names, find_in_kernel, module_btf_fd};
+use crate::struct_ops::{self, StructOps};
 use crate::verifier_log::{complaint, with_variables};
 
 /// How to load.
@@ -53,6 +54,8 @@ pub struct Loaded {
     pub globals: FxHashMap<String, GlobalHandle>,
     /// The programs, by name.
     pub programs: FxHashMap<String, Arc<Program>>,
+    /// The structs of operations, by name.
+    pub struct_ops: FxHashMap<String, Arc<StructOps>>,
     /// What was done otherwise than asked, and why (types that the kernel did not take).
     pub notes: Vec<String>,
 }
@@ -130,13 +133,21 @@ impl<'k> Loader<'k> {
         let mut loaded = FxHashMap::default();
         for (program, (layout, records)) in programs.iter().zip(&laid) {
             let records = btf.as_ref().map(|b| (b, records));
-            let p = self.program(program, layout, &names, records)?;
+            let p = self.program(object, program, layout, &names, records)?;
             loaded.insert(program.function.name.clone(), Arc::new(p));
         }
         for m in object.maps.iter().filter(|m| m.map_type.info().holds == MapValueKind::Program) {
             fill(m, &maps, |name| loaded.get(name).map(|p: &Arc<Program>| p.as_fd()))?;
         }
-        Ok(Loaded { maps, globals, programs: loaded, notes })
+        let mut struct_ops = FxHashMap::default();
+        for def in &object.struct_ops {
+            // A part of an object has no struct that names programs of another part.
+            if def.functions.iter().all(|(_, p)| loaded.contains_key(p)) {
+                let made = StructOps::make(self.kernel, object, def, |name| loaded.get(name).cloned())?;
+                struct_ops.insert(def.name.clone(), Arc::new(made));
+            }
+        }
+        Ok(Loaded { maps, globals, programs: loaded, struct_ops, notes })
     }
 
     /// The object's types in the kernel. Without them a program still runs: lines and types of maps are
@@ -193,6 +204,7 @@ impl<'k> Loader<'k> {
             name: &m.name,
             inner: inner.as_ref().map(AsFd::as_fd),
             btf: types,
+            kernel_value: None,
             extra: m.extra,
         };
         let made = match MapFd::create(&request) {
@@ -220,8 +232,7 @@ impl<'k> Loader<'k> {
     }
 
     fn missing_for(&self, needed: &[Cap]) -> Option<String> {
-        let names: Vec<&str> = self.kernel.missing(needed).iter().map(|c| c.name()).collect();
-        (!names.is_empty()).then(|| format!("{} is missing", names.join(", ")))
+        missing_for(self.kernel, needed)
     }
 
     /// The attach type to load with: the program's own, or where it names none, the kind of link that
@@ -243,6 +254,7 @@ impl<'k> Loader<'k> {
 
     fn program(
         &self,
+        object: &Object,
         p: &object::Program,
         layout: &Layout<'_>,
         names: &Names<'_>,
@@ -250,7 +262,13 @@ impl<'k> Loader<'k> {
     ) -> Result<Program, LoadError> {
         let linked = relocate::link(layout, names)?;
         let attach_type = self.attach_type(p);
-        let attach_btf = self.target(p, attach_type)?;
+        let (attach_btf, member) = match p.prog_type {
+            ProgType::StructOps => {
+                let (module, id, member) = struct_ops::target(self.kernel, object, p)?;
+                (Some((module, id)), Some(member))
+            }
+            _ => (self.target(p, attach_type)?, None),
+        };
         let license = CString::new(p.license.as_str()).unwrap_or_default();
         // Index 0 is never used by instructions, but must be there: any descriptor will do.
         let module_fds: Vec<_> = linked.modules.first().into_iter().chain(&linked.modules).map(AsFd::as_fd).collect();
@@ -258,7 +276,7 @@ impl<'k> Loader<'k> {
         let bytes = Insn::encode_all(&linked.insns);
         let load = ProgLoad {
             prog_type: p.prog_type.number(),
-            expected_attach_type: attach_type.map_or(0, AttachType::number),
+            expected_attach_type: member.unwrap_or(attach_type.map_or(0, AttachType::number)),
             insns: &bytes,
             license: &license,
             name: &p.function.name,
@@ -298,12 +316,6 @@ impl<'k> Loader<'k> {
         p: &object::Program,
         attach_type: Option<AttachType>,
     ) -> Result<Option<(Option<OwnedFd>, u32)>, LoadError> {
-        if p.prog_type == ProgType::StructOps {
-            let why = "programs of type :struct-ops are members of a struct of operations (a map of libbpf's), and \
-                       are loaded with it; compile the object for a loader that makes one"
-                .to_string();
-            return Err(LoadError::Target { program: p.function.name.clone(), why });
-        }
         let Some(name) = &p.attach_target else { return Ok(None) };
         let (name, kind) = match (p.prog_type, attach_type) {
             (ProgType::Tracing, Some(AttachType::TraceRawTp)) => (format!("btf_trace_{name}"), TypeKind::Typedef),
@@ -362,6 +374,12 @@ impl<'k> Loader<'k> {
             log: failure.log,
         }))
     }
+}
+
+/// What of the rights that something takes is missing, in words.
+pub(crate) fn missing_for(kernel: &Kernel, needed: &[Cap]) -> Option<String> {
+    let names: Vec<&str> = kernel.missing(needed).iter().map(|c| c.name()).collect();
+    (!names.is_empty()).then(|| format!("{} is missing", names.join(", ")))
 }
 
 /// Puts in what lies in a map from the start; what is not of this load stays as it is.

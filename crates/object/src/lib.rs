@@ -17,5 +17,5 @@ pub use error::ObjectError;
 pub use listing::listing;
 pub use model::{
     CoreRelocation, ExportedType, Exports, Function, Global, Location, Map, Mutability, Object, Place, Program,
-    Relocation, Symbol, VarRange,
+    Registration, Relocation, StructOps, Symbol, VarRange,
 };

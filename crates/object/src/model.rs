@@ -19,6 +19,8 @@ pub struct Object {
     pub maps: Vec<Map>,
     /// Global variables and constant bytes.
     pub globals: Vec<Global>,
+    /// Structs of operations that programs implement.
+    pub struct_ops: Vec<StructOps>,
     /// The unit's own types as raw `.BTF` bytes; empty when there are none.
     /// All type ids in the object count in it.
     pub btf: Vec<u8>,
@@ -224,7 +226,38 @@ pub struct Global {
     pub span: Span,
 }
 
+/// How a struct of operations becomes the kernel's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Registration {
+    /// By a link: it ends with that (libbpf: section `.struct_ops.link`).
+    Link,
+    /// By being put into its map: it stays until it is taken out (`.struct_ops`).
+    Update,
+}
+
+/// A struct of operations: functions that programs implement, and data.
+#[derive(Clone, Debug)]
+pub struct StructOps {
+    /// Name (lower case, `_`).
+    pub name: String,
+    /// Id of its struct in the object's BTF; by its name and its members' names the kernel's is found.
+    pub type_id: u32,
+    /// Its bytes; functions are null.
+    pub init: Vec<u8>,
+    /// Programs, each with the offset of the member that it implements.
+    pub functions: Vec<(u32, String)>,
+    /// How it is registered.
+    pub registration: Registration,
+    /// Where its definition stands.
+    pub span: Span,
+}
+
 impl Object {
+    /// The struct of operations of that name.
+    pub fn struct_ops(&self, name: &str) -> Option<&StructOps> {
+        self.struct_ops.iter().find(|s| s.name == name)
+    }
+
     /// The program of that name.
     pub fn program(&self, name: &str) -> Option<&Program> {
         self.programs.iter().find(|p| p.function.name == name)

@@ -25,6 +25,7 @@ attr! {
         map_type: u32, key_size: u32, value_size: u32, max_entries: u32, map_flags: u32, inner_map_fd: u32,
         numa_node: u32, map_name: [u8; 16], map_ifindex: u32, btf_fd: u32, btf_key_type_id: u32,
         btf_value_type_id: u32, btf_vmlinux_value_type_id: u32, map_extra: u64,
+        value_type_btf_obj_fd: u32, map_token_fd: u32,
     }
     MapElemAttr { map_fd: u32, pad: u32, key: u64, value: u64, flags: u64 }
     ProgLoadAttr {
@@ -98,7 +99,7 @@ mod tests {
     /// Sizes from the kernel's header: a struct that grew by mistake would reach into other fields.
     #[test]
     fn sizes_are_the_kernels() {
-        assert_eq!(size_of::<MapCreateAttr>(), 72);
+        assert_eq!(size_of::<MapCreateAttr>(), 80);
         assert_eq!(size_of::<ProgLoadAttr>(), 144);
         assert_eq!(size_of::<TestRunAttr>(), 80);
         assert_eq!(size_of::<ProgInfoRaw>(), 232);

@@ -17,8 +17,8 @@ pub use info::{
     LinkInfo, MapInfo, ProgInfo, btf_data, fd_by_id, ids, link_info, map_ids, map_info, prog_info, prog_query,
 };
 pub use requests::{
-    AttachBtf, BtfLoad, LinkCreate, LinkExtra, LinkTarget, LoadFailure, Loaded, MapBtf, MapCreate, ProgLoad, TestRun,
-    TestRunOut,
+    AttachBtf, BtfLoad, KernelValue, LinkCreate, LinkExtra, LinkTarget, LoadFailure, Loaded, MapBtf, MapCreate,
+    ProgLoad, TestRun, TestRunOut,
 };
 
 /// The number of processors that could ever be there: how many values a per-CPU map has per key.

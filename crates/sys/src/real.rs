@@ -327,6 +327,8 @@ fn map_create(r: &MapCreate<'_>) -> Result<Reply, Errno> {
         btf_fd: r.btf.map_or(0, |b| fd_of(b.btf)),
         btf_key_type_id: r.btf.map_or(0, |b| b.key),
         btf_value_type_id: r.btf.map_or(0, |b| b.value),
+        btf_vmlinux_value_type_id: r.kernel_value.map_or(0, |v| v.id),
+        value_type_btf_obj_fd: r.kernel_value.and_then(|v| v.module).map_or(0, fd_of),
         map_extra: r.extra,
         ..Default::default()
     };

@@ -299,6 +299,11 @@ impl FunctionBuilder {
         self.ins(Op::CoreLoad { core, size, base, off }, ty)
     }
 
+    /// A store relocated by CO-RE.
+    pub fn core_store(&mut self, core: CoreId, size: Size, base: Value, off: i32, value: Value) {
+        self.ins_void(Op::CoreStore { core, size, base, off, value });
+    }
+
     /// Stack memory.
     pub fn slot(&mut self, size: u32, name: Option<Rc<str>>) -> Slot {
         self.func.add_slot(size, name)

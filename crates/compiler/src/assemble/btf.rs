@@ -5,7 +5,7 @@ use whistler_btf::{BtfBuilder, Linkage, MemberDef, TypeId, int_encoding};
 use whistler_isa::{ContextKind, Kfunc};
 use whistler_object::ExportedType;
 
-use crate::hir::{Function, IntTy, MapDef, StructDef, Ty, Unit};
+use crate::hir::{Function, IntTy, MapDef, OpsDef, OpsValue, StructDef, Ty, Unit};
 use crate::lower::{Lowered, symbol_name};
 
 /// Ids of what the object refers to, each in the order of the unit's vectors.
@@ -18,6 +18,15 @@ pub(super) struct TypeIds {
     /// `FUNC`s.
     pub functions: Vec<u32>,
     pub exports: Vec<ExportedType>,
+    pub struct_ops: Vec<OpsTypes>,
+}
+
+/// How a struct of operations lies in the object: only the members that are set.
+pub(super) struct OpsTypes {
+    pub id: u32,
+    pub size: u32,
+    /// Of its fields, in order.
+    pub offsets: Vec<u32>,
 }
 
 /// The types of a map's keys and values.
@@ -36,6 +45,7 @@ pub(super) fn build(unit: &Unit, lowered: &Lowered, emits: usize) -> (TypeIds, V
     let strings = lowered.strings.iter().map(|(_, bytes)| t.bytes(bytes.len() as u32).0).collect();
     let emits = if unit.emits.is_empty() { 0 } else { t.bytes(emits as u32).0 };
     let functions = unit.functions.iter().map(|f| t.function(f).0).collect();
+    let struct_ops = unit.struct_ops.iter().map(|s| t.struct_ops(s)).collect();
     lowered.kfuncs.iter().for_each(|k| t.kfunc(k));
     let mut exports: Vec<ExportedType> = Vec::new();
     for def in &unit.exports.structs {
@@ -44,7 +54,7 @@ pub(super) fn build(unit: &Unit, lowered: &Lowered, emits: usize) -> (TypeIds, V
     for e in &unit.exports.enums {
         exports.push(ExportedType { id: t.of(&Ty::Enum(e.clone())).0, align: u32::from(e.int.size) });
     }
-    (TypeIds { maps, globals, strings, emits, functions, exports }, t.btf.to_bytes())
+    (TypeIds { maps, globals, strings, emits, functions, exports, struct_ops }, t.btf.to_bytes())
 }
 
 struct Types {
@@ -142,6 +152,32 @@ impl Types {
         };
         self.structs.insert(key, id);
         id
+    }
+
+    /// The kernel's struct by its name, with the members that are set, by theirs. Loaders put each where the running
+    /// kernel has it.
+    fn struct_ops(&mut self, def: &OpsDef) -> OpsTypes {
+        let (mut end, mut offsets, mut members) = (0u32, Vec::new(), Vec::new());
+        for f in &def.fields {
+            let (ty, size, align) = match &f.value {
+                OpsValue::Program(_) => {
+                    let proto = self.btf.func_proto(TypeId(0), &[]);
+                    (self.btf.ptr(proto), 8, 8)
+                }
+                OpsValue::Data { ty, of_enum: Some(name), .. } => {
+                    let signed = ty.as_int().is_some_and(|i| i.signed);
+                    (self.btf.enumeration(name, ty.size(), signed, &[]), ty.size(), ty.align())
+                }
+                OpsValue::Data { ty, .. } => (self.of(ty), ty.size(), ty.align()),
+            };
+            let at = end.next_multiple_of(align.max(1));
+            end = at + size;
+            offsets.push(at);
+            members.push((f.name.clone(), ty, at));
+        }
+        let members: Vec<MemberDef<'_>> = members.iter().map(|(name, ty, at)| MemberDef::at(name, *ty, *at)).collect();
+        let size = end.next_multiple_of(8).max(8);
+        OpsTypes { id: self.btf.structure(&def.of, size, &members).0, size, offsets }
     }
 
     fn bytes(&mut self, n: u32) -> TypeId {

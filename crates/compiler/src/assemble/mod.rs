@@ -14,11 +14,11 @@ use whistler_diag::{Diagnostic, SourceMap};
 use whistler_isa::Target;
 use whistler_object::emit;
 use whistler_object::{
-    CoreRelocation, Exports, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation, Symbol,
-    VarRange,
+    CoreRelocation, Exports, Function, Global, Location, Map, Mutability, Object, Place, Program, Relocation,
+    StructOps, Symbol, VarRange,
 };
 
-use crate::hir::{At, MapDef, Unit};
+use crate::hir::{At, MapDef, OpsDef, OpsValue, Unit};
 use crate::lower::{self, Lowered, symbol_name};
 
 /// Compiles a checked unit. The errors are those that only code generation can find: too much
@@ -83,6 +83,9 @@ pub fn assemble_with_times(
             span: whistler_diag::Span::NONE,
         });
     }
+    for (s, layout) in unit.struct_ops.iter().zip(&types.struct_ops) {
+        object.struct_ops.push(struct_ops(s, layout));
+    }
     let mut places = Places { sources, names: FxHashMap::default() };
     for ((f, code), type_id) in unit.functions.iter().zip(&codes).zip(&types.functions) {
         let mut function = self::function(code, unit, &lowered, &mut places);
@@ -115,6 +118,22 @@ pub fn ir_text(unit: &Unit, target: &Target, opt: OptLevel) -> String {
     let mut lowered = lower::lower(&crate::outline::outlined(unit, target));
     let _ = codegen::passes::run_pipeline(&mut lowered.module, target, opt);
     lowered.module.to_string()
+}
+
+fn struct_ops(def: &OpsDef, layout: &btf::OpsTypes) -> StructOps {
+    let mut init = vec![0; layout.size as usize];
+    let mut functions = Vec::new();
+    for (field, at) in def.fields.iter().zip(&layout.offsets) {
+        match &field.value {
+            OpsValue::Program(name) => functions.push((*at, symbol_name(name.name()))),
+            OpsValue::Data { bytes, .. } => {
+                let at = *at as usize;
+                init[at..at + bytes.len()].copy_from_slice(bytes);
+            }
+        }
+    }
+    let (type_id, registration) = (layout.id, def.registration);
+    StructOps { name: symbol_name(&def.name), type_id, init, functions, registration, span: def.span }
 }
 
 fn map(m: &MapDef, types: &btf::MapTypes) -> Map {

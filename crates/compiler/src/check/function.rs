@@ -27,13 +27,17 @@ pub struct FnKey {
     ctx: Option<ProgType>,
     license: String,
     sleepable: bool,
+    member: Option<crate::hir::OpsMember>,
 }
 
 impl Checker<'_> {
     /// Checks a program.
     pub fn program(&mut self, decl: &Rc<ProgDecl>) {
         self.uses.clear();
-        let info = info(decl);
+        let member = self.member_of(decl);
+        self.struct_ops_program(decl, member.as_ref());
+        let yields = self.member_yields(member.as_ref());
+        let info = info(decl, member.clone());
         let body = decl.body.clone();
         let forms = &body[decl.skip..];
         let here = at(&decl.form);
@@ -42,6 +46,8 @@ impl Checker<'_> {
             c.f.license = decl.license.clone();
             c.f.sleepable = decl.sleepable;
             c.f.program = Some(info.clone());
+            c.f.member.clone_from(&member);
+            c.f.yields.clone_from(&yields);
             c.f.ctx_type = Some(decl.prog_type);
             c.f.tracepoint = decl.tracepoint;
             let v = c.body(forms, Want::Value, here.clone());
@@ -81,7 +87,8 @@ impl Checker<'_> {
 
     /// Warns of a program whose hook the kernel's types don't have.
     pub fn attach_target(&mut self, decl: &ProgDecl) {
-        let info = info(decl);
+        let member = self.member_of(decl);
+        let info = info(decl, member);
         let types = self.types.clone();
         let (why, near) = if let Some((category, event)) = crate::hook::record(&info) {
             match types.tracepoint(category, event) {
@@ -160,6 +167,10 @@ impl Checker<'_> {
                 Expr::new(ExprKind::Seq(vec![v.e, nothing]), Ty::Void, here)
             }
             Some(t) => self.fit(v, &t, Fit::Place),
+            None if self.f.yields.is_some() => {
+                let yields = self.f.yields.clone().unwrap_or(Ty::Void);
+                self.member_result(v, &yields)
+            }
             None if self.not_its_content(&v, "a program's result is a number") => Val::error(v.e.at.clone()).e,
             None => self.fit(v, &Ty::U64, Fit::Bits),
         }
@@ -168,7 +179,7 @@ impl Checker<'_> {
     /// A program's last value as its result: where the kernel makes nothing of it, an address there is no result.
     fn last_result(&mut self, v: Val, decl: &ProgDecl) -> Expr {
         let unread = decl.prog_type.return_rule(decl.attach_type) == whistler_isa::ReturnRule::Any;
-        if !unread || super::address::mistaken(v.ty()).is_none() {
+        if self.f.yields.is_some() || !unread || super::address::mistaken(v.ty()).is_none() {
             return self.result(v);
         }
         let here = v.e.at.clone();
@@ -221,6 +232,7 @@ impl Checker<'_> {
             ctx: self.f.ctx_type,
             license: self.f.license.clone(),
             sleepable: self.f.sleepable,
+            member: self.f.member.clone(),
         };
         if self.calling.contains(&name) {
             self.report(
@@ -241,7 +253,7 @@ impl Checker<'_> {
         let caller = std::mem::take(&mut self.f);
         self.calling.push(name);
         let (ctx_type, license, tracepoint) = (caller.ctx_type, caller.license.clone(), caller.tracepoint);
-        let sleepable = caller.sleepable;
+        let (sleepable, member) = (caller.sleepable, caller.member.clone());
         let body_forms = decl.body.clone();
         let forms = &body_forms[decl.skip..];
         let errors = self.diags.iter().filter(|d| d.is_error()).count();
@@ -251,6 +263,7 @@ impl Checker<'_> {
             c.f.name = Some(name);
             c.f.license.clone_from(&license);
             c.f.sleepable = sleepable;
+            c.f.member.clone_from(&member);
             c.f.ctx_type = ctx_type;
             c.f.tracepoint = tracepoint;
             c.f.ret = Some(decl.ret.clone());
@@ -372,12 +385,18 @@ fn own_name(name: &str) -> &str {
 }
 
 /// What the rest of the compiler knows of a program.
-fn info(decl: &ProgDecl) -> ProgramInfo {
+fn info(decl: &ProgDecl, member: Option<crate::hir::OpsMember>) -> ProgramInfo {
+    // A section that names no member gets it from the struct that names the program.
+    let section = match &member {
+        Some(m) if !decl.section.contains('/') => format!("{}/{}", decl.section, m.name),
+        _ => decl.section.clone(),
+    };
     ProgramInfo {
+        member,
         prog_type: decl.prog_type,
         attach_type: decl.attach_type,
         attach_target: decl.attach_target.clone(),
-        section: decl.section.clone(),
+        section,
         license: decl.license.clone(),
         sleepable: decl.sleepable,
     }

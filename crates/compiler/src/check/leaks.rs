@@ -46,7 +46,7 @@ impl Leaks<'_> {
                     self.names.insert(*l, o);
                 }
             }
-            ExprKind::Store { ptr, value, .. } => {
+            ExprKind::Store { ptr, value, .. } | ExprKind::CoreStore { ptr, value, .. } => {
                 let Some(from) = address(value) else { return };
                 match space(ptr) {
                     Some(Space::Stack) => {

@@ -9,6 +9,7 @@ pub mod flow;
 mod function;
 pub(crate) mod leaks;
 mod moved;
+mod ops;
 mod place;
 mod readable;
 mod regions;

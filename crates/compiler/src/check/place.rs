@@ -63,7 +63,7 @@ pub struct MemPlace {
     pub bits: Option<BitPlace>,
     /// Why it may not be written, if so.
     pub read_only: Option<String>,
-    /// Least and most of what it holds, when known.
+    /// The record by which the running kernel tells the offset, for a field of one of its objects.
     pub core: Option<crate::hir::CoreId>,
     /// What must happen before (an index checked).
     pub before: Vec<Expr>,
@@ -360,6 +360,11 @@ impl Checker<'_> {
                 (ExprKind::Global(id), Some(Space::Rodata)) => self.unit.globals.get(id.0 as usize),
                 _ => None,
             };
+            let own = m.ptr.ty.as_ptr().is_some_and(|p| matches!(p.space, Space::Trusted | Space::Kernel));
+            let d = match self.what_may_be_written().filter(|_| own) {
+                Some(what) => d.help(what),
+                None => d,
+            };
             return self.fail(match parameter {
                 Some(g) => d.help(format!("what programs write is a global: (defglobal {} {} 0)", g.name, g.ty)),
                 None => d,
@@ -367,9 +372,6 @@ impl Checker<'_> {
         }
         if matches!(m.ty, Ty::Struct(_) | Ty::Array(..)) {
             return self.copy_object(m, v, here);
-        }
-        if m.core.is_some() {
-            return self.fail(diag::error(&diag::READ_ONLY, &here, "a kernel object can't be written"));
         }
         if let (Some(bits), Some(n)) = (m.bits, v.as_lit()) {
             let most = i128::from(bits.mask());
@@ -404,11 +406,12 @@ impl Checker<'_> {
             parts.push(store);
             return self.seq(parts, value);
         }
-        let store = Val::new(
-            ExprKind::Store { mem: m.ty.clone(), ptr: Box::new(m.ptr), off: m.off, value: Box::new(fitted.e) },
-            m.ty,
-            here,
-        );
+        let (mem, ptr, off, value) = (m.ty.clone(), Box::new(m.ptr), m.off, Box::new(fitted.e));
+        let kind = match m.core {
+            Some(core) => ExprKind::CoreStore { core, mem, ptr, off, value },
+            None => ExprKind::Store { mem, ptr, off, value },
+        };
+        let store = Val::new(kind, m.ty, here);
         self.seq(m.before, store)
     }
 

@@ -130,6 +130,10 @@ pub struct FnState {
     pub sleepable: bool,
     /// What makes it a program.
     pub program: Option<ProgramInfo>,
+    /// The member of a struct of operations that it implements, or its caller.
+    pub member: Option<crate::hir::OpsMember>,
+    /// What the member that a program implements yields.
+    pub yields: Option<Ty>,
     /// The program type whose context it sees.
     pub ctx_type: Option<ProgType>,
     /// Its locals.

@@ -6,6 +6,7 @@ pub mod header;
 pub mod kernel_types;
 pub mod maps;
 pub mod programs;
+pub mod struct_ops;
 pub mod structs;
 
 use whistler_diag::Diagnostic;

@@ -15,6 +15,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &SECTION,
     &PROGRAM_TYPE,
     &SLEEPS,
+    &STRUCT_OPS,
 ];
 
 code! {
@@ -91,4 +92,11 @@ code! {
     VERDICT_UNWRITTEN, "W0412", "XDP program without a written verdict",
     "(defprog p (:type :xdp)\n  (when (> (get-prandom-u32) 7)\n    XDP_PASS))",
     "(defprog p (:type :xdp)\n  (when (> (get-prandom-u32) 7)\n    (return XDP_PASS))\n  XDP_DROP)"
+}
+code! {
+    /// A struct of operations (`defstruct-ops`) is not one that the kernel takes: it lacks a member that the kernel
+    /// calls in any case, sets one that programs can't implement, gives it a value of another type, or names a program
+    /// that is no `:struct-ops` or is another member.
+    STRUCT_OPS, "E0412", "not a struct of operations that the kernel takes",
+    "", ""
 }

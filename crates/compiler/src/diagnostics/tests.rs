@@ -22,6 +22,7 @@ const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
     ("E0799", "would be our own mistake"),
     ("E0801", "takes a kernel; the loader's and the image's tests have some"),
     ("W0311", "takes a kernel's types without its tracefs; the binary's tests have that"),
+    ("E0412", "takes a kernel's types; the wrong programs of the binary have some"),
     ("W0901", "takes a live image"),
     ("W0902", "takes a live image"),
     ("W0018", "takes a kernel's types; the wrong programs of the binary have some"),

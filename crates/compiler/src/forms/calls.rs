@@ -79,7 +79,7 @@ fn of_another_type(c: &Checker<'_>, def: &crate::hir::MapDef) -> Option<(Symbol,
 /// Whether the program may call the helper; reports otherwise.
 pub(super) fn allowed(c: &mut Checker<'_>, h: &Helper, here: &At) -> bool {
     let shown = shown(h);
-    if !may_be_called(c, &shown, h.progs, h.since, here) {
+    if !may_be_called(c, &shown, h.progs, h.since, here) || !c.member_may_call(&shown, here) {
         return false;
     }
     if h.gpl_only() && !under_gpl(c, &shown, here) {

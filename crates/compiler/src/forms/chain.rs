@@ -319,14 +319,34 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
     };
     let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
     let core = record(c, root, path, CoreKind::FieldByteOffset)?;
+    let root_name = btf.ty(root).map(|t| t.name.to_string()).unwrap_or_default();
+    let writable = match space {
+        Space::Trusted => c.may_write(&root_name, path),
+        _ => Err("a kernel object can't be written".to_string()),
+    };
+    if let (Ty::Array(..), Ok(())) = (&ty, &writable) {
+        // Room for the program's own data: the verifier lets it be read and written as memory.
+        let off = Expr::new(ExprKind::CoreValue { core, local }, Ty::U64, here.clone());
+        let kind = ExprKind::Bin(BinOp::Add, Box::new(p.e), Box::new(off));
+        return Some(Step::Value(Val::new(kind, Ty::ptr(Space::Mem, Some(ty)), here)));
+    }
     if matches!(ty, Ty::Kernel(_) | Ty::Array(..)) {
         let target = if space == Space::User { Space::User } else { Space::Kernel };
         let sum = address(p, core, local, &here);
         return Some(Step::Value(Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(target, Some(ty)), here)));
     }
     if space == Space::Trusted {
-        let kind = ExprKind::CoreLoad { core, ptr: Box::new(p.e), off: local as i32 };
-        return Some(Step::Value(Val::new(kind, ty, here)));
+        return Some(Step::Memory(MemPlace {
+            ptr: p.e,
+            off: local as i32,
+            ty,
+            big_endian: false,
+            bits: None,
+            read_only: writable.err(),
+            core: Some(core),
+            before: Vec::new(),
+            at: here,
+        }));
     }
     // Of an element only place and size can be asked, not how it is extended.
     if let Ty::Int(int) = ty
@@ -413,6 +433,22 @@ pub(super) fn field_value(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field:
     };
     let Ty::Array(elem, n) = &*t else { return c.malformed(index, "this field is no array") };
     far_element(c, v, space, elem, Some(*n), index, call).unwrap_or_else(|| Val::error(call.at()))
+}
+
+/// `(S-F p)` on a kernel struct as a place, where the program may write it; reports otherwise.
+pub(super) fn field_place(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, field: Symbol) -> Option<MemPlace> {
+    let (p, space, root, path) = accessor_step(c, call, ty, field)?;
+    match kernel_field(c, p, space, root, &path, call.at())? {
+        Step::Memory(m) if call.args.len() == path.len() => Some(m),
+        _ => {
+            let d = diag::error(&diag::READ_ONLY, &call.at(), "a kernel object can't be written");
+            c.report(match c.what_may_be_written() {
+                Some(what) => d.help(what),
+                None => d,
+            });
+            None
+        }
+    }
 }
 
 /// `(S-F-ptr p)` on a kernel struct: the field's address in the running kernel.

@@ -119,10 +119,7 @@ pub fn accessor_place(c: &mut Checker<'_>, call: &Call<'_>, accessor: Accessor) 
             field(c, call, &def, i)
         }
         Accessor::Header(f) => header(c, call, &f),
-        Accessor::Kernel(..) => {
-            c.report(diag::error(&diag::READ_ONLY, &call.at(), "a kernel object can't be written"));
-            None
-        }
+        Accessor::Kernel(ty, field) => super::chain::field_place(c, call, &ty, field),
         Accessor::Tp(_) => {
             c.report(diag::error(&diag::CONTEXT_READ_ONLY, &call.at(), "the record of a tracepoint can't be written"));
             None

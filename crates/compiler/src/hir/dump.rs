@@ -140,6 +140,9 @@ impl Dump<'_> {
             ExprKind::CoreLoad { core, ptr, off } => {
                 format!("(core-load {} {} {}{})", e.ty, self.core(core.0), x(ptr), offset(*off))
             }
+            ExprKind::CoreStore { core, mem, ptr, off, value } => {
+                format!("(core-store {mem} {} {}{} {})", self.core(core.0), x(ptr), offset(*off), x(value))
+            }
         }
     }
 

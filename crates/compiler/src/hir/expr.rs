@@ -350,6 +350,19 @@ pub enum ExprKind {
         /// The local offset.
         off: i32,
     },
+    /// Writes a field in the same way; yields what it then holds, in canonical form of `mem`.
+    CoreStore {
+        /// The record (a field byte offset).
+        core: CoreId,
+        /// The type in memory.
+        mem: Ty,
+        /// Pointer to the start of the struct.
+        ptr: Box<Expr>,
+        /// The local offset.
+        off: i32,
+        /// What is written.
+        value: Box<Expr>,
+    },
 }
 
 /// A function inside of another one: it reads and assigns the variables around it, and may leave what is around

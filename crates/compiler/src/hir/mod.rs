@@ -19,5 +19,6 @@ pub use dump::dump;
 pub use expr::{AtomicOp, BinOp, Callback, CmpOp, Expr, ExprKind, LabelId, LocalId, LoopPlan, MapOp, UnOp};
 pub use types::{BitPlace, EnumDef, Field, IntTy, PtrTy, Space, StructDef, Ty};
 pub use unit::{
-    At, CoreId, Exports, Function, FunctionId, GlobalDef, GlobalId, Local, LocalKind, MapDef, MapId, ProgramInfo, Unit,
+    At, CoreId, Exports, Function, FunctionId, GlobalDef, GlobalId, Local, LocalKind, MapDef, MapId, OpsDef, OpsField,
+    OpsMember, OpsValue, ProgramInfo, Unit,
 };

@@ -55,6 +55,8 @@ pub struct Unit {
     pub btf: whistler_btf::BtfBuilder,
     /// CO-RE records, in terms of `btf`.
     pub core: Vec<CoreReloc>,
+    /// Structs of operations.
+    pub struct_ops: Vec<OpsDef>,
     /// Where programs emit lines.
     pub emits: Vec<whistler_object::emit::Site>,
     /// What user space is told besides the maps.
@@ -80,6 +82,7 @@ impl Default for Unit {
             functions: Vec::new(),
             btf: whistler_btf::BtfBuilder::new(),
             core: Vec::new(),
+            struct_ops: Vec::new(),
             emits: Vec::new(),
             exports: Exports::default(),
         }
@@ -149,6 +152,51 @@ pub struct GlobalDef {
     pub span: Span,
 }
 
+/// A struct of operations that the kernel calls, as far as it is set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpsDef {
+    /// Name as written.
+    pub name: Rc<str>,
+    /// The kernel's struct.
+    pub of: Rc<str>,
+    /// What is in it, in the kernel's order.
+    pub fields: Vec<OpsField>,
+    /// How it is registered.
+    pub registration: whistler_object::Registration,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A member that is set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpsField {
+    /// The kernel's name of it.
+    pub name: Rc<str>,
+    /// What is in it.
+    pub value: OpsValue,
+    /// Where it is set.
+    pub span: Span,
+}
+
+/// What is in a member of a struct of operations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OpsValue {
+    /// A program, by its name as written.
+    Program(whistler_lisp::Symbol),
+    /// Bytes of this type; `of_enum` is the kernel's name of an enum.
+    #[allow(missing_docs)]
+    Data { ty: Ty, of_enum: Option<Rc<str>>, bytes: Vec<u8> },
+}
+
+/// A member that a program implements.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct OpsMember {
+    /// The kernel's struct of operations.
+    pub of: Rc<str>,
+    /// The member.
+    pub name: Rc<str>,
+}
+
 /// A program or subprogram.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -201,6 +249,8 @@ pub struct ProgramInfo {
     pub attach_type: Option<AttachType>,
     /// BTF attach target.
     pub attach_target: Option<String>,
+    /// The member of a struct of operations that it implements.
+    pub member: Option<OpsMember>,
     /// Section name as libbpf takes it.
     pub section: String,
     /// Licence.

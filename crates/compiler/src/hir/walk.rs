@@ -41,7 +41,9 @@ macro_rules! children {
                 f(b);
             }
             ExprKind::Load { ptr, .. } | ExprKind::CoreLoad { ptr, .. } => f(ptr),
-            ExprKind::Store { ptr, value, .. } | ExprKind::Atomic { ptr, value, .. } => {
+            ExprKind::Store { ptr, value, .. }
+            | ExprKind::CoreStore { ptr, value, .. }
+            | ExprKind::Atomic { ptr, value, .. } => {
                 f(ptr);
                 f(value);
             }

@@ -226,6 +226,9 @@ impl Lower<'_> {
                 let op = Op::CoreValue { core: CoreId(core.0), local: *local, wide: i32::try_from(*local).is_err() };
                 self.b.ins(op, ir::Ty::Int)
             }
+            ExprKind::CoreStore { core, mem, ptr, off, value } => {
+                self.core_store(CoreId(core.0), mem, ptr, *off, value)
+            }
             ExprKind::CoreLoad { core, ptr, off } => {
                 let ptr = self.expr(ptr);
                 let (size, _) = access(&e.ty);

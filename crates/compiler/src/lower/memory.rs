@@ -1,6 +1,6 @@
 //! Loads, stores and operations on runs of bytes.
 
-use whistler_codegen::ir::{BinOp, Cc, Size, Value, Width::W64};
+use whistler_codegen::ir::{BinOp, Cc, CoreId, Size, Value, Width::W64};
 
 use super::function::{Lower, access, ir_ty};
 use crate::hir::{AtomicOp, BinOp as HirBinOp, Expr, ExprKind, IntTy, Space, Ty};
@@ -75,6 +75,20 @@ impl Lower<'_> {
             let high = self.b.bin(BinOp::LShr, W64, v, count);
             self.b.store(part, base, off + at as i32, high);
         }
+        self.stored(mem, value, v)
+    }
+
+    /// Writes a field at an offset that the running kernel tells.
+    pub(super) fn core_store(&mut self, core: CoreId, mem: &Ty, ptr: &Expr, off: i32, value: &Expr) -> Value {
+        let base = self.expr(ptr);
+        let v = self.typed(value, mem);
+        let (size, _) = access(mem);
+        self.b.core_store(core, size, base, off, v);
+        self.stored(mem, value, v)
+    }
+
+    /// What a place holds after `v`, which came of `value`, was written into it.
+    fn stored(&mut self, mem: &Ty, value: &Expr, v: Value) -> Value {
         let fits = match (mem.as_int(), value.ty.as_int()) {
             (Some(to), Some(from)) => from == to || to.size == 8 || (from.size < to.size && !from.signed),
             _ => true,

@@ -219,7 +219,7 @@ impl Run<'_> {
                 let address = self.eval(ptr)?.wrapping_add(i64::from(*off));
                 self.read_memory(address, &e.ty)?
             }
-            ExprKind::Store { mem, ptr, off, value } => {
+            ExprKind::Store { mem, ptr, off, value } | ExprKind::CoreStore { mem, ptr, off, value, .. } => {
                 let address = self.eval(ptr)?.wrapping_add(i64::from(*off));
                 let v = self.eval(value)?;
                 self.write_memory(address, mem, v)?;

@@ -7,7 +7,7 @@ use whistler_codegen::OptLevel;
 use whistler_diag::{Diagnostic, SourceMap};
 use whistler_lisp::{Form, Package, Symbol};
 
-use super::{Compiled, Extent, Session};
+use super::{Compiled, Extent, Session, Wanted};
 use crate::check::at;
 use crate::decl::Mode;
 use crate::diagnostics as diag;
@@ -95,7 +95,8 @@ impl Session {
         diags: &mut Vec<Diagnostic>,
     ) -> Option<Built> {
         let start = std::time::Instant::now();
-        let (unit, more) = self.check_all(interp, Extent::Whole, programs.to_vec(), maps.to_vec(), Vec::new());
+        let wanted = Wanted { programs: programs.to_vec(), maps: maps.to_vec(), ..Wanted::default() };
+        let (unit, more) = self.check_all(interp, Extent::Whole, wanted);
         diags.extend(more);
         if diags.iter().any(Diagnostic::is_error) {
             return None;

@@ -61,6 +61,10 @@ pub(super) fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> 
     let [program, rest @ ..] = values else {
         return Err(LispError::simple("`attach` takes a program: (attach on-exec)"));
     };
+    if let Some(ops) = super::struct_ops::named(shared, interp, *program)? {
+        Args::new("attach", rest, &[])?.exactly::<0>()?;
+        return super::struct_ops::attach(shared, interp, ops);
+    }
     let program = shared.program_ref(interp, *program)?;
     let (section, prog_type) = program.section(shared)?;
     let spec = spec(interp, rest, &section, prog_type)?;
@@ -104,7 +108,7 @@ pub(super) fn attach_to(
     live.last_link += 1;
     let id = live.last_link;
     let unit = program.unit.as_ref().map(|u| u.id);
-    live.links.push(LiveLink { id, program: program.name.clone(), unit, spec, by_section, link, slot });
+    live.links.push(LiveLink { id, program: program.name.clone(), unit, spec, by_section, link, ops: None, slot });
     drop(live);
     Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
 }
@@ -252,14 +256,19 @@ fn detach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
         Some(link) => Some(link.id),
         None => what.as_i64().and_then(|n| u32::try_from(n).ok()),
     };
-    let program = if id.is_none() { Some(shared.program_ref(interp, what)?) } else { None };
-    let of_program =
-        |l: &LiveLink| program.as_ref().is_some_and(|p| l.program == p.name && l.unit == p.unit.as_ref().map(|u| u.id));
+    let ops = if id.is_none() { super::struct_ops::named(shared, interp, what)? } else { None };
+    let program = if id.is_none() && ops.is_none() { Some(shared.program_ref(interp, what)?) } else { None };
+    let of_program = |l: &LiveLink| {
+        l.ops.is_none()
+            && program.as_ref().is_some_and(|p| l.program == p.name && l.unit == p.unit.as_ref().map(|u| u.id))
+    };
+    let of_ops = |l: &LiveLink| l.ops.is_some() && ops.is_some_and(|o| l.program == crate::live::symbol_name(o.name()));
     let mut live = shared.live()?;
     let before = live.links.len();
     let mut failed = None;
-    let (gone, kept) =
-        std::mem::take(&mut live.links).into_iter().partition::<Vec<_>, _>(|l| Some(l.id) == id || of_program(l));
+    let (gone, kept) = std::mem::take(&mut live.links)
+        .into_iter()
+        .partition::<Vec<_>, _>(|l| Some(l.id) == id || of_program(l) || of_ops(l));
     live.links = kept;
     for link in gone {
         if let Some(link) = link.link
@@ -275,13 +284,17 @@ fn detach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult 
 }
 
 fn links(shared: &Shared, interp: &mut Interp, _: &[Value]) -> LispResult {
-    let all: Vec<(u32, String, bool, String)> = {
+    let all: Vec<(u32, String, bool, AttachSpec)> = {
         let live = shared.live()?;
-        live.links.iter().map(|l| (l.id, l.program.clone(), l.unit.is_some(), l.spec.to_string())).collect()
+        live.links.iter().map(|l| (l.id, l.program.clone(), l.unit.is_some(), l.spec.clone())).collect()
     };
     let mut values = Vec::new();
     for (id, program, of_unit, spec) in all {
-        let shown = if of_unit { program } else { declared_name(shared, &program)? };
+        let shown = if of_unit || matches!(spec, AttachSpec::StructOps { .. }) {
+            program
+        } else {
+            declared_name(shared, &program)?
+        };
         let what = format!("{shown} → {spec}");
         values.push(handles::value(interp, Rc::new(LinkHandle { id, what })));
     }

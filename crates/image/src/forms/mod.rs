@@ -12,6 +12,7 @@ pub(crate) mod loader;
 mod look;
 mod maps;
 mod rings;
+pub(crate) mod struct_ops;
 mod test_run;
 
 pub(crate) use test_run::{no_test_run, with_link};

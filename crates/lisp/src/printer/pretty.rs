@@ -8,6 +8,7 @@ const BODIES: &[(&str, usize)] = &[
     ("defun", 2),
     ("defmacro", 2),
     ("defprog", 2),
+    ("defstruct-ops", 2),
     ("defsubprog", 3),
     ("defmap", 1),
     ("defstruct", 1),

@@ -155,7 +155,7 @@ impl<'a> File<'a> {
             };
             // Only code and the contents of maps are relocated; what clang relocates elsewhere (DWARF, BTF) needs no
             // linking.
-            if !target.is_code() && target.name != super::MAPS {
+            if !target.is_code() && target.name != super::MAPS && super::registration(target.name).is_none() {
                 continue;
             }
             for rel in rels {

@@ -41,6 +41,12 @@ impl Functions {
         self.list.iter().any(|f| f.hidden && f.symbol == name)
     }
 
+    /// The name of the function that starts at a byte of a section.
+    pub(super) fn named_at(&self, section: usize, byte: u64) -> Option<&str> {
+        let slot = byte.is_multiple_of(8).then_some(byte / 8)?;
+        self.starting_at(section, slot).map(|f| f.name.as_str())
+    }
+
     fn starting_at(&self, section: usize, slot: u64) -> Option<&Found> {
         self.list.get(*self.at.get(&(section, u32::try_from(slot).ok()?))?)
     }

@@ -11,14 +11,20 @@ mod functions;
 mod lines;
 mod mapdef;
 mod read;
+mod struct_ops;
 mod types;
 mod write;
 
 pub use read::read;
 pub use write::write;
 
+use crate::Registration;
+
 pub(crate) const TEXT: &str = ".text";
 pub(crate) const MAPS: &str = ".maps";
+/// Structs of operations, by how they are registered.
+pub(crate) const STRUCT_OPS: [(&str, Registration); 2] =
+    [(".struct_ops", Registration::Update), (".struct_ops.link", Registration::Link)];
 pub(crate) const LICENSE: &str = "license";
 pub(crate) const BTF: &str = ".BTF";
 pub(crate) const BTF_EXT: &str = ".BTF.ext";
@@ -47,6 +53,13 @@ pub(crate) fn data_kind(name: &str) -> Option<DataKind> {
         .into_iter()
         .find(|(stem, _)| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
         .map(|(_, kind)| kind)
+}
+
+/// How what a section holds is registered, if it holds structs of operations; a `?` before its name is libbpf's, and
+/// says that it is made on demand only.
+pub(crate) fn registration(section: &str) -> Option<Registration> {
+    let name = section.strip_prefix('?').unwrap_or(section);
+    STRUCT_OPS.iter().find(|(n, _)| *n == name).map(|(_, r)| *r)
 }
 
 /// What kind of data a section holds.

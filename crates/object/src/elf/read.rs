@@ -20,7 +20,7 @@ use crate::{Exports, Global, Map, Mutability, Object, ObjectError};
 ///
 /// # Errors
 /// When the file is malformed, or uses what has no place in an [`Object`]: map definitions of old
-/// style (section `maps`), struct_ops, kernel configuration variables.
+/// style (section `maps`), kernel configuration variables.
 pub fn read(bytes: &[u8]) -> Result<Object, ObjectError> {
     let file = File::parse(bytes)?;
     refuse_unsupported(&file)?;
@@ -34,13 +34,14 @@ pub fn read(bytes: &[u8]) -> Result<Object, ObjectError> {
     };
     let config = section_names(&types.own, KCONFIG);
     let license = license(&file)?;
+    let struct_ops = super::struct_ops::read(&file, &types, &functions)?;
     let names = functions::Names { maps: &maps, globals: &globals, config: &config };
     let (programs, subprograms) = functions::read(&file, &functions, &names, &ext, &types.own, &license)?;
     clean(&mut types, &file, &functions, &globals);
     let btf = if file.section(BTF).is_some() { types.builder.to_bytes() } else { Vec::new() };
     let maps = maps.into_iter().map(|m| m.map).collect();
     let globals = globals.into_iter().map(|g| g.global).collect();
-    Ok(Object { programs, subprograms, maps, globals, btf, exports: Exports::default() })
+    Ok(Object { programs, subprograms, maps, globals, struct_ops, btf, exports: Exports::default() })
 }
 
 /// A map and where in the file it is defined.
@@ -62,8 +63,6 @@ fn refuse_unsupported(file: &File<'_>) -> Result<(), ObjectError> {
     for s in file.sections.iter().filter(|s| s.size > 0) {
         let what = if s.name == "maps" || s.name.starts_with("maps/") {
             "map definitions of the old style (`struct bpf_map_def`) carry no types; define the maps in section `.maps`"
-        } else if s.name.trim_start_matches('?').starts_with(".struct_ops") && s.is_allocated() {
-            "struct_ops maps in object files are not read"
         } else {
             continue;
         };
@@ -189,7 +188,7 @@ fn globals(file: &File<'_>, types: &Types) -> Result<Vec<PlacedGlobal>, ObjectEr
 
 /// The variables of a section with sizes and offsets filled in (clang leaves both to the loader), in the
 /// order of their places and without overlap, as the kernel wants them.
-fn placed_vars(file: &File<'_>, section: usize, btf: &Btf, name: &str) -> Vec<SecVar> {
+pub(super) fn placed_vars(file: &File<'_>, section: usize, btf: &Btf, name: &str) -> Vec<SecVar> {
     let size = file.sections.get(section).map_or(0, |s| s.size);
     let symbols: HashMap<&str, u64> =
         file.symbols.iter().filter(|s| s.section == Some(section)).map(|s| (s.name, s.value)).collect();
@@ -234,7 +233,7 @@ fn clean(types: &mut Types, file: &File<'_>, functions: &Functions, globals: &[P
                 }
                 None => {
                     // Maps and what is declared only are no variables of the object.
-                    if t.name == MAPS {
+                    if t.name == MAPS || super::registration(t.name).is_some() {
                         for v in d.vars() {
                             builder.forget(v.var);
                         }

@@ -63,6 +63,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
         }
         slots = Some(id);
     }
+    let ops = super::struct_ops::write(&mut out, object, &mut types)?;
     if let Some(license) = license {
         let bytes = [license.as_bytes(), &[0]].concat();
         let id = out.section(LICENSE, SectionKind::Data, &bytes, 1);
@@ -82,6 +83,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
                 .map_err(|e| ObjectError::NotBpf(e.to_string()))?;
         }
     }
+    super::struct_ops::relocate(&mut out, object, &ops)?;
     if let Some(section) = slots {
         for (map, place) in object.maps.iter().zip(&maps) {
             fill(&mut out, object, map, place, section)?;
@@ -103,13 +105,13 @@ pub fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
 }
 
 /// The ELF file in the making, and the symbols that relocations need.
-struct Writer<'a> {
-    elf: Elf<'static>,
-    symbols: HashMap<Target<'a>, SymbolId>,
+pub(super) struct Writer<'a> {
+    pub(super) elf: Elf<'static>,
+    pub(super) symbols: HashMap<Target<'a>, SymbolId>,
 }
 
 impl Writer<'_> {
-    fn section(&mut self, name: &str, kind: SectionKind, bytes: &[u8], align: u64) -> SectionId {
+    pub(super) fn section(&mut self, name: &str, kind: SectionKind, bytes: &[u8], align: u64) -> SectionId {
         let id = self.elf.add_section(Vec::new(), name.into(), kind);
         if kind == SectionKind::UninitializedData {
             self.elf.append_section_bss(id, bytes.len() as u64, align);
@@ -119,7 +121,7 @@ impl Writer<'_> {
         id
     }
 
-    fn symbol(
+    pub(super) fn symbol(
         &mut self,
         name: &str,
         kind: SymbolKind,
@@ -320,7 +322,9 @@ fn forget_stale_sections(types: &mut Types, data: &Layout<'_>) {
     let Ok(ids) = types.own.own_ids() else { return };
     for id in ids {
         let Ok(t) = types.own.ty(id) else { continue };
-        let kept = matches!(t.name, MAPS | KSYMS) || data.sections.iter().any(|s| s.name == t.name);
+        let kept = matches!(t.name, MAPS | KSYMS)
+            || super::registration(t.name).is_some()
+            || data.sections.iter().any(|s| s.name == t.name);
         if matches!(t.get(), Kind::Datasec(_)) && !kept {
             types.builder.forget(id);
         }

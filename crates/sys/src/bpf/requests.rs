@@ -24,6 +24,8 @@ pub struct MapCreate<'a> {
     pub inner: Option<BorrowedFd<'a>>,
     /// Types of key and value.
     pub btf: Option<MapBtf<'a>>,
+    /// The kernel's own type of the value (a struct of operations); `btf` is then any BTF of ours.
+    pub kernel_value: Option<KernelValue<'a>>,
     /// Extra of some types (hash functions of a bloom filter, …).
     pub extra: u64,
 }
@@ -37,6 +39,15 @@ pub struct MapBtf<'a> {
     pub key: u32,
     /// Type of the value.
     pub value: u32,
+}
+
+/// A type of the kernel's that a map's value has.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelValue<'a> {
+    /// Its id.
+    pub id: u32,
+    /// The BTF of the module that has it; `None` for the kernel's own. The map's flags must say so, too.
+    pub module: Option<BorrowedFd<'a>>,
 }
 
 /// BPF_PROG_LOAD.
