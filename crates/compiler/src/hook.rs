@@ -109,8 +109,32 @@ impl Hook {
         });
         let name = format!("{} of {}", member.name, member.of);
         let proto = found.ok_or_else(|| format!("the kernel's BTF has no function {name}"))?;
-        Ok(laid_out_as(btf, proto, 0, &name, Way::Typed))
+        let mut hook = laid_out_as(btf, proto, 0, &name, Way::Typed);
+        name_args(btf, member, &mut hook.args);
+        Ok(hook)
     }
+}
+
+/// The type of a pointer to a function names no parameters. Their names stand at the function that the kernel has in
+/// the member's place where no program is (`STRUCT__MEMBER`), or in our table; else a parameter is named as the struct
+/// it points to, or by its number.
+fn name_args(btf: &Btf, member: &crate::hir::OpsMember, args: &mut [Arg]) {
+    let stub = function_proto(btf, &format!("{}__{}", member.of, member.name));
+    let stub: Vec<String> = stub.into_iter().flat_map(|p| p.params().map(|p| p.name.to_string())).collect();
+    let row = whistler_isa::struct_ops::by_name(&member.of).and_then(|r| r.params_of(&member.name, args.len()));
+    let structs: Vec<Option<String>> = args.iter().map(|a| pointee_name(btf, a.ty)).collect();
+    for (i, arg) in args.iter_mut().enumerate().filter(|(_, a)| a.name.is_empty()) {
+        let from_stub = stub.get(i).filter(|n| stub.len() == structs.len() && !n.is_empty()).cloned();
+        let from_row = row.and_then(|r| r.get(i)).map(|n| n.to_string());
+        let alone = structs[i].clone().filter(|n| structs.iter().flatten().filter(|s| *s == n).count() == 1);
+        arg.name = from_row.or(from_stub).or(alone).unwrap_or_else(|| format!("arg{i}"));
+    }
+}
+
+fn pointee_name(btf: &Btf, id: TypeId) -> Option<String> {
+    let Kind::Ptr(to) = btf.ty(strip(btf, id)).ok()?.get() else { return None };
+    let t = btf.ty(strip(btf, to)).ok()?;
+    (matches!(t.kind(), TypeKind::Struct | TypeKind::Union) && !t.name.is_empty()).then(|| t.name.to_string())
 }
 
 /// Category and event of the tracepoint whose records a program gets, by its section.

@@ -15,6 +15,7 @@ pub static TEXTS: &[(&str, &str)] = &[
     ("lib/aggregations.lisp", include_str!("../lib/aggregations.lisp")),
     ("lib/packet-builders.lisp", include_str!("../lib/packet-builders.lisp")),
     ("lib/maps.lisp", include_str!("../lib/maps.lisp")),
+    ("lib/congestion.lisp", include_str!("../lib/congestion.lisp")),
     ("lib/tracing.lisp", include_str!("../lib/tracing.lisp")),
 ];
 

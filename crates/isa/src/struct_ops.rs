@@ -35,6 +35,8 @@ pub struct StructOps {
     pub closed: &'static [&'static str],
     /// Helpers that the programs of a member can't call, though those of others can: the member, the helpers.
     pub barred: &'static [(&'static str, &'static [&'static str])],
+    /// The parameters of its functions, which BTF gives types and no names: one row for each number of them.
+    pub params: &'static [(&'static str, &'static [&'static str])],
     /// Numbers that the kernel's headers name and its BTF does not.
     pub constants: &'static [(&'static str, i64)],
 }
@@ -62,12 +64,33 @@ pub static STRUCT_OPS: &[StructOps] = &[StructOps {
     required: &[&["name"], &["ssthresh"], &["undo_cwnd"], &["cong_avoid", "cong_control"]],
     closed: &["get_info"],
     barred: &[("release", &["setsockopt", "getsockopt"])],
+    params: &[
+        ("ssthresh", &["sk"]),
+        ("cong_avoid", &["sk", "ack", "acked"]),
+        ("set_state", &["sk", "new_state"]),
+        ("cwnd_event", &["sk", "ev"]),
+        ("in_ack_event", &["sk", "flags"]),
+        ("pkts_acked", &["sk", "sample"]),
+        ("min_tso_segs", &["sk"]),
+        ("tso_segs", &["sk", "mss_now"]),
+        ("cong_control", &["sk", "ack", "flag", "rs"]),
+        ("cong_control", &["sk", "rs"]),
+        ("undo_cwnd", &["sk"]),
+        ("sndbuf_expand", &["sk"]),
+        ("init", &["sk"]),
+        ("release", &["sk"]),
+    ],
     constants: &[("TCP_CONG_NON_RESTRICTED", 1), ("TCP_CONG_NEEDS_ECN", 2)],
 }];
 
 /// The row of a struct; `-` and `_` are the same letter.
 pub fn by_name(name: &str) -> Option<&'static StructOps> {
     STRUCT_OPS.iter().find(|s| same_name(s.name, name))
+}
+
+/// Whether programs of some struct of operations may write to an object of this kernel struct, or to one that begins with it.
+pub fn is_written(object: &str) -> bool {
+    STRUCT_OPS.iter().any(|s| s.writable.iter().any(|w| w.of == object))
 }
 
 impl StructOps {
@@ -80,6 +103,11 @@ impl StructOps {
     /// The row of a field: the struct that holds the first of `path`, the path.
     pub fn writes(&self, of: &str, path: &str) -> Option<&'static Writable> {
         self.writable.iter().find(|w| w.of == of && w.path == path)
+    }
+
+    /// The names of a member's parameters, if it has so many.
+    pub fn params_of(&self, member: &str, count: usize) -> Option<&'static [&'static str]> {
+        self.params.iter().find(|(m, names)| *m == member && names.len() == count).map(|(_, names)| *names)
     }
 
     /// The number of a name.
@@ -97,6 +125,7 @@ mod tests {
         let tcp = by_name("tcp-congestion-ops").expect("there is a row");
         assert!(tcp.bars("release", "bpf_setsockopt") && !tcp.bars("init", "setsockopt"));
         assert!(tcp.writes("tcp_sock", "snd_cwnd").is_some() && tcp.writes("tcp_sock", "snd_nxt").is_none());
+        assert_eq!(tcp.params_of("cong_control", 2), Some(&["sk", "rs"][..]));
         assert_eq!(tcp.constant("TCP_CONG_NEEDS_ECN"), Some(2));
         assert!(by_name("bpf_dummy_ops").is_none());
     }

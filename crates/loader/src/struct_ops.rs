@@ -30,6 +30,8 @@ const KEY: [u8; 4] = [0; 4];
 #[derive(Debug)]
 pub struct StructOps {
     name: String,
+    /// The name that it is registered under, where it has one.
+    label: Option<String>,
     of: String,
     map: MapFd,
     /// By the kernel's layout.
@@ -120,29 +122,16 @@ pub(crate) fn target(
         let member = t.composite()?.members().find(|m| m.bit_offset == at * 8)?.name.to_string();
         Some((essential(t.name).to_string(), member))
     });
-    let (of, member) = match (named, &program.attach_target) {
-        (Some(found), _) => found,
-        (None, Some(member)) => {
-            let btf = kernel.shared_btf();
-            let has = |of: &String| {
-                btf.as_ref().is_some_and(|b| {
-                    in_btf(b, None, of)
-                        .and_then(|k| b.ty(k.of).ok()?.composite()?.members().find(|m| m.name == member))
-                        .is_some()
-                })
-            };
-            let mut structs = btf.as_ref().map(all).unwrap_or_default().into_iter().filter(has);
-            match (structs.next(), structs.next()) {
-                (Some(of), None) => (of, member.clone()),
-                _ => {
-                    return Err(lost(format!(
-                        "no struct of operations in the object names it, and `{member}` is not the name of one member of one struct"
-                    )));
-                }
-            }
-        }
-        (None, None) => return Err(lost("no struct of operations in the object names it".to_string())),
+    let by_name = || {
+        let target = program.attach_target.as_deref()?;
+        target.split_once('/').map(|(of, m)| (of.to_string(), m.to_string())).or_else(|| alone(kernel, target))
     };
+    let (of, member) = named.or_else(by_name).ok_or_else(|| {
+        lost(
+            "no struct of operations in the object names it, nor does its section a member that one struct alone has"
+                .into(),
+        )
+    })?;
     let known = find(kernel, &of).map_err(lost)?;
     let members = known.btf.ty(known.of).ok().and_then(|t| t.composite());
     let index = members.and_then(|c| c.members().position(|m| m.name == member));
@@ -151,6 +140,17 @@ pub(crate) fn target(
     };
     let module = known.module.as_deref().map(module_btf_fd).transpose()?;
     Ok((module, known.of.0, index))
+}
+
+/// The only struct of operations that has this member, and the member.
+fn alone(kernel: &Kernel, member: &str) -> Option<(String, String)> {
+    let btf = kernel.shared_btf()?;
+    let has = |of: &String| {
+        let members = in_btf(&btf, None, of).and_then(|k| btf.ty(k.of).ok()?.composite());
+        members.is_some_and(|c| c.members().any(|m| m.name == member))
+    };
+    let mut structs = all(&btf).into_iter().filter(has);
+    structs.next().filter(|_| structs.next().is_none()).map(|of| (of, member.to_string()))
 }
 
 impl StructOps {
@@ -179,7 +179,15 @@ impl StructOps {
         })
         .map_err(wrong)?;
         let map = create(kernel, def, &known)?;
-        let made = StructOps { name: def.name.clone(), of, map, value, registration: def.registration, programs };
+        let made = StructOps {
+            name: def.name.clone(),
+            label: label(&types, local, def),
+            of,
+            map,
+            value,
+            registration: def.registration,
+            programs,
+        };
         if made.registration == Registration::Link {
             made.map.update(&KEY, &made.value, 0).map_err(|cause| {
                 let (why, mend) = made.refused(kernel, cause);
@@ -209,7 +217,10 @@ impl StructOps {
         match cause.errno {
             Errno::EPERM | Errno::EACCES => (missing_for(kernel, &NEEDED).unwrap_or_else(|| cause.to_string()), None),
             Errno::EEXIST => (
-                format!("{} of that name are registered already ({cause})", self.of),
+                match &self.label {
+                    Some(label) => format!("a `{label}` is registered already ({cause})"),
+                    None => format!("it is registered already ({cause})"),
+                },
                 Some("give it another name, or end what is registered: `bpftool struct_ops list` shows it".to_string()),
             ),
             Errno::EBUSY => (format!("it is registered already ({cause})"), None),
@@ -225,6 +236,15 @@ impl StructOps {
             _ => (cause.to_string(), None),
         }
     }
+}
+
+/// The text in a member called `name`.
+fn label(types: &Btf, local: Type<'_>, def: &object::StructOps) -> Option<String> {
+    let m = local.composite()?.members().find(|m| m.name == "name")?;
+    let at = m.bit_offset as usize / 8;
+    let bytes = def.init.get(at..at + types.size_of(m.ty).ok()? as usize)?;
+    let text = bytes.split(|b| *b == 0).next().filter(|t| !t.is_empty())?;
+    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 /// The value by the kernel's layout; `fd_of` gives the descriptor of a program.

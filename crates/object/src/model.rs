@@ -57,7 +57,8 @@ pub struct Program {
     pub prog_type: ProgType,
     /// Expected attach type, where the program type needs one at load.
     pub attach_type: Option<AttachType>,
-    /// The function, hook or struct that BTF-based types attach to, by name.
+    /// The function or hook that BTF-based types attach to, by name; of struct_ops the member, with the struct and `/`
+    /// before it where that is known.
     pub attach_target: Option<String>,
     /// Licence string (`GPL`).
     pub license: String,

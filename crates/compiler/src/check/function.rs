@@ -391,11 +391,15 @@ fn info(decl: &ProgDecl, member: Option<crate::hir::OpsMember>) -> ProgramInfo {
         Some(m) if !decl.section.contains('/') => format!("{}/{}", decl.section, m.name),
         _ => decl.section.clone(),
     };
+    let attach_target = match &member {
+        Some(m) => Some(format!("{}/{}", m.of, m.name)),
+        None => decl.attach_target.clone(),
+    };
     ProgramInfo {
         member,
         prog_type: decl.prog_type,
         attach_type: decl.attach_type,
-        attach_target: decl.attach_target.clone(),
+        attach_target,
         section,
         license: decl.license.clone(),
         sleepable: decl.sleepable,

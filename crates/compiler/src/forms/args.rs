@@ -31,6 +31,8 @@ fn hook(c: &mut Checker<'_>, here: &At) -> Option<Hook> {
     };
     match Hook::of(btf, &program) {
         Ok(hook) => Some(hook),
+        // Said once, at the program.
+        Err(_) if program.prog_type == whistler_isa::ProgType::StructOps && program.member.is_none() => None,
         Err(why) => {
             let mut d = diag::error(&diag::NOT_HERE, here, why);
             // Of the others a warning at the section says it.

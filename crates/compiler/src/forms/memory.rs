@@ -373,11 +373,25 @@ fn meant(v: Val, here: At) -> Val {
     out
 }
 
+/// Whether a struct is larger than the room in an object of the kernel's that it is put over.
+fn too_small(v: &Val, to: &PtrTy, here: &At) -> Option<whistler_diag::Diagnostic> {
+    let (from, to) = (v.ty().as_ptr()?, to.pointee.as_deref()?);
+    let room = from.pointee.as_deref().filter(|t| from.space == Space::Mem && matches!(t, Ty::Array(..)))?.size();
+    if !matches!(to, Ty::Struct(_)) || to.size() <= room {
+        return None;
+    }
+    let text = format!("a {to} has {} bytes, and there is room for {room}", to.size());
+    Some(diag::error(&diag::OBJECT_BOUNDS, here, text))
+}
+
 /// A value as another type.
 pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
     match &ty {
         Ty::Ptr(p) => {
             let mut p = p.clone();
+            if let Some(d) = too_small(&v, &p, &here) {
+                return c.fail(d);
+            }
             match v.ty() {
                 Ty::Ptr(q) => {
                     p.space = q.space;

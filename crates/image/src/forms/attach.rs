@@ -93,7 +93,7 @@ pub(super) fn attach_to(
     };
     let shown = match &program.unit {
         Some(unit) => format!("{} of {}", program.name, unit.name),
-        None => declared_name(shared, &program.name)?,
+        None => declared_name(shared, &program.name, &spec)?,
     };
     let what = format!("{shown} → {spec}");
     let mut live = shared.live()?;
@@ -290,18 +290,18 @@ fn links(shared: &Shared, interp: &mut Interp, _: &[Value]) -> LispResult {
     };
     let mut values = Vec::new();
     for (id, program, of_unit, spec) in all {
-        let shown = if of_unit || matches!(spec, AttachSpec::StructOps { .. }) {
-            program
-        } else {
-            declared_name(shared, &program)?
-        };
+        let shown = if of_unit { program } else { declared_name(shared, &program, &spec)? };
         let what = format!("{shown} → {spec}");
         values.push(handles::value(interp, Rc::new(LinkHandle { id, what })));
     }
     Ok(interp.heap.list(&values))
 }
 
-/// A program's name as it was declared.
-fn declared_name(shared: &Shared, symbol: &str) -> Result<String, LispError> {
+/// The name of a program or struct of operations as it was declared.
+fn declared_name(shared: &Shared, symbol: &str, spec: &AttachSpec) -> Result<String, LispError> {
+    if matches!(spec, AttachSpec::StructOps { .. }) {
+        let found = shared.session()?.env.struct_ops.spelled(whistler_lisp::Symbol::intern(symbol));
+        return Ok(found.map_or_else(|| symbol.to_string(), |n| n.name().to_string()));
+    }
     Ok(shared.spelled(symbol)?.unwrap_or_else(|| symbol.to_string()))
 }

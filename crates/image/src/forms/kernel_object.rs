@@ -45,7 +45,8 @@ fn kernel_object(shared: &Shared, interp: &mut Interp, values: &[Value]) -> Lisp
     if !fields.is_empty() && what.as_symbol().is_none() {
         return Err(LispError::simple("only a struct has fields"));
     }
-    let object = KernelObject { name, bytes: content, writable: false };
+    let writable = whistler_isa::struct_ops::is_written(&name.replace('-', "_"));
+    let object = KernelObject { name, bytes: content, writable };
     let address = shared.with_vm(interp, |vm| {
         vm.machine.add_kernel_object(object).map_err(|e| LispError::simple(format!("`kernel-object`: {e}")))
     })?;
