@@ -4,13 +4,9 @@
   "SK, a socket of TCP, as the struct tcp_sock that it begins."
   `(cast (ptr tcp_sock) ,sk))
 
-(defmacro inet-csk (sk)
-  "SK, a socket of TCP, as the struct inet_connection_sock that it begins."
-  `(cast (ptr inet_connection_sock) ,sk))
-
 (defmacro inet-csk-ca (sk type)
   "The room in SK for the control's own data, as a pointer to TYPE: a struct of at most 104 bytes."
-  `(cast (ptr ,type) (-> (inet-csk ,sk) icsk_ca_priv)))
+  `(cast (ptr ,type) (-> (cast (ptr inet_connection_sock) ,sk) icsk_ca_priv)))
 
 (defmacro tcp-in-slow-start (tp)
   "Whether the window of TP, a tcp_sock, is still below its threshold."

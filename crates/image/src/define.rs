@@ -33,7 +33,11 @@ impl Shared {
             if made.is_err() {
                 self.put_back(declared.name, before)?;
             }
-            self.live()?.said = Some(format!("{name} · {}", made?));
+            let mut said = made?;
+            for how in self.complete_struct_ops(interp, declared.name)? {
+                said.push_str(&format!(" · {how}"));
+            }
+            self.live()?.said = Some(format!("{name} · {said}"));
             return Ok(self.bind(interp, &declared));
         }
         let mut said = declared.summary.clone();

@@ -65,14 +65,16 @@ impl<'f> Order<'f> {
         self.reached(i).into_iter().chain(self.struct_ops_with(i)).filter(below).max()
     }
 
-    /// The structs of operations that name a program: they say which member it is.
-    fn struct_ops_with(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
-        let name = declares(&self.forms[i]);
-        self.forms.iter().enumerate().filter(|(_, f)| f.is_call("defstruct-ops")).filter_map(move |(j, f)| {
+    /// The first struct of operations that names a program, and so says which member it is, if it stands below.
+    fn struct_ops_with(&self, i: usize) -> Option<usize> {
+        let name = declares(&self.forms[i])?;
+        let names_it = |f: &Form| {
             let mut names = Vec::new();
             symbols(f, &mut names);
-            names.contains(name.as_ref()?).then_some(j)
-        })
+            names.contains(&name)
+        };
+        let first = self.forms.iter().position(|f| f.is_call("defstruct-ops") && names_it(f))?;
+        (first > i).then_some(first)
     }
 
     /// The forms that declare what a form names, and what those name. Of names that are declared above the form

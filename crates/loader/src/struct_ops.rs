@@ -414,3 +414,114 @@ pub fn register(kernel: &Kernel, ops: &Arc<StructOps>) -> Result<Link, AttachErr
     let hold = Hold::StructOps(Registered { ops: ops.clone(), link, ended: false });
     Ok(Link { hold, target: ops.of.clone(), method })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whistler_btf::MemberDef;
+
+    /// A kernel with a struct of operations whose members lie at these offsets; its BTF as a file.
+    fn kernel(members: &[(&str, u32)], name_size: u32) -> Arc<Btf> {
+        let mut b = BtfBuilder::new();
+        let int = b.int("unsigned int", 4, 0);
+        let char = b.int("char", 1, 0);
+        let name = b.array(char, name_size);
+        let proto = b.func_proto(int, &[("sk", TypeId(0))]);
+        let function = b.ptr(proto);
+        let pointer = b.ptr(int);
+        let ty = |m: &str| match m {
+            "flags" => int,
+            "name" => name,
+            "owner" => pointer,
+            _ => function,
+        };
+        let members: Vec<MemberDef<'_>> = members.iter().map(|(m, at)| MemberDef::at(m, ty(m), *at)).collect();
+        let ops = b.structure("pace_ops", 128, &members);
+        let common = b.structure("bpf_struct_ops_common_value", 8, &[MemberDef::at("state", int, 0)]);
+        b.structure(
+            "bpf_struct_ops_pace_ops",
+            192,
+            &[MemberDef::at("common", common, 0), MemberDef::at("data", ops, 64)],
+        );
+        Arc::new(Btf::parse(b.to_bytes()).expect("sound"))
+    }
+
+    /// `(defstruct-ops …)` as the compiler writes it: grow, flags, name.
+    fn object() -> (Btf, object::StructOps) {
+        let mut b = BtfBuilder::new();
+        let int = b.int("unsigned int", 4, 0);
+        let char = b.int("char", 1, 0);
+        let name = b.array(char, 16);
+        let proto = b.func_proto(TypeId(0), &[]);
+        let function = b.ptr(proto);
+        let members =
+            [MemberDef::at("grow", function, 0), MemberDef::at("flags", int, 8), MemberDef::at("name", name, 12)];
+        let id = b.structure("pace_ops___mine", 32, &members);
+        let mut init = vec![0; 32];
+        init[8] = 3;
+        init[12..17].copy_from_slice(b"gentl");
+        let def = object::StructOps {
+            name: "gentle".into(),
+            type_id: id.0,
+            init,
+            functions: vec![(0, "grow_it".into())],
+            registration: Registration::Link,
+            span: whistler_diag::Span::NONE,
+        };
+        (Btf::parse(b.to_bytes()).expect("sound"), def)
+    }
+
+    fn filled(btf: &Arc<Btf>, change: impl FnOnce(&mut object::StructOps)) -> Result<Vec<u8>, String> {
+        let (types, mut def) = object();
+        change(&mut def);
+        let known = in_btf(btf, None, "pace_ops").ok_or("not found")?;
+        let local = types.ty(TypeId(def.type_id)).expect("there");
+        fill(&known, &types, local, &def, |name| if name == "grow_it" { Ok(9) } else { Err(format!("no {name}")) })
+    }
+
+    /// What lies where, but for zeros.
+    fn seen(value: &[u8]) -> Vec<(usize, u8)> {
+        value.iter().copied().enumerate().filter(|(_, b)| *b != 0).collect()
+    }
+
+    #[test]
+    fn members_go_where_the_kernel_has_them() {
+        let text = |at: usize| b"gentl".iter().enumerate().map(move |(i, b)| (at + i, *b));
+        let near = kernel(&[("grow", 0), ("flags", 8), ("name", 12)], 16);
+        let expected: Vec<_> = [(64, 9), (72, 3)].into_iter().chain(text(76)).collect();
+        assert_eq!(seen(&filled(&near, |_| {}).expect("it fits")), expected);
+        // Another kernel: other members between them, another order.
+        let far = kernel(&[("name", 4), ("owner", 24), ("flags", 40), ("shrink", 48), ("grow", 104)], 16);
+        let expected: Vec<_> = text(68).chain([(104, 3), (168, 9)]).collect();
+        assert_eq!(seen(&filled(&far, |_| {}).expect("it fits")), expected);
+    }
+
+    #[test]
+    fn what_the_kernel_lacks_must_not_be_set() {
+        let lacks = kernel(&[("grow", 0), ("name", 12)], 16);
+        let e = filled(&lacks, |_| {}).expect_err("flags are set");
+        assert_eq!(e, "pace_ops has no member `flags` in this kernel, and it is set");
+        assert!(filled(&lacks, |def| def.init[8] = 0).is_ok());
+        let e = filled(&kernel(&[("flags", 8), ("name", 12)], 16), |_| {}).expect_err("grow is set");
+        assert_eq!(e, "pace_ops has no member `grow` in this kernel, and it is set");
+        let e = filled(&kernel(&[("grow", 0), ("flags", 8), ("name", 12)], 32), |_| {}).expect_err("another size");
+        assert_eq!(e, "`name` of pace_ops is 32 bytes, not 16 in this kernel");
+        let e = filled(&lacks, |def| def.functions[0].1 = "other".into()).expect_err("no such program");
+        assert_eq!(e, "no other");
+    }
+
+    #[test]
+    fn a_kernel_without_it_is_told() {
+        let dir = std::env::temp_dir().join(format!("whistler-struct-ops-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a scratch directory");
+        std::fs::write(dir.join("vmlinux"), kernel(&[("grow", 0)], 16).bytes()).expect("written");
+        let saved = Kernel::saved(&dir, None);
+        assert!(find(&saved, "pace_ops").is_ok());
+        let e = find(&saved, "tcp_congestion_ops").err().expect("it has none");
+        let told = "this kernel has no struct of operations `tcp_congestion_ops` that programs may implement (it has pace_ops)";
+        assert_eq!(e, told);
+        assert_eq!(alone(&saved, "grow"), Some(("pace_ops".into(), "grow".into())));
+        assert_eq!(alone(&saved, "shrink"), None);
+        std::fs::remove_dir_all(&dir).expect("the scratch directory");
+    }
+}

@@ -93,7 +93,7 @@
 (format t "the program was exchanged under it ~a~%" (and (await 7) (equal (length (links)) 2)))
 
 (defprog watch-events (:type :struct-ops :section "struct_ops/cwnd_event")
-  (when (<= (arg ev) 10)
+  (when (and (<= (arg ev) 10) (zerop (tcp-send-ack (tcp-sk (arg sk)) (-> (tcp-sk (arg sk)) rcv_nxt))))
     (incf (getmap seen 8))))
 (defstruct-ops control-ops (:type tcp_congestion_ops)
   (init control-init) (cong-avoid control-avoid) (ssthresh control-ssthresh) (undo-cwnd control-undo)

@@ -85,7 +85,8 @@ impl Checker<'_> {
                 if self.not_its_content(&v, &format!("{shown} yields {yields}")) {
                     return Val::error(here).e;
                 }
-                if let (Some(n), Some(int)) = (v.as_lit(), yields.as_int()) {
+                let constant = (v.lo == v.hi && v.int().is_some()).then_some(v.lo);
+                if let (Some(n), Some(int)) = (constant, yields.as_int()) {
                     let (lo, hi) = type_range(int);
                     let limit = if *yields == Ty::Bool { 1 } else { hi };
                     if !(lo..=limit).contains(&n) {
@@ -142,6 +143,9 @@ impl Checker<'_> {
             let text = format!("`{name}` says by its section that it is `{said}`, and here it is `{member}`");
             let d = diag::error(&diag::STRUCT_OPS, here, text).also(decl.form.span, "declared here");
             return Some(d.help(format!("its section would be \"struct_ops/{member}\"")));
+        }
+        if said.is_some_and(|s| same_name(s, member)) {
+            return None;
         }
         let mine = |m: &OpsMember| *m.of == *def.of && *m.name == *member;
         let (other, m) = named_by(self.env, name).into_iter().find(|(_, m)| !mine(m))?;

@@ -30,6 +30,9 @@ pub(super) fn named(shared: &Shared, interp: &Interp, value: Value) -> Result<Op
 pub(super) fn attach(shared: &Shared, interp: &mut Interp, name: Symbol) -> LispResult {
     let object = shared.struct_ops_object(interp, name)?;
     let symbol = symbol_name(name.name());
+    if let Some(missing) = lacks(&*shared.live()?, &object, |_| None) {
+        return Err(LispError::simple(format!("`{missing}`, a member of `{name}`, is not loaded")));
+    }
     let of = shared.session()?.env.struct_ops.get(name).map(|d| d.of.to_string()).unwrap_or_default();
     let link = match shared.options.mode {
         Mode::Vm => None,
@@ -56,24 +59,22 @@ pub(super) fn attach(shared: &Shared, interp: &mut Interp, name: Symbol) -> Lisp
     Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
 }
 
+/// A program that a struct of operations names and that is not loaded; `newer` has some that are not among the live
+/// ones yet.
+fn lacks(live: &Live, object: &Object, newer: impl Fn(&str) -> Option<Arc<Program>>) -> Option<String> {
+    let mut named = object.struct_ops.iter().flat_map(|s| s.functions.iter().map(|(_, p)| p));
+    named.find(|p| newer(p).is_none() && !live.programs.contains_key(*p)).cloned()
+}
+
 impl Shared {
-    /// The struct of operations alone, compiled; every program that it names is live.
+    /// The struct of operations alone, compiled.
     fn struct_ops_object(&self, interp: &mut Interp, name: Symbol) -> Result<Rc<Object>, LispError> {
-        let def = self.session()?.env.struct_ops.get(name).cloned();
-        let def = def.ok_or_else(|| LispError::simple(format!("there is no struct of operations `{name}`")))?;
         let (compiled, diagnostics) = {
             let sources = self.options.sources.clone();
             let sources = sources.borrow();
             self.session()?.compile(interp, &sources, Some(&[name]), Default::default())
         };
         self.report(diagnostics)?;
-        for f in &def.fields {
-            if let OpsValue::Program(p) = f.value
-                && !self.live()?.programs.contains_key(&symbol_name(p.name()))
-            {
-                return Err(LispError::simple(format!("`{p}`, a member of `{name}`, is not loaded")));
-            }
-        }
         let compiled = compiled.ok_or_else(|| LispError::simple(format!("`{name}` was not compiled")))?;
         Ok(Rc::new(compiled.object))
     }
@@ -113,6 +114,9 @@ impl Shared {
         if !registered {
             return Ok(Vec::new());
         }
+        if let Some(missing) = self.undeclared(name)? {
+            return Ok(vec![format!("as before, until `{missing}` is there")]);
+        }
         let object = self.struct_ops_object(interp, name)?;
         let mut live = self.live()?;
         let mut links = std::mem::take(&mut live.links);
@@ -129,24 +133,61 @@ impl Shared {
         failed.map_or(Ok(said), |e| Err(e.help("what was registered goes on as it was")))
     }
 
+    /// A program that a struct of operations names and that is not declared.
+    fn undeclared(&self, name: Symbol) -> Result<Option<Symbol>, LispError> {
+        let session = self.session()?;
+        let fields = session.env.struct_ops.get(name).map_or(&[][..], |d| &d.fields[..]);
+        Ok(fields.iter().find_map(|f| match f.value {
+            OpsValue::Program(p) => session.env.programs.get(p).is_none().then_some(p),
+            OpsValue::Data { .. } => None,
+        }))
+    }
+
+    /// Exchanges registered structs of operations that waited for a program; says how.
+    pub(crate) fn complete_struct_ops(&self, interp: &mut Interp, program: Symbol) -> Result<Vec<String>, LispError> {
+        let symbol = symbol_name(program.name());
+        let waiting: Vec<Symbol> = {
+            let (session, live) = (self.session()?, self.live()?);
+            let names_it = |name: &Symbol| {
+                let fields = session.env.struct_ops.get(*name).map_or(&[][..], |d| &d.fields[..]);
+                fields.iter().any(|f| matches!(f.value, OpsValue::Program(p) if symbol_name(p.name()) == symbol))
+            };
+            let has = |o: &Rc<Object>| o.struct_ops.iter().any(|s| s.functions.iter().any(|(_, p)| *p == symbol));
+            let registered = |name: &Symbol| {
+                let own = symbol_name(name.name());
+                live.links.iter().any(|l| l.program == own && l.ops.as_ref().is_some_and(|o| !has(o)))
+            };
+            session.env.struct_ops.names().filter(|n| registered(n) && names_it(n)).collect()
+        };
+        let mut said = Vec::new();
+        for name in waiting {
+            said.extend(self.exchange_struct_ops(interp, name)?);
+        }
+        Ok(said)
+    }
+
     fn exchange_ops(
         &self,
         live: &Live,
         link: &mut LiveLink,
         newer: impl Fn(&str) -> Option<Arc<Program>>,
-    ) -> Result<&'static str, LispError> {
-        let Some(object) = link.ops.clone() else { return Ok("it holds none") };
+    ) -> Result<String, LispError> {
+        let Some(object) = link.ops.clone() else { return Ok("it holds none".to_string()) };
+        // A program of it that comes later brings it here again.
+        if let Some(missing) = lacks(live, &object, &newer) {
+            return Ok(format!("as before, until `{missing}` is there"));
+        }
         if self.options.mode == Mode::Vm {
-            return Ok("in the virtual machine");
+            return Ok("in the virtual machine".to_string());
         }
         let ops = self.make_struct_ops(live, &object, &link.program, newer)?;
         if let Some(Ok(())) = link.link.as_mut().map(|l| l.update_struct_ops(&ops)) {
-            return Ok("update: exchanged by the kernel at once");
+            return Ok("update: exchanged by the kernel at once".to_string());
         }
         // Without a link, or with another name in it, the old one has to go first.
         link.link = None;
         link.link = Some(self.registered(&ops)?);
-        Ok("registered anew")
+        Ok("registered anew".to_string())
     }
 }
 

@@ -1,0 +1,180 @@
+//! Structs of operations between loaders: ours by bpftool and libbpf, clang's by ours; and what is said when the
+//! kernel refuses them. That the kernel calls the programs shows `live/congestion.lisp`.
+//!
+//! What is registered is seen by the whole machine: every test has a name of its own.
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use support::{Scratch, can_use_kernel, run, tool, whistler};
+use whistler_kernel::Kernel;
+use whistler_loader::{Loaded, Loader, StructOps, register};
+use whistler_object::{Object, Registration};
+
+fn available(name: &str) -> bool {
+    let all = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").expect("TCP is there");
+    all.split_whitespace().any(|n| n == name)
+}
+
+/// A congestion control as Reno's, by that name.
+fn reno(name: &str, options: &str) -> String {
+    format!(
+        "(defprog halve (:type :struct-ops :section \"struct_ops/ssthresh\") (tcp-reno-ssthresh (arg sk)))
+(defprog grow (:type :struct-ops :section \"struct_ops/cong_avoid\")
+  (tcp-reno-cong-avoid (arg sk) (arg ack) (arg acked)))
+(defprog undo (:type :struct-ops :section \"struct_ops/undo_cwnd\") (tcp-reno-undo-cwnd (arg sk)))
+(defstruct-ops {name} (:type tcp_congestion_ops{options})
+  (ssthresh halve) (cong-avoid grow) (undo-cwnd undo) (flags TCP_CONG_NON_RESTRICTED) (name \"{name}\"))
+"
+    )
+}
+
+fn compiled(scratch: &Scratch, source: &str, flags: &[&str]) -> Vec<u8> {
+    let (file, object) = (scratch.file("ops.lisp", source), scratch.path().join("ops.bpf.o"));
+    run(whistler(["compile"]).args(flags).arg(file).arg("-o").arg(&object)).ok();
+    std::fs::read(object).expect("an object")
+}
+
+fn load(object: &Object) -> Loaded {
+    Loader::new(&Kernel::running()).load(object).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn ops(loaded: &Loaded, name: &str) -> Arc<StructOps> {
+    loaded.struct_ops.get(name).cloned().unwrap_or_else(|| panic!("{name} is not among {:?}", loaded.struct_ops.keys()))
+}
+
+#[test]
+fn bpftool_registers_ours() {
+    if !can_use_kernel(&["bpftool"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    compiled(&scratch, &reno("wh_bpftool", " :link nil"), &[]);
+    tool(&format!("bpftool struct_ops register {}", scratch.path().join("ops.bpf.o").display()));
+    let there = available("wh_bpftool");
+    tool("bpftool struct_ops unregister name wh_bpftool");
+    assert!(there && !available("wh_bpftool"));
+}
+
+#[test]
+fn a_file_says_what_the_source_says() {
+    let scratch = Scratch::new();
+    if Kernel::running().shared_btf().is_none() {
+        eprintln!("skipped: this kernel has no BTF");
+        return;
+    }
+    for (options, target, registration) in [
+        ("", "6.1", Registration::Update),
+        ("", "6.6", Registration::Link),
+        (" :link nil", "6.6", Registration::Update),
+        (" :link t", "6.4", Registration::Link),
+    ] {
+        let bytes = compiled(&scratch, &reno("wh_file", options), &["--target", target]);
+        let object = whistler_object::elf::read(&bytes).expect("our object");
+        let [s] = &object.struct_ops[..] else { panic!("one struct, not {}", object.struct_ops.len()) };
+        let programs: Vec<&str> = s.functions.iter().map(|(_, p)| p.as_str()).collect();
+        assert_eq!((s.name.as_str(), s.registration), ("wh_file", registration), "{options} {target}");
+        // In the order of the kernel's struct, not of the source.
+        assert_eq!(programs, ["halve", "grow", "undo"]);
+        assert!(s.init.windows(8).any(|w| w == b"wh_file\0"), "{:?}", s.init);
+        // What is read is written again as it was.
+        let again = whistler_object::elf::read(&whistler_object::elf::write(&object).expect("it is sound"));
+        let again = &again.expect("our object").struct_ops[0];
+        assert_eq!((&again.init, &again.functions, again.registration), (&s.init, &s.functions, s.registration));
+    }
+}
+
+const CLANG: &str = r#"
+typedef unsigned int u32;
+#define SEC(name) __attribute__((section(name), used))
+struct sock;
+struct tcp_sock { u32 snd_cwnd; } __attribute__((preserve_access_index));
+/* Members in another order than the kernel's, and one that no kernel has. */
+struct tcp_congestion_ops {
+    char name[16];
+    void (*cong_avoid)(struct sock *sk, u32 ack, u32 acked);
+    u32 of_no_kernel;
+    u32 (*undo_cwnd)(struct sock *sk);
+    u32 (*ssthresh)(struct sock *sk);
+};
+extern void tcp_reno_cong_avoid(struct sock *sk, u32 ack, u32 acked) SEC(".ksyms");
+SEC("struct_ops/grow") void grow(unsigned long long *ctx)
+{ tcp_reno_cong_avoid((struct sock *)ctx[0], ctx[1], ctx[2]); }
+SEC("struct_ops/halve") u32 halve(unsigned long long *ctx)
+{ return ((struct tcp_sock *)ctx[0])->snd_cwnd >> 1 | 2; }
+SEC("struct_ops/undo") u32 undo(unsigned long long *ctx) { return ((struct tcp_sock *)ctx[0])->snd_cwnd; }
+SEC(".struct_ops") struct tcp_congestion_ops plain =
+    { .name = "wh_clang", .cong_avoid = (void *)grow, .ssthresh = (void *)halve, .undo_cwnd = (void *)undo };
+SEC(".struct_ops.link") struct tcp_congestion_ops linked =
+    { .name = "wh_clang_l", .cong_avoid = (void *)grow, .ssthresh = (void *)halve, .undo_cwnd = (void *)undo };
+char _license[] SEC("license") = "GPL";
+"#;
+
+fn clangs(scratch: &Scratch, source: &str) -> Object {
+    let (file, object) = (scratch.file("ops.c", source), scratch.path().join("clang.o"));
+    tool(&format!(
+        "clang-22 -O2 -g -Wno-incompatible-library-redeclaration -Wno-main-return-type -Wno-error -target bpf -c {} -o {}",
+        file.display(),
+        object.display()
+    ));
+    whistler_object::elf::read(&std::fs::read(Path::new(&object)).expect("an object")).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn ours_registers_clangs() {
+    if !can_use_kernel(&["clang-22"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let object = clangs(&scratch, CLANG);
+    let loaded = load(&object);
+    let kernel = Kernel::running();
+    for (name, label, method) in [("plain", "wh_clang", "struct_ops map"), ("linked", "wh_clang_l", "struct_ops link")]
+    {
+        let made = ops(&loaded, name);
+        assert_eq!((made.of(), made.programs().len()), ("tcp_congestion_ops", 3));
+        assert!(!available(label), "{label} is there before it is registered");
+        let link = register(&kernel, &made).unwrap_or_else(|e| panic!("{e}"));
+        assert!(available(label));
+        assert_eq!((link.method(), link.target()), (method, "tcp_congestion_ops"));
+        // A second one of the same name.
+        let second = load(&object);
+        let e = register(&kernel, &ops(&second, name)).expect_err("the name is taken");
+        assert!(e.to_string().contains(&format!("a `{label}` is registered already")), "{e}");
+        drop(link);
+        assert!(!available(label), "{label} is there after its link is gone");
+    }
+    // What no kernel has may be there as long as it is 0.
+    let set = clangs(&scratch, &CLANG.replace(".name = \"wh_clang\",", ".name = \"wh_clang\", .of_no_kernel = 7,"));
+    let e = Loader::new(&kernel).load(&set).expect_err("a member is unknown").to_string();
+    assert!(e.contains("tcp_congestion_ops has no member `of_no_kernel` in this kernel, and it is set"), "{e}");
+}
+
+#[test]
+fn refusals_say_what_is_wrong() {
+    if !can_use_kernel(&["clang-22"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let kernel = Kernel::running();
+    let lacking = CLANG.replace(".undo_cwnd = (void *)undo };\nSEC", "};\nSEC").replace("wh_clang", "wh_lacking");
+    assert_ne!(lacking, CLANG);
+    // Without a link the kernel looks when it is registered, with one when it is made.
+    let loaded = load(&clangs(&scratch, &lacking));
+    let e = register(&kernel, &ops(&loaded, "plain")).expect_err("a member is missing");
+    assert!(e.why.contains("the kernel does not take what is in it"), "{e}");
+    assert!(e.mend.as_deref().is_some_and(|m| m.contains("undo_cwnd")), "{:?}", e.mend);
+    let other = clangs(&scratch, &CLANG.replace("tcp_congestion_ops", "tcp_congestion_opts"));
+    let e = Loader::new(&kernel).load(&other).expect_err("no such struct").to_string();
+    assert!(e.contains("no struct of operations `tcp_congestion_opts`") && e.contains("tcp_congestion_ops"), "{e}");
+    // The verifier's refusal, at the source line: only the socket of the call may be written.
+    let source = reno("wh_refused", "").replace(
+        "(tcp-reno-cong-avoid (arg sk) (arg ack) (arg acked))",
+        "\n  (setf (-> (tcp-sk (-> (arg sk) sk_socket sk)) snd_cwnd) 4)",
+    );
+    let ran = run(whistler(["run"]).arg(scratch.file("refused.lisp", &source))).exits(1);
+    assert!(ran.err.contains("error[E0801]: the kernel does not accept `grow`"), "{}", ran.all());
+    assert!(ran.err.contains("(setf (-> (tcp-sk (-> (arg sk) sk_socket sk)) snd_cwnd) 4)"), "{}", ran.all());
+}

@@ -1,0 +1,3 @@
+;; class: arguments
+(defprog my-ssthresh (:type :struct-ops :section "struct_ops/ssthresh")
+  (arg sk))

@@ -1,0 +1,6 @@
+;; class: unknown-name
+;; codes: E0412
+(defprog my-ssthresh (:type :struct-ops :section "struct_ops/ssthresh")
+  (tcp-reno-ssthresh (arg sk)))
+(defstruct-ops mine (:type tcp_congestion_op)
+  (ssthresh my-ssthresh) (name "mine"))

@@ -1,0 +1,9 @@
+;; class: arguments
+(defprog my-ssthresh (:type :struct-ops :section "struct_ops/ssthresh")
+  (tcp-reno-ssthresh (arg sk)))
+(defprog my-avoid (:type :kprobe :section "kprobe/tcp_reno_cong_avoid")
+  0)
+(defprog my-undo (:type :struct-ops :section "struct_ops/undo_cwnd")
+  (tcp-reno-undo-cwnd (arg sk)))
+(defstruct-ops mine (:type tcp_congestion_ops)
+  (ssthresh my-ssthresh) (cong-avoid my-avoid) (undo-cwnd my-undo) (name "mine"))
