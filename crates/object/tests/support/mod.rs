@@ -237,6 +237,7 @@ pub fn rich() -> Object {
             global("total", &[0; 8], Mutability::ReadWrite, Some(u64_.0)),
             global("start", &5u64.to_le_bytes(), Mutability::ReadWrite, Some(u64_.0)),
         ],
+        struct_ops: Vec::new(),
         btf: b.to_bytes(),
         exports: whistler_object::Exports::default(),
     }
