@@ -77,6 +77,7 @@ fn map(t: MapType, inner: &MapFd, btf: Option<MapBtf<'_>>) -> Option<MapFd> {
         name: "pair",
         inner: matches!(t, MapType::ArrayOfMaps | MapType::HashOfMaps).then(|| inner.as_fd()),
         btf: btf.filter(|_| info.needs_btf),
+        kernel_value: None,
         extra: 0,
     };
     MapFd::create(&create).ok()
