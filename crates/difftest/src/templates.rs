@@ -30,6 +30,8 @@ pub enum Hole {
     Needs(String),
     /// Nothing, but only where there is none of the kind.
     Without(String),
+    /// From here on a place of this kind.
+    Place(String),
     /// An object in scope whose kind begins so, remembered by a name.
     Object(String, String),
     /// Statements that also see these names as that.
@@ -201,6 +203,9 @@ fn hole(text: &str) -> Result<Hole, String> {
     }
     if let Some(kind) = text.strip_prefix('-') {
         return Ok(Hole::Without(kind.to_string()));
+    }
+    if let Some(kind) = text.strip_prefix('=') {
+        return Ok(Hole::Place(kind.to_string()));
     }
     if let Some(object) = text.strip_prefix('@') {
         let (kind, name) = object.split_once(':').unwrap_or((object, object));

@@ -157,7 +157,10 @@ impl Lower<'_> {
         }
         let (head, round, step, exit) =
             (self.b.create_block(), self.b.create_block(), self.b.create_block(), self.b.create_block());
-        let zero = self.start(plan);
+        let (zero, one) = (self.start(plan), self.b.iconst(1));
+        // A number that the verifier does not know stays so only when it is counted by another one: after a test that it
+        // equals something it would be known, and followed round by round.
+        let step_by = if plan.zero.is_some() { self.b.bin(BinOp::Add, W64, zero, one) } else { one };
         self.assign(var, zero);
         self.b.jump(head, &[]);
         self.b.switch_to(head);
@@ -169,8 +172,7 @@ impl Lower<'_> {
         self.b.switch_to(round);
         self.loop_body(label, next, step, exit, body);
         let i = self.read(var);
-        let one = self.b.iconst(1);
-        let i = self.b.bin(BinOp::Add, W64, i, one);
+        let i = self.b.bin(BinOp::Add, W64, i, step_by);
         self.assign(var, i);
         self.b.jump(head, &[]);
         self.finish_loop(head, exit)

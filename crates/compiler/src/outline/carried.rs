@@ -4,8 +4,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use whistler_isa::{LoopWay, helpers};
 
-use super::plan::{Planner, number};
-use crate::hir::{At, BinOp, Expr, ExprKind, IntTy, LocalId, Space, Ty};
+use super::plan::{Planner, number, preceded};
+use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, IntTy, LocalId, Space, Ty};
 
 const NUMA_NODE: u32 = 42;
 
@@ -29,7 +29,8 @@ impl Planner<'_> {
     }
 
     /// What is done before a loop or callback whose round is verified once: numbers that it carries from round to round
-    /// are made unknown to the verifier. It would follow each of their values otherwise, one by one.
+    /// are made unknown to the verifier. It would follow each of their values otherwise, one by one. Those that the round
+    /// may come to know are made unknown in each.
     pub(super) fn blur(&mut self, e: &mut Expr, way: LoopWay, which: Carried) -> Vec<Expr> {
         let carried = self.carried(e, which);
         if !self.opaque_zero() || (carried.is_empty() && way != LoopWay::MayGoto) {
@@ -50,12 +51,29 @@ impl Planner<'_> {
             Expr::new(ExprKind::Bin(BinOp::Mul, head, odd), Ty::U64, at.clone())
         };
         let mut out = vec![set(head, &Ty::U64, high), set(zero, &Ty::U64, any(0))];
+        let mut again = Vec::new();
         for (n, place) in carried.into_iter().enumerate() {
-            let old = place.read(&at);
-            let (ty, sum) = (old.ty.clone(), ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(any(n + 1))));
-            let sum = Expr::new(sum, Ty::U64, at.clone());
-            let cast = Expr::new(ExprKind::Cast(Box::new(sum)), ty, at.clone());
-            out.push(place.written(cast, &at));
+            let mut nothing = any(n + 1);
+            let plus = |nothing: Expr| {
+                let old = place.read(&at);
+                let (ty, sum) = (old.ty.clone(), ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(nothing)));
+                let sum = Expr::new(sum, Ty::U64, at.clone());
+                place.written(Expr::new(ExprKind::Cast(Box::new(sum)), ty, at.clone()), &at)
+            };
+            if let Place::Local(l, _) = &place
+                && super::any(e, &mut |e| equates(e, *l))
+            {
+                let kept = self.local(Ty::U64);
+                out.push(set(kept, &Ty::U64, nothing));
+                nothing = Expr::new(ExprKind::Local(kept), Ty::U64, at.clone());
+                again.push(plus(nothing.clone()));
+            }
+            out.push(plus(nothing));
+        }
+        match &mut e.kind {
+            ExprKind::While { body, .. } | ExprKind::For { body, .. } => preceded(body, again),
+            ExprKind::WithCallback { callback, .. } => preceded(&mut callback.body, again),
+            _ => {}
         }
         if let ExprKind::While { plan, .. } | ExprKind::For { plan, .. } = &mut e.kind {
             plan.zero = Some(zero);
@@ -145,16 +163,26 @@ impl Place {
         }
     }
 
-    fn written(self, value: Expr, at: &At) -> Expr {
+    fn written(&self, value: Expr, at: &At) -> Expr {
         match self {
-            Place::Local(l, ty) => Expr::new(ExprKind::Set(l, Box::new(value)), ty, at.clone()),
+            Place::Local(l, ty) => Expr::new(ExprKind::Set(*l, Box::new(value)), ty.clone(), at.clone()),
             Place::Stack(word, ptr, off) => {
                 let mem = Ty::Int(word.ty);
-                let store = ExprKind::Store { mem, ptr: Box::new(ptr), off, value: Box::new(value) };
+                let store = ExprKind::Store { mem, ptr: Box::new(ptr.clone()), off: *off, value: Box::new(value) };
                 Expr::new(store, Ty::Void, at.clone())
             }
         }
     }
+}
+
+/// Whether a variable is tested for being equal to something: the verifier knows it then, and what is counted from it.
+fn equates(e: &Expr, l: LocalId) -> bool {
+    let is = |e: &Expr| match &e.kind {
+        ExprKind::Local(found) => *found == l,
+        ExprKind::Cast(e) => matches!(e.kind, ExprKind::Local(found) if found == l),
+        _ => false,
+    };
+    matches!(&e.kind, ExprKind::Cmp(CmpOp::Eq | CmpOp::Ne, a, b) if is(a) || is(b))
 }
 
 /// The word at an address, if that is a fixed one on the stack.

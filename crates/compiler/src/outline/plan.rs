@@ -45,6 +45,8 @@ pub(super) fn choose(unit: &mut Unit, target: &Target) {
         let (gpl, nested) = (unit.functions[n].gpl, unit.functions[n].program.is_none());
         let mut mentions = FxHashMap::default();
         super::closure::count(&body, &mut mentions);
+        // The caller gives these their first value.
+        unit.functions[n].params.iter().for_each(|p| *mentions.entry(*p).or_insert(0) += 1);
         let decides = super::deciding::deciding(&body);
         let mut p =
             Planner { target, prog, gpl, mentions, decides, weights: &weights, locals, labels, locked: false, nested };
@@ -60,7 +62,7 @@ fn nothing(at: &At) -> Expr {
 }
 
 /// An expression with others before it.
-fn preceded(e: &mut Expr, mut parts: Vec<Expr>) {
+pub(super) fn preceded(e: &mut Expr, mut parts: Vec<Expr>) {
     if !parts.is_empty() {
         let (ty, at) = (e.ty.clone(), e.at.clone());
         parts.push(std::mem::replace(e, nothing(&at)));

@@ -64,7 +64,7 @@ impl Gen {
         let mut out = Vec::new();
         self.used.insert(template.line.as_str());
         // What is done a thousand times holds no more loops.
-        let around = self.loop_depth;
+        let (around, objects) = (self.loop_depth, self.objects.len());
         if template.long {
             (self.loop_depth, self.long) = (LOOPS, true);
         }
@@ -72,6 +72,10 @@ impl Gen {
             out.push(match hole {
                 Hole::Text(t) => Piece::Text(t.clone()),
                 Hole::Needs(_) | Hole::Without(_) => continue,
+                Hole::Place(kind) => {
+                    self.object("", kind);
+                    continue;
+                }
                 Hole::Number(from, to, step) => {
                     let n = self.rng.below(((to - from) / step + 1) as usize) as i64;
                     Piece::Text((from + n * step).to_string())
@@ -115,6 +119,7 @@ impl Gen {
             });
         }
         self.loop_depth = around;
+        self.objects.truncate(objects);
         out
     }
 }
