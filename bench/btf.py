@@ -4,8 +4,8 @@
     bench/btf.py [BINARY] [RUNS]
 
 The binary is target/release/whistler unless given. First, (import-kernel-struct task_struct pid) beside (+ 1 2) in
-processes of their own, in turns: with the kernel's BTF mapped, and read from a saved copy (--btf FILE), which is also
-what happens on kernels that can't map theirs. Then looking structs up by name, by crate `btf` (its example btf-speed,
+processes of their own, in turns: with the kernel's BTF mapped; read from sysfs, as on kernels that can't map theirs
+(--btf names that file, and files that are named are read); and read from a saved copy. Then looking structs up by name, by crate `btf` (its example btf-speed,
 built here) and by libbpf (btf-libbpf.c, compiled here with cc and the installed libbpf), in turns on the same bytes.
 With --check the targets are asserted: less than 3 ms and 10 MB added, less than 50 µs for a warm lookup.
 """
@@ -50,19 +50,20 @@ def processes(binary, saved, runs):
     ways = {
         "(+ 1 2)": [binary, "-e", "(+ 1 2)"],
         f"{IMPORT}, mapped": [binary, "-e", IMPORT],
-        f"{IMPORT}, read": [binary, "--btf", saved, "-e", IMPORT],
+        f"{IMPORT}, sysfs read": [binary, "--btf", VMLINUX, "-e", IMPORT],
+        f"{IMPORT}, copy read": [binary, "--btf", saved, "-e", IMPORT],
     }
     taken = {name: [] for name in ways}
     for _ in range(runs):
         for name, command in ways.items():
             taken[name].append(taken_by(command))
     head = f"{'wall ms':>8} {'least':>7} {'CPU ms':>7} {'MB':>6}"
-    print(f"{'':46} {head}   added: {head}   ({runs} runs)")
+    print(f"{'':52} {head}   added: {head}   ({runs} runs)")
     base, added = None, []
     for name, command in ways.items():
         walls, cpus = zip(*taken[name])
         seen = statistics.median(walls), min(walls), min(cpus), memory(command)
-        line = f"{name:46} " + "{:8.2f} {:7.2f} {:7.2f} {:6.1f}".format(*seen)
+        line = f"{name:52} " + "{:8.2f} {:7.2f} {:7.2f} {:6.1f}".format(*seen)
         if base:
             more = [a - b for a, b in zip(seen, base)]
             added.append(more[1:])

@@ -43,6 +43,9 @@ pub enum BtfError {
     /// A chain of types without an end, or one too large to follow.
     #[error("BTF type {0} refers to itself or nests too deeply")]
     TooDeep(TypeId),
+    /// Bytes that could not be read when they were needed.
+    #[error("the BTF can't be read: {0}")]
+    Unread(String),
     /// A record of `.BTF.ext` that makes no sense.
     #[error("bad .BTF.ext: {0}")]
     Ext(&'static str),

@@ -1,28 +1,45 @@
-//! Where types lie and what they are called. Invariant: one pass over the types finds the offsets and makes the table of
-//! the names of types; functions, of which a kernel has four times as many, get theirs when they are asked for often.
+//! Types by name. Invariant: few lookups search, many get tables, and both find the same. A search looks for the name in the
+//! strings and then walks the types only as far as the first that has it.
 
 use crate::StrOff;
 use crate::error::BtfError;
-use crate::raw::{Info, TypeId, TypeKind};
-use crate::read::{Btf, record_len, word};
+use crate::offsets::{Head, Place};
+use crate::raw::{TypeId, TypeKind};
+use crate::read::{Btf, word};
 use std::hash::Hasher;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
-/// Lookups of functions answered by a scan before a table of them pays for itself: in a kernel's 60,000 functions making
-/// it takes as long as about that many scans, and most programs ask for fewer.
-const SCANS_BEFORE_TABLE: u32 = 6;
+/// How often searches may look at as many bytes as the BTF has before a table is made: making one takes about as long.
+const SEARCHED: usize = 8;
+/// The least part of the BTF's bytes that a search counts for, so that what they found needs little room.
+const LEAST_PART: usize = 8;
 
-/// What is known of one part (base or split) once it was scanned.
-pub(crate) struct Index {
-    /// Where each type starts, from the start of the types.
-    pub(crate) offsets: Vec<u32>,
-    /// The names of all but functions.
-    types: NameTable,
-    functions: OnceLock<NameTable>,
-    function_scans: AtomicU32,
+/// What is known of the names in one part (base or split).
+#[derive(Default)]
+pub(crate) struct Names {
+    /// Of all types but functions, of which a kernel has four times as many as of all others.
+    types: Lookups,
+    functions: Lookups,
+    /// What searches for the first type of some kinds found.
+    found: Mutex<Vec<Found>>,
     /// The names that are another's flavour (`name___x`).
     flavours: OnceLock<Vec<StrOff>>,
+}
+
+/// What a search found.
+struct Found {
+    name: Box<str>,
+    kinds: Kinds,
+    id: Option<TypeId>,
+}
+
+#[derive(Default)]
+struct Lookups {
+    /// Bytes that searches have looked at.
+    searched: AtomicUsize,
+    table: OnceLock<NameTable>,
 }
 
 /// An open-addressing table from names to ids; a slot holds an id of this part plus one, or 0.
@@ -65,70 +82,38 @@ fn hash(name: &[u8]) -> usize {
     (h.finish() >> 20) as usize
 }
 
-/// Which tables a lookup needs.
+/// A set of kinds, a bit for each.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Among {
-    Types,
-    Functions,
+struct Kinds(u32);
+
+impl Kinds {
+    const ALL: Kinds = Kinds(u32::MAX);
+    const FUNCTIONS: Kinds = Kinds(1 << TypeKind::Func as u8);
+
+    fn of(kinds: &[TypeKind]) -> Kinds {
+        Kinds(kinds.iter().fold(0, |all, k| all | 1 << *k as u8))
+    }
+
+    fn has(self, kind: u8) -> bool {
+        self.0 >> kind & 1 != 0
+    }
+
+    fn and(self, other: Kinds) -> Kinds {
+        Kinds(self.0 & other.0)
+    }
+}
+
+/// The two groups that have a table each, and their kinds.
+const GROUPS: [Kinds; 2] = [Kinds(!Kinds::FUNCTIONS.0), Kinds::FUNCTIONS];
+
+/// How far a search goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    First,
     All,
 }
 
-impl Among {
-    fn of(kinds: &[TypeKind]) -> Among {
-        match (kinds.contains(&TypeKind::Func), kinds.iter().all(|k| *k == TypeKind::Func)) {
-            (false, _) => Among::Types,
-            (true, true) => Among::Functions,
-            (true, false) => Among::All,
-        }
-    }
-}
-
 impl Btf {
-    pub(crate) fn index(&self) -> Result<&Index, BtfError> {
-        self.index.get_or_init(|| self.scan()).as_ref().map_err(Clone::clone)
-    }
-
-    fn scan(&self) -> Result<Index, BtfError> {
-        let types = self.type_bytes();
-        // A type takes 12 to some hundred bytes; the kernel's average is 28.
-        let mut offsets = Vec::with_capacity(types.len() / 24);
-        let mut named: Vec<(u32, u32)> = Vec::with_capacity(types.len() / 96);
-        // Kinds follow each other as by chance: every type is written here, and the place only moves on for those that
-        // count, which costs less than jumps that the processor can't foresee.
-        let mut batch = [(0, 0); 64];
-        let mut filled = 0;
-        let mut at = 0;
-        while at < types.len() {
-            let head = types.get(at..).and_then(|t| t.first_chunk::<8>());
-            let &[n0, n1, n2, n3, i0, i1, i2, i3] = head.ok_or(BtfError::Truncated { what: "a type", offset: at })?;
-            let (name, info) = (u32::from_le_bytes([n0, n1, n2, n3]), Info(u32::from_le_bytes([i0, i1, i2, i3])));
-            let len = record_len(info).map_err(|kind| {
-                let id = TypeId(self.first_id().0.saturating_add(offsets.len() as u32));
-                BtfError::UnknownKind { id, kind }
-            })?;
-            if len > types.len() - at {
-                return Err(BtfError::Truncated { what: "a type", offset: at });
-            }
-            batch[filled] = (offsets.len() as u32, name);
-            filled += usize::from(name != 0) & usize::from(info.kind() != TypeKind::Func as u8);
-            if filled == batch.len() {
-                named.extend_from_slice(&batch);
-                filled = 0;
-            }
-            offsets.push(at as u32);
-            at += len;
-        }
-        named.extend_from_slice(&batch[..filled]);
-        let table = NameTable::new(named.len(), named.iter().map(|(i, at)| (*i, self.name_bytes(*at))));
-        Ok(Index {
-            offsets,
-            types: table,
-            functions: OnceLock::new(),
-            function_scans: AtomicU32::new(0),
-            flavours: OnceLock::new(),
-        })
-    }
-
     /// The first type with this name and kind (and in a split BTF, the module's own before the base's).
     pub fn find(&self, name: &str, kind: TypeKind) -> Result<Option<TypeId>, BtfError> {
         let kinds = std::slice::from_ref(&kind);
@@ -137,16 +122,26 @@ impl Btf {
 
     /// The first type with this name and one of these kinds.
     pub fn find_any(&self, name: &str, kinds: &[TypeKind]) -> Result<Option<TypeId>, BtfError> {
-        let mut best = None;
-        self.each_named(name, Among::of(kinds), |id, kind| {
-            if kinds.contains(&kind) {
-                best = Some(best.map_or(id, |b: TypeId| b.min(id)));
-            }
-        })?;
-        match (best, self.base()) {
+        match (self.find_own(name, Kinds::of(kinds))?, self.base()) {
             (None, Some(base)) => base.find_any(name, kinds),
-            _ => Ok(best),
+            (own, _) => Ok(own),
         }
+    }
+
+    fn find_own(&self, name: &str, kinds: Kinds) -> Result<Option<TypeId>, BtfError> {
+        // A poisoned lock only means that another thread panicked between two whole entries.
+        let known = || self.names.found.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(found) = known().iter().find(|f| f.kinds == kinds && *f.name == *name) {
+            return Ok(found.id);
+        }
+        let mut first: Option<TypeId> = None;
+        let searched = self.each_named(name, kinds, Extent::First, |id| {
+            first = Some(first.map_or(id, |f| f.min(id)));
+        })?;
+        if searched {
+            known().push(Found { name: name.into(), kinds, id: first });
+        }
+        Ok(first)
     }
 
     /// All types with this name, of all parts, in the order of their ids.
@@ -156,7 +151,7 @@ impl Btf {
             None => vec![],
         };
         let from = all.len();
-        self.each_named(name, Among::All, |id, _| all.push(id))?;
+        self.each_named(name, Kinds::ALL, Extent::All, |id| all.push(id))?;
         if let Some(own) = all.get_mut(from..) {
             own.sort_unstable();
         }
@@ -167,7 +162,7 @@ impl Btf {
     pub fn find_flavours(&self, name: &str) -> Result<Vec<TypeId>, BtfError> {
         let mut all = self.find_all(name)?;
         let mut flavours: Vec<&str> = vec![];
-        self.flavoured_names(name, &mut flavours)?;
+        self.flavoured_names(name, &mut flavours);
         flavours.sort_unstable();
         flavours.dedup();
         for f in flavours {
@@ -178,13 +173,12 @@ impl Btf {
         Ok(all)
     }
 
-    fn flavoured_names<'a>(&'a self, name: &str, out: &mut Vec<&'a str>) -> Result<(), BtfError> {
-        let all = self.index()?.flavours.get_or_init(|| self.scan_flavours());
+    fn flavoured_names<'a>(&'a self, name: &str, out: &mut Vec<&'a str>) {
+        let all = self.names.flavours.get_or_init(|| self.scan_flavours());
         let texts = all.iter().map(|at| self.string(*at).unwrap_or_default());
         out.extend(texts.filter(|text| crate::resolve::essential_name(text) == name));
-        match self.base() {
-            Some(base) => base.flavoured_names(name, out),
-            None => Ok(()),
+        if let Some(base) = self.base() {
+            base.flavoured_names(name, out);
         }
     }
 
@@ -202,33 +196,101 @@ impl Btf {
         all
     }
 
-    /// Calls `f` with each of this part's types of these kinds that has the name, in no order.
-    fn each_named(&self, name: &str, among: Among, mut f: impl FnMut(TypeId, TypeKind)) -> Result<(), BtfError> {
+    /// Calls `f` with this part's types of these kinds that have the name, in no order: all of them, or some with the
+    /// first one. Whether it took a search.
+    fn each_named(
+        &self,
+        name: &str,
+        kinds: Kinds,
+        extent: Extent,
+        mut f: impl FnMut(TypeId),
+    ) -> Result<bool, BtfError> {
         if name.is_empty() || name.contains('\0') {
-            return Ok(());
+            return Ok(false);
         }
-        let index = self.index()?;
-        if among != Among::Functions {
-            self.each_in_table(index, &index.types, name, &mut f);
+        let mut to_search = Kinds(0);
+        for (group, lookups) in GROUPS.into_iter().zip([&self.names.types, &self.names.functions]) {
+            let wanted = kinds.and(group);
+            if wanted == Kinds(0) {
+                continue;
+            }
+            match self.table(lookups, group) {
+                Some((table, offsets)) => self.each_in_table(table, offsets, name, wanted, &mut f),
+                None => to_search.0 |= wanted.0,
+            }
         }
-        if among == Among::Types {
-            return Ok(());
+        if to_search == Kinds(0) {
+            return Ok(false);
         }
-        if index.functions.get().is_none() && index.function_scans.fetch_add(1, Ordering::Relaxed) < SCANS_BEFORE_TABLE
-        {
-            self.each_function_by_scan(index, name, &mut f);
-        } else {
-            self.each_in_table(index, index.functions.get_or_init(|| self.function_table(index)), name, &mut f);
+        let looked_at = self.search(name, to_search, extent, &mut f)?.max(self.byte_len() / LEAST_PART);
+        for (group, lookups) in GROUPS.into_iter().zip([&self.names.types, &self.names.functions]) {
+            if kinds.and(group) != Kinds(0) {
+                lookups.searched.fetch_add(looked_at, Ordering::Relaxed);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn each_in_table(&self, index: &Index, table: &NameTable, name: &str, f: &mut impl FnMut(TypeId, TypeKind)) {
-        let types = self.type_bytes();
+    /// Calls `f` with the types that have the name, found in the order of their ids. How many bytes that took.
+    fn search(&self, name: &str, kinds: Kinds, extent: Extent, mut f: impl FnMut(TypeId)) -> Result<usize, BtfError> {
+        // A name may share its bytes with the tail of a longer string, so every place counts.
+        let needle = [name.as_bytes(), b"\0"].concat();
+        let mut places = Vec::new();
+        let looked_at = self.string_places(&memchr::memmem::Finder::new(&needle), &mut places);
+        places.sort_unstable();
+        let (Some(&first), Some(&last)) = (places.first(), places.last()) else { return Ok(looked_at) };
+        let mut walked = 0;
+        self.walk(Place::default(), |Head { place, end, name, info }| {
+            walked = end;
+            if !kinds.has(info.kind()) || name < first || name > last || places.binary_search(&name).is_err() {
+                return ControlFlow::Continue(());
+            }
+            f(self.id_of(place.index));
+            match extent {
+                Extent::First => ControlFlow::Break(()),
+                Extent::All => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok(looked_at + walked)
+    }
+
+    /// Where a string may start; a module's types may use the base's. How many bytes were looked at.
+    fn string_places(&self, finder: &memchr::memmem::Finder<'_>, places: &mut Vec<u32>) -> usize {
+        let strings = self.string_bytes();
+        places.extend(finder.find_iter(strings).map(|p| self.first_str().saturating_add(p as u32)));
+        strings.len() + self.base().map_or(0, |base| base.string_places(finder, places))
+    }
+
+    /// The table of a group and where types start, once searches have taken long enough. BTF whose types have no end
+    /// that makes sense gets none.
+    fn table<'a>(&'a self, lookups: &'a Lookups, group: Kinds) -> Option<(&'a NameTable, &'a [u32])> {
+        if lookups.searched.load(Ordering::Relaxed) < SEARCHED * self.byte_len() {
+            return None;
+        }
+        let offsets = self.all_offsets().ok()?;
+        Some((lookups.table.get_or_init(|| self.name_table(offsets, group)), offsets))
+    }
+
+    fn name_table(&self, offsets: &[u32], group: Kinds) -> NameTable {
+        let types = self.types_to(self.type_len()).unwrap_or_default();
+        let named = || {
+            offsets.iter().enumerate().filter_map(|(i, at)| {
+                let head = types.get(*at as usize..)?.first_chunk::<8>()?;
+                // The kind is in the word's upper byte.
+                let name = word(head, 0).filter(|name| *name != 0 && group.has(head[7] & 0x1f))?;
+                Some((i as u32, name))
+            })
+        };
+        NameTable::new(named().count(), named().map(|(i, name)| (i, self.name_bytes(name))))
+    }
+
+    fn each_in_table(&self, table: &NameTable, offsets: &[u32], name: &str, kinds: Kinds, f: &mut impl FnMut(TypeId)) {
+        let types = self.types_to(self.type_len()).unwrap_or_default();
         for i in table.probe(name) {
-            let at = index.offsets.get(i as usize).copied().unwrap_or(0) as usize;
-            if self.string(StrOff(word(types, at).unwrap_or(0))) == Ok(name) {
-                self.emit(index, types, i as usize, f);
+            let head = offsets.get(i as usize).and_then(|at| types.get(*at as usize..)?.first_chunk::<8>());
+            if head.is_some_and(|h| kinds.has(h[7] & 0x1f) && self.string(StrOff(word(h, 0).unwrap_or(0))) == Ok(name))
+            {
+                f(self.id_of(i));
             }
         }
     }
@@ -245,62 +307,23 @@ impl Btf {
         }
     }
 
-    /// Index and string offset of each function.
-    fn functions<'a>(&self, index: &'a Index) -> impl Iterator<Item = (u32, u32)> + use<'a, '_> {
-        let types = self.type_bytes();
-        index.offsets.iter().enumerate().filter_map(move |(i, at)| {
-            let head = types.get(*at as usize..)?.first_chunk::<8>()?;
-            // The kind is in the word's upper byte.
-            (head[7] & 0x1f == TypeKind::Func as u8).then(|| (i as u32, word(head, 0).unwrap_or(0)))
-        })
-    }
-
-    fn function_table(&self, index: &Index) -> NameTable {
-        let named = self.functions(index).map(|(i, at)| (i, self.name_bytes(at)));
-        NameTable::new(self.functions(index).count(), named)
-    }
-
-    fn each_function_by_scan(&self, index: &Index, name: &str, f: &mut impl FnMut(TypeId, TypeKind)) {
-        // A name may share its bytes with the tail of a longer string, so every place counts.
-        let mut needle = Vec::with_capacity(name.len() + 1);
-        needle.extend_from_slice(name.as_bytes());
-        needle.push(0);
-        let mut places = Vec::new();
-        self.string_places(&memchr::memmem::Finder::new(&needle), &mut places);
-        places.sort_unstable();
-        let (Some(&first), Some(&last)) = (places.first(), places.last()) else { return };
-        let types = self.type_bytes();
-        for (i, name_off) in self.functions(index) {
-            if name_off >= first && name_off <= last && places.binary_search(&name_off).is_ok() {
-                self.emit(index, types, i as usize, f);
-            }
-        }
-    }
-
-    /// Where a string may start; a module's types may use the base's.
-    fn string_places(&self, finder: &memchr::memmem::Finder<'_>, places: &mut Vec<u32>) {
-        places.extend(finder.find_iter(self.string_bytes()).map(|p| self.first_str().saturating_add(p as u32)));
-        if let Some(base) = self.base() {
-            base.string_places(finder, places);
-        }
-    }
-
-    fn emit(&self, index: &Index, types: &[u8], i: usize, f: &mut impl FnMut(TypeId, TypeKind)) {
-        let at = index.offsets.get(i).copied().unwrap_or(0) as usize;
-        let kind = TypeKind::from_number(Info(word(types, at + 4).unwrap_or(0)).kind());
-        f(TypeId(self.first_id().0.saturating_add(i as u32)), kind.unwrap_or(TypeKind::Void));
-    }
-
     /// Calls `f` with every named type of this part: id, name, kind. For completion and "did you mean".
     pub fn for_each_name<'a>(&'a self, mut f: impl FnMut(TypeId, &'a str, TypeKind)) -> Result<(), BtfError> {
-        let types = self.type_bytes();
-        let index = self.index()?;
-        for (i, at) in index.offsets.iter().enumerate() {
-            let name = self.string(StrOff(word(types, *at as usize).unwrap_or(0)))?;
-            if !name.is_empty() {
-                self.emit(index, types, i, &mut |id, kind| f(id, name, kind));
+        let mut bad = None;
+        self.walk(Place::default(), |head| {
+            match self.string(StrOff(head.name)) {
+                Ok("") => {}
+                Ok(name) => {
+                    let kind = TypeKind::from_number(head.info.kind()).unwrap_or(TypeKind::Void);
+                    f(self.id_of(head.place.index), name, kind);
+                }
+                Err(e) => {
+                    bad = Some(e);
+                    return ControlFlow::Break(());
+                }
             }
-        }
-        Ok(())
+            ControlFlow::Continue(())
+        })?;
+        bad.map_or(Ok(()), Err)
     }
 }

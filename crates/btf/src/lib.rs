@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod bytes;
 mod core;
 mod error;
 mod ext;
@@ -14,6 +15,7 @@ mod header;
 mod import;
 mod index;
 mod lisp;
+mod offsets;
 mod patch;
 mod print;
 mod query;
@@ -23,6 +25,7 @@ mod resolve;
 mod source;
 
 pub use builder::{BtfBuilder, MemberDef, Merged, SecVar, StrOff};
+pub use bytes::{Memory, Parts};
 pub use core::{CoreKind, CoreReloc, access_string};
 pub use error::BtfError;
 pub use ext::{BtfExt, ExtSection, FuncInfo, LineInfo};

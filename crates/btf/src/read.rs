@@ -2,12 +2,13 @@
 //! only; a [`Type`] that was handed out lies wholly inside the bytes and all its
 //! names exist, so its accessors can't fail.
 
+use crate::bytes::{Bytes, Layout, Memory, Parts, part};
 use crate::error::BtfError;
-use crate::index::Index;
+use crate::index::Names;
+use crate::offsets::Offsets;
 use crate::raw::{HEADER_LEN, Info, Linkage, MAGIC, RECORD_LEN, TYPE_LEN, TypeId, TypeKind};
 use crate::{SecVar, StrOff};
-use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Longest chain of typedefs, qualifiers, arrays or nested anonymous members that is followed.
 pub(crate) const MAX_DEPTH: usize = 32;
@@ -15,14 +16,13 @@ pub(crate) const MAX_DEPTH: usize = 32;
 /// BTF in memory: whole, or split with the base it continues.
 #[derive(Clone)]
 pub struct Btf {
-    bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    types: Range<usize>,
-    strings: Range<usize>,
+    bytes: Arc<Bytes>,
     base: Option<Arc<Btf>>,
     /// Types and string bytes that belong to the base.
     first_id: u32,
     first_str: u32,
-    pub(crate) index: Arc<OnceLock<Result<Index, BtfError>>>,
+    pub(crate) offsets: Arc<Offsets>,
+    pub(crate) names: Arc<Names>,
 }
 
 impl std::fmt::Debug for Btf {
@@ -30,8 +30,8 @@ impl std::fmt::Debug for Btf {
         write!(
             f,
             "Btf({} type bytes, {} string bytes, from id {})",
-            self.types.len(),
-            self.strings.len(),
+            self.bytes.types.len(),
+            self.bytes.strings.len(),
             self.first_id
         )
     }
@@ -44,46 +44,34 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
 impl Btf {
     /// BTF from bytes that are kept (a vector, a memory map): checks the header and that the strings are text.
     pub fn parse(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Btf, BtfError> {
-        Self::parse_inner(Arc::new(bytes), None)
+        Self::parse_whole(Arc::new(bytes), None)
     }
 
     /// Split BTF (a module's) with the base it continues.
     pub fn parse_split(bytes: impl AsRef<[u8]> + Send + Sync + 'static, base: Arc<Btf>) -> Result<Btf, BtfError> {
-        Self::parse_inner(Arc::new(bytes), Some(base))
+        Self::parse_whole(Arc::new(bytes), Some(base))
     }
 
-    fn parse_inner(bytes: Arc<dyn AsRef<[u8]> + Send + Sync>, base: Option<Arc<Btf>>) -> Result<Btf, BtfError> {
+    /// BTF from bytes that are read in parts, when they are needed.
+    pub fn parse_parts(parts: impl Parts + 'static) -> Result<Btf, BtfError> {
+        let size = parts.size();
+        let header = part(&parts, 0..HEADER_LEN.min(size))?;
+        let layout = layout((*header).as_ref(), size)?;
+        Self::parsed(Bytes::parts(Box::new(parts), layout)?, None)
+    }
+
+    fn parse_whole(bytes: Memory, base: Option<Arc<Btf>>) -> Result<Btf, BtfError> {
         let data: &[u8] = (*bytes).as_ref();
-        let magic = data.first_chunk::<2>().ok_or(BtfError::Header("it is empty"))?;
-        match u16::from_le_bytes(*magic) {
-            MAGIC => {}
-            m if m == MAGIC.swap_bytes() => return Err(BtfError::Header("it was made for a big-endian machine")),
-            _ => return Err(BtfError::Header("the magic number is wrong")),
-        }
-        if data.len() < HEADER_LEN {
-            return Err(BtfError::Header("it is shorter than its header"));
-        }
-        if data.get(2) != Some(&1) {
-            return Err(BtfError::Header("its version is not 1"));
-        }
-        let field =
-            |at: usize| word(data, at).map(|w| w as usize).ok_or(BtfError::Header("it is shorter than its header"));
-        let header_len = field(4)?;
-        if header_len < HEADER_LEN {
-            return Err(BtfError::Header("its header is too short"));
-        }
-        let section = |off: usize, len: usize, what: &'static str| {
-            let start = header_len.checked_add(off).ok_or(BtfError::Header(what))?;
-            let end = start.checked_add(len).ok_or(BtfError::Header(what))?;
-            if end <= data.len() { Ok(start..end) } else { Err(BtfError::Header(what)) }
-        };
-        let types = section(field(8)?, field(12)?, "its types reach past the end")?;
-        let strings = section(field(16)?, field(20)?, "its strings reach past the end")?;
+        let layout = layout(data, data.len())?;
+        Self::parsed(Bytes::whole(bytes, layout), base)
+    }
+
+    fn parsed(bytes: Bytes, base: Option<Arc<Btf>>) -> Result<Btf, BtfError> {
         let (first_id, first_str) = match &base {
             None => (1, 0),
-            Some(b) => (b.end_id()?, b.first_str.saturating_add(b.strings.len() as u32)),
+            Some(b) => b.extent()?,
         };
-        let text = &data[strings.clone()];
+        let text = bytes.string_bytes();
         if text.last() != Some(&0) && !(base.is_some() && text.is_empty()) {
             return Err(BtfError::Header("its strings do not end with NUL"));
         }
@@ -93,12 +81,13 @@ impl Btf {
         if std::str::from_utf8(text).is_err() {
             return Err(BtfError::Header("its strings are not text"));
         }
-        Ok(Btf { bytes, types, strings, base, first_id, first_str, index: Arc::default() })
+        let bytes = Arc::new(bytes);
+        Ok(Btf { bytes, base, first_id, first_str, offsets: Arc::default(), names: Arc::default() })
     }
 
-    /// The bytes it was parsed from.
-    pub fn bytes(&self) -> &[u8] {
-        (*self.bytes).as_ref()
+    /// The bytes it was parsed from; an error only where they are read in parts.
+    pub fn bytes(&self) -> Result<&[u8], BtfError> {
+        self.bytes.all()
     }
 
     /// The BTF this one continues.
@@ -106,12 +95,23 @@ impl Btf {
         self.base.as_ref()
     }
 
-    pub(crate) fn type_bytes(&self) -> &[u8] {
-        self.bytes().get(self.types.clone()).unwrap_or_default()
+    /// Bytes of all types.
+    pub(crate) fn type_len(&self) -> usize {
+        self.bytes.types.len()
+    }
+
+    /// Bytes of types and strings.
+    pub(crate) fn byte_len(&self) -> usize {
+        self.bytes.types.len() + self.bytes.strings.len()
+    }
+
+    /// The types from the first byte to `end` at least, where they reach so far.
+    pub(crate) fn types_to(&self, end: usize) -> Result<&[u8], BtfError> {
+        self.bytes.types_to(end)
     }
 
     pub(crate) fn string_bytes(&self) -> &[u8] {
-        self.bytes().get(self.strings.clone()).unwrap_or_default()
+        self.bytes.string_bytes()
     }
 
     /// The first id that is not the base's (1 when there is none).
@@ -126,7 +126,7 @@ impl Btf {
 
     /// One more than the last id, all parts counted.
     pub(crate) fn end_id(&self) -> Result<u32, BtfError> {
-        Ok(self.first_id.saturating_add(self.index()?.offsets.len() as u32))
+        Ok(self.first_id.saturating_add(self.all_offsets()?.len() as u32))
     }
 
     /// Number of types, `void` and the base's included.
@@ -136,7 +136,7 @@ impl Btf {
 
     /// What [`crate::BtfBuilder::split`] needs to continue this BTF: types and string bytes.
     pub fn extent(&self) -> Result<(u32, u32), BtfError> {
-        Ok((self.end_id()?, self.first_str.saturating_add(self.strings.len() as u32)))
+        Ok((self.end_id()?, self.first_str.saturating_add(self.bytes.strings.len() as u32)))
     }
 
     /// All ids of this part (not the base's).
@@ -170,17 +170,18 @@ impl Btf {
                 None => Err(BtfError::NoType(id)),
             };
         }
-        let offsets = &self.index()?.offsets;
-        let at = *offsets.get((id.0 - self.first_id) as usize).ok_or(BtfError::NoType(id))?;
-        self.type_at(id, at as usize)
+        self.type_at(id, self.offset(id.0 - self.first_id)?)
     }
 
     pub(crate) fn type_at(&self, id: TypeId, at: usize) -> Result<Type<'_>, BtfError> {
-        let types = self.type_bytes();
         let cut = || BtfError::Truncated { what: "a type", offset: at };
-        let head = |i: usize| word(types, at + 4 * i).ok_or_else(cut);
-        let info = Info(head(1)?);
+        let mut types = self.types_to(at + TYPE_LEN)?;
+        let info = Info(word(types, at + 4).ok_or_else(cut)?);
         let len = record_len(info).map_err(|kind| BtfError::UnknownKind { id, kind })?;
+        if at + len > types.len() {
+            types = self.types_to(at + len)?;
+        }
+        let head = |i: usize| word(types, at + 4 * i).ok_or_else(cut);
         let rest = types.get(at + TYPE_LEN..at + len).ok_or_else(cut)?;
         let t = Type { btf: self, id, name: self.string(StrOff(head(0)?))?, info, size_or_type: head(2)?, rest };
         let stride = match t.kind() {
@@ -209,6 +210,36 @@ impl Btf {
     fn checked_string(&self, at: u32) -> &str {
         self.string(StrOff(at)).unwrap_or_default()
     }
+}
+
+/// Where types and strings lie in `size` bytes that start with this header.
+fn layout(header: &[u8], size: usize) -> Result<Layout, BtfError> {
+    let magic = header.first_chunk::<2>().ok_or(BtfError::Header("it is empty"))?;
+    match u16::from_le_bytes(*magic) {
+        MAGIC => {}
+        m if m == MAGIC.swap_bytes() => return Err(BtfError::Header("it was made for a big-endian machine")),
+        _ => return Err(BtfError::Header("the magic number is wrong")),
+    }
+    if header.len() < HEADER_LEN {
+        return Err(BtfError::Header("it is shorter than its header"));
+    }
+    if header.get(2) != Some(&1) {
+        return Err(BtfError::Header("its version is not 1"));
+    }
+    let field =
+        |at: usize| word(header, at).map(|w| w as usize).ok_or(BtfError::Header("it is shorter than its header"));
+    let header_len = field(4)?;
+    if header_len < HEADER_LEN {
+        return Err(BtfError::Header("its header is too short"));
+    }
+    let section = |off: usize, len: usize, what: &'static str| {
+        let start = header_len.checked_add(off).ok_or(BtfError::Header(what))?;
+        let end = start.checked_add(len).ok_or(BtfError::Header(what))?;
+        if end <= size { Ok(start..end) } else { Err(BtfError::Header(what)) }
+    };
+    let types = section(field(8)?, field(12)?, "its types reach past the end")?;
+    let strings = section(field(16)?, field(20)?, "its strings reach past the end")?;
+    Ok((types, strings))
 }
 
 /// Bytes of a whole record; `Err` with the kind when it is unknown.

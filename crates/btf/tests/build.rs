@@ -171,5 +171,5 @@ fn cycles_and_explosions_end() {
     // A foreign base makes no difference.
     let base = Arc::new(btf);
     assert!(Btf::parse_split(vec![], base.clone()).is_err());
-    assert!(Btf::parse_split(base.bytes().to_vec(), base.clone()).is_ok());
+    assert!(Btf::parse_split(base.bytes().unwrap().to_vec(), base.clone()).is_ok());
 }

@@ -1,11 +1,12 @@
 //! One kernel and all that is known of it. Invariant: a fact is found out once; what could not be
 //! found out keeps its reason.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{Btf, TracepointFormat, TypeSource, TypeSourceError};
+use whistler_btf::{Btf, BtfError, Memory, Parts, TracepointFormat, TypeSource, TypeSourceError};
 use whistler_isa::KernelVersion;
 use whistler_sys::{Cap, Capabilities, ConstFile, Errno, SysError};
 
@@ -43,6 +44,37 @@ enum Source {
 struct LoadedBtf {
     btf: Arc<Btf>,
     mapped: bool,
+}
+
+/// A file that is read as its BTF is asked for.
+struct InParts(ConstFile);
+
+impl Parts for InParts {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn part(&self, range: Range<usize>) -> Result<Memory, String> {
+        match self.0.part(range) {
+            Ok(part) => Ok(Arc::new(part)),
+            Err(Errno::ESTALE) => Err("its file was changed after it was opened".to_string()),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+}
+
+/// The kernel's BTF in a file. Most of it is never asked for.
+fn parse(file: ConstFile) -> Result<Btf, BtfError> {
+    match file.in_memory() {
+        Ok(bytes) => Btf::parse(bytes),
+        Err(file) => Btf::parse_parts(InParts(file)),
+    }
+}
+
+/// A module's BTF in a file. It is small, and the module may go away.
+fn parse_module(file: ConstFile, base: Arc<Btf>) -> Option<Arc<Btf>> {
+    let bytes = file.part(0..file.len()).ok()?;
+    Btf::parse_split(bytes, base).ok().map(Arc::new)
 }
 
 impl Kernel {
@@ -108,13 +140,13 @@ impl Kernel {
                     e => format!("the kernel's BTF (/sys/kernel/btf/vmlinux) can't be read: {e}"),
                 })?;
                 let mapped = file.is_mapped();
-                Btf::parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped })
+                parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped })
             }
             Source::Saved { btf, .. } => {
                 let path = &if btf.is_dir() { btf.join("vmlinux") } else { btf.clone() };
-                let data =
-                    ConstFile::read(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
-                Btf::parse(data).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped: false })
+                let file =
+                    ConstFile::open(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
+                parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped: false })
             }
         };
         parsed.map_err(|e| format!("the kernel's BTF makes no sense: {e}"))
@@ -162,9 +194,9 @@ impl Kernel {
         let mut modules = self.modules.lock().unwrap_or_else(|e| e.into_inner());
         let file = || match &self.source {
             Source::Running { .. } => ConstFile::kernel_btf(module),
-            Source::Saved { btf, .. } => ConstFile::read(&btf.join(module)),
+            Source::Saved { btf, .. } => ConstFile::open(&btf.join(module)),
         };
-        let load = || Btf::parse_split(file().ok()?, base).ok().map(Arc::new);
+        let load = || parse_module(file().ok()?, base);
         modules.entry(module.to_string()).or_insert_with(load).clone()
     }
 

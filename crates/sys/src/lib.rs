@@ -23,7 +23,7 @@ pub use bpf::{MapFd, MapShape, is_per_cpu, possible_cpus};
 pub use call::{Call, IdKind, Reply, Syscaller, with_fake};
 pub use error::{Errno, SysError};
 pub use fs::{Dir, ifindex};
-pub use mem::{ConstFile, Mapping, one_heap, page_size};
+pub use mem::{ConstFile, ConstMemory, Mapping, one_heap, page_size};
 pub use perf::{PerfEvent, PerfKind, Period, perf_disable, perf_enable, perf_query, perf_set_bpf};
 pub use perf_ring::PerfRing;
 pub use ring::{Epoll, Ring};

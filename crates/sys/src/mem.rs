@@ -1,12 +1,16 @@
 //! Memory shared with the kernel. Invariants: a mapping lives as long as its value; memory that the
 //! kernel or another process may write is only read and written through atomics, never by reference.
 
+mod const_file;
+
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::call::{Call, expect_reply};
 use crate::{Errno, Reply, SysError};
+
+pub use const_file::{ConstFile, ConstMemory};
 
 /// A mapping of a map's memory, of a file of sysfs, or (for fakes) of nothing.
 #[derive(Debug)]
@@ -199,101 +203,6 @@ impl Mapping {
     }
 }
 
-/// Bytes of a file that is mapped where it never changes (the kernel's BTF in sysfs), else read.
-#[derive(Debug)]
-pub struct ConstFile {
-    /// A file of sysfs, or memory of our own that the file was read into.
-    mapping: Mapping,
-    from: usize,
-    len: usize,
-    mapped: bool,
-}
-
-/// Pages of x86-64 and of arm64 with pages of 4 KiB that take one fault instead of 512.
-const HUGE_PAGE: usize = 2 << 20;
-
-impl ConstFile {
-    /// Opens the BTF of the kernel (`vmlinux`) or of a module: mapped where the kernel can
-    /// (vmlinux, from about 6.16), else read.
-    pub fn kernel_btf(name: &str) -> Result<ConstFile, Errno> {
-        if name.is_empty() || name.contains('/') || name.starts_with('.') {
-            return Err(Errno::EINVAL);
-        }
-        let file = std::fs::File::open(format!("/sys/kernel/btf/{name}"))?;
-        let len = file.metadata()?.len() as usize;
-        // statfs: that it really is sysfs is what makes handing out `&[u8]` right.
-        const SYSFS_MAGIC: u64 = 0x6265_6572;
-        let on_sysfs = rustix::fs::fstatfs(&file).is_ok_and(|s| s.f_type as u64 == SYSFS_MAGIC);
-        if on_sysfs && len > 0 {
-            // The kernel takes only private mappings that can't be written (btf_sysfs_vmlinux_mmap).
-            let fd = std::os::fd::AsRawFd::as_raw_fd(&file);
-            if let Ok(mapping) = Mapping::map(fd, libc::MAP_PRIVATE, len, 0, false) {
-                return Ok(ConstFile { mapping, from: 0, len, mapped: true });
-            }
-        }
-        Self::read_in(&file, len)
-    }
-
-    /// Reads a file, which may change or go away afterwards.
-    pub fn read(path: &std::path::Path) -> Result<ConstFile, Errno> {
-        let mut file = std::fs::File::open(path)?;
-        let about = file.metadata()?;
-        if about.is_file() {
-            return Self::read_in(file, about.len() as usize);
-        }
-        // A pipe tells its length when it has ended.
-        let mut data = Vec::new();
-        std::io::Read::read_to_end(&mut file, &mut data)?;
-        Self::read_in(&data[..], data.len())
-    }
-
-    fn read_in(mut file: impl std::io::Read, len: usize) -> Result<ConstFile, Errno> {
-        let room = len.checked_next_multiple_of(HUGE_PAGE).and_then(|l| l.checked_add(HUGE_PAGE));
-        let room = room.ok_or(Errno::EINVAL)?;
-        let mapping = Mapping::map(-1, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, room, 0, true)?;
-        let from = mapping.ptr.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE);
-        // Faults of small pages take as long as all the rest of reading. Where there are no huge ones, nothing is lost.
-        // SAFETY: the range is within the mapping, `from` being at most what it is longer than the rest.
-        let data = unsafe {
-            let start = mapping.ptr.as_ptr().add(from);
-            libc::madvise(start.cast(), room - HUGE_PAGE, libc::MADV_HUGEPAGE);
-            // SAFETY: nobody else knows this memory, which lies zeroed until written.
-            std::slice::from_raw_parts_mut(start, len)
-        };
-        let mut filled = 0;
-        while let Some(rest) = data.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match file.read(rest) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(ConstFile { mapping, from, len: filled, mapped: false })
-    }
-
-    /// Whether the kernel let it be mapped.
-    pub fn is_mapped(&self) -> bool {
-        self.mapped
-    }
-}
-
-impl std::ops::Deref for ConstFile {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        // SAFETY: `from` and `len` are within the mapping, which is alive while self is. The kernel never writes its BTF
-        // after boot and nobody else can; memory of our own has been written before.
-        unsafe { std::slice::from_raw_parts(self.mapping.ptr.as_ptr().add(self.from), self.len) }
-    }
-}
-
-impl AsRef<[u8]> for ConstFile {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,27 +224,5 @@ mod tests {
         assert!(!m.write(4090, &out));
         let ro = m.read_only();
         assert!(!ro.store_u32(0, 1, Ordering::Relaxed) && !ro.write(0, b"x"));
-    }
-
-    #[test]
-    fn the_kernels_btf_has_the_magic() {
-        match ConstFile::kernel_btf("vmlinux") {
-            Ok(btf) => assert_eq!(&btf[..2], &[0x9f, 0xeb]),
-            Err(e) => eprintln!("skipped: no BTF here: {e}"),
-        }
-        assert_eq!(ConstFile::kernel_btf("../../../etc/passwd").err(), Some(Errno::EINVAL));
-    }
-
-    #[test]
-    fn files_are_read_whole() {
-        let path = std::env::temp_dir().join(format!("whistler-const-file-{}", std::process::id()));
-        for len in [0, 1, 4096, HUGE_PAGE, HUGE_PAGE + 1, 2 * HUGE_PAGE + 77] {
-            let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-            std::fs::write(&path, &data).expect("a scratch file");
-            let file = ConstFile::read(&path).expect("it can be read");
-            assert!(file[..] == data[..] && !file.is_mapped(), "{len} bytes");
-        }
-        std::fs::remove_file(&path).expect("the scratch file");
-        assert_eq!(ConstFile::read(&path).err(), Some(Errno::ENOENT));
     }
 }

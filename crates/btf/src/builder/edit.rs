@@ -8,7 +8,7 @@ use crate::read::{Btf, record_len, word};
 
 /// The records of this part of a BTF (not the base's), whose names are checked to be there.
 pub(super) fn records(btf: &Btf) -> Result<Vec<Record>, BtfError> {
-    let types = btf.type_bytes();
+    let types = btf.types_to(btf.type_len())?;
     let mut all = Vec::new();
     let mut at = 0;
     for id in btf.own_ids()? {

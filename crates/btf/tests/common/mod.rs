@@ -3,6 +3,7 @@
 use whistler_btf::{Btf, BtfBuilder, CoreKind, CoreReloc, describe, resolve};
 
 /// Asks everything of everything; the answers may be errors.
+#[allow(dead_code, reason = "not every test has bytes that nobody parsed")]
 pub fn exercise(bytes: Vec<u8>) {
     if let Ok(btf) = Btf::parse(bytes) {
         ask(&btf);
