@@ -92,7 +92,8 @@ fn saved_copies_answer_like_the_kernel_but_without_its_numbers() {
     let live = or_skip!(kernel.tracepoint("sched", "sched_switch"), "tracefs");
     let dir = std::env::temp_dir().join(format!("whistler-kernel-{}", std::process::id()));
     save_formats(&kernel, &[("sched", "sched_switch")], &dir).expect("saved");
-    std::fs::write(dir.join("vmlinux"), kernel.btf().map(|b| b.bytes()).unwrap_or_default()).expect("written");
+    std::fs::write(dir.join("vmlinux"), kernel.btf().map(|b| b.bytes().expect("readable")).unwrap_or_default())
+        .expect("written");
     let saved = Kernel::saved(dir.join("vmlinux"), Some(dir.clone()));
     let copy = saved.tracepoint("sched", "sched_switch").expect("saved");
     assert_eq!(copy.fields, live.fields);
@@ -138,7 +139,7 @@ fn a_saved_directory_of_foreign_bytes() {
     let (types, strings) = base.extent().expect("sound");
     let mut m = BtfBuilder::split(types, strings);
     m.structure("driver", 8, &[MemberDef::at("speed", int, 0)]);
-    let (base, module) = (base.bytes().to_vec(), m.to_bytes());
+    let (base, module) = (base.bytes().expect("readable").to_vec(), m.to_bytes());
     let dir = std::env::temp_dir().join(format!("whistler-foreign-{}", std::process::id()));
     std::fs::create_dir_all(dir.join("a_directory")).expect("made");
     std::fs::write(dir.join("empty"), b"").expect("written");
