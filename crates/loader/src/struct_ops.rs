@@ -514,7 +514,7 @@ mod tests {
     fn a_kernel_without_it_is_told() {
         let dir = std::env::temp_dir().join(format!("whistler-struct-ops-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a scratch directory");
-        std::fs::write(dir.join("vmlinux"), kernel(&[("grow", 0)], 16).bytes()).expect("written");
+        std::fs::write(dir.join("vmlinux"), kernel(&[("grow", 0)], 16).bytes().expect("readable")).expect("written");
         let saved = Kernel::saved(&dir, None);
         assert!(find(&saved, "pace_ops").is_ok());
         let e = find(&saved, "tcp_congestion_ops").err().expect("it has none");
