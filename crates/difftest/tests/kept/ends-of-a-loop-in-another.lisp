@@ -1,0 +1,15 @@
+; newest: each of the many ends of the inner loop left another number, and the outer loop's round is verified once.
+(defmap counts :type :array :key u32 :value u64 :max-entries 8)
+(defstruct rec (a u32) (d u64))
+(defsubprog sum ((r (ptr rec)) (n u64)) u64
+  (setf (rec-d r) (let ((x u64 0)) (dotimes (i (logand n 2047) :max 1464) (incf x (logxor i 27))) x))
+  (rec-d r))
+(defprog p (:type :xdp :section "xdp" :license "GPL")
+  (with-packet (data data-end :min-len 64)
+    (let ((r (make-rec)) (s u64 0))
+      (dotimes (i (load u8 data 3) :max 3000)
+        (incf s (sum r (load u64 data 4)))
+        (when (logtest s 16) (incf (rec-a r))))
+      (setf (getmap counts 1) s (getmap counts 2) (rec-a r)))
+    (return 2))
+  (packet-pass))
