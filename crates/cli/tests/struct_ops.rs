@@ -79,6 +79,11 @@ fn a_file_says_what_the_source_says() {
         // In the order of the kernel's struct, not of the source.
         assert_eq!(programs, ["halve", "grow", "undo"]);
         assert!(s.init.windows(8).any(|w| w == b"wh_file\0"), "{:?}", s.init);
+        let by = if registration == Registration::Link { "a link" } else { "its map" };
+        let line = format!(
+            "struct_ops wh_file: tcp_congestion_ops, registered by {by}, ssthresh halve, cong_avoid grow, undo_cwnd undo\n"
+        );
+        assert!(whistler_object::listing(&object, false).contains(&line), "{line}");
         // What is read is written again as it was.
         let again = whistler_object::elf::read(&whistler_object::elf::write(&object).expect("it is sound"));
         let again = &again.expect("our object").struct_ops[0];
@@ -153,6 +158,31 @@ fn ours_registers_clangs() {
 }
 
 #[test]
+fn host_code_registers_clangs() {
+    if !can_use_kernel(&["clang-22"]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    clangs(&scratch, &CLANG.replace("wh_clang", "wh_host"));
+    let script = "
+(defun there (name)
+  (with-open-file (f \"/proc/sys/net/ipv4/tcp_available_congestion_control\")
+    (and (search name (format nil \"~a \" (read-line f))) t)))
+(defvar *object* (load-bpf-object (open-bpf-object \"OBJECT\")))
+(format t \"~a ~a~%\" (bpf-object-struct-ops *object* \"none\") (bpf-object-struct-ops *object* \"linked\"))
+(defvar *link* (attach (bpf-object-struct-ops *object* \"linked\")))
+(defvar *other* (attach (bpf-object-struct-ops *object* \"plain\")))
+(format t \"~a~%\" (list (there \"wh_host_l\") (there \"wh_host \") (length (links))))
+(format t \"~a ~a~%\" (detach *other*) (there \"wh_host \"))
+(format t \"~a ~a~%\" (close-bpf-object *object*) (there \"wh_host_l\"))";
+    let object = scratch.path().join("clang.o").display().to_string();
+    let ran = run(whistler(["run"]).arg(scratch.file("host.lisp", &script.replace("OBJECT", &object)))).ok();
+    let shown = format!("NIL #<struct-ops linked of {object}>\n(T T 2)\n1 NIL\nT NIL\n");
+    assert_eq!(ran.out.to_uppercase(), shown.to_uppercase(), "{}", ran.all());
+    assert!(!available("wh_host") && !available("wh_host_l"));
+}
+
+#[test]
 fn refusals_say_what_is_wrong() {
     if !can_use_kernel(&["clang-22"]) {
         return;
@@ -177,4 +207,48 @@ fn refusals_say_what_is_wrong() {
     let ran = run(whistler(["run"]).arg(scratch.file("refused.lisp", &source))).exits(1);
     assert!(ran.err.contains("error[E0801]: the kernel does not accept `grow`"), "{}", ran.all());
     assert!(ran.err.contains("(setf (-> (tcp-sk (-> (arg sk) sk_socket sk)) snd_cwnd) 4)"), "{}", ran.all());
+}
+
+/// The same object on a kernel whose sockets have their fields elsewhere: what is read and what is written moves.
+#[test]
+fn fields_that_are_written_move_with_the_kernel() {
+    use whistler_btf::{Btf, BtfBuilder, MemberDef, Patched, apply, resolve};
+    use whistler_isa::Insn;
+    if Kernel::running().shared_btf().is_none() {
+        eprintln!("skipped: this kernel has no BTF");
+        return;
+    }
+    let scratch = Scratch::new();
+    let source = "(defstruct own (n u64))
+(defprog grow (:type :struct-ops :section \"struct_ops/cong_avoid\")
+  (setf (-> (tcp-sk (arg sk)) snd_cwnd) 4)
+  (incf (-> (tcp-sk (arg sk)) snd_ssthresh))
+  (setf (own-n (inet-csk-ca (arg sk) own)) 7))";
+    let object = whistler_object::elf::read(&compiled(&scratch, source, &[])).expect("our object");
+    let mut b = BtfBuilder::new();
+    let (int, long) = (b.int("unsigned int", 4, 0), b.int("unsigned long long", 8, 0));
+    let room = b.array(long, 13);
+    b.structure("tcp_sock", 96, &[MemberDef::at("snd_ssthresh", int, 24), MemberDef::at("snd_cwnd", int, 80)]);
+    b.structure("inet_connection_sock", 400, &[MemberDef::at("icsk_ca_priv", room, 264)]);
+    let kernel = Btf::parse(b.to_bytes()).expect("sound");
+    let local = Btf::parse(object.btf.clone()).expect("sound");
+    let grow = &object.program("grow").expect("there").function;
+    let mut code = Insn::encode_all(&grow.insns);
+    for c in &grow.core {
+        let found = resolve(&local, &c.reloc, &kernel).expect("resolved");
+        assert!(matches!(apply(&mut code, c.insn as usize * 8, &found), Ok(Patched::Done)), "{:?}", c.reloc);
+    }
+    // Loads and stores say the offset; the address of the room is the socket's plus it.
+    let at = |slot: u32| {
+        let bytes = code.as_chunks::<8>().0[slot as usize];
+        let i = Insn::from_bytes(bytes);
+        (i.code, if i.off != 0 { i32::from(i.off) } else { i.imm })
+    };
+    let seen: Vec<(u8, i32)> = grow.core.iter().map(|c| at(c.insn)).collect();
+    use whistler_isa::op;
+    let (load, store) = (op::LDX | op::MEM, op::STX | op::MEM);
+    assert!(seen.contains(&(store, 80)), "{seen:?}");
+    assert!(seen.contains(&(load, 24)) && seen.contains(&(store, 24)), "{seen:?}");
+    assert!(seen.iter().any(|(code, n)| *n == 264 && code & 7 == op::ALU64), "{seen:?}");
+    assert_eq!(seen.len(), 4, "{seen:?}");
 }

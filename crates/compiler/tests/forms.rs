@@ -46,6 +46,7 @@ const HARNESSES: &[(&str, Runs)] = &[
     // Tests in Rust, by what they do with the scripts in them.
     ("crates/cli/tests/maps.rs", Runs::At(&[Vm, Kernel])),
     ("crates/cli/tests/prompt.rs", Runs::At(&[Kernel])),
+    ("crates/cli/tests/struct_ops.rs", Runs::At(&[Kernel])),
     ("crates/image/tests/emit.rs", Runs::At(&[Vm, Kernel])),
     ("crates/image/tests/live.rs", Runs::At(&[Kernel])),
     ("crates/compiler/tests/compile/kinds.lisp", Runs::At(&[])),

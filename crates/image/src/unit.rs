@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use whistler_compiler::hir::Ty;
 use whistler_isa::ProgType;
 use whistler_lisp::{Foreign, Interp, LispError, Value};
-use whistler_loader::{LoadOptions, Loaded, Loader, Map, Program};
+use whistler_loader::{LoadOptions, Loaded, Loader, Map, Program, StructOps};
 use whistler_object::{Object, emit};
 
 use crate::failure::{as_bpf_error, load_error};
@@ -67,6 +67,22 @@ impl Foreign for UnitMap {
     }
     fn print(&self) -> String {
         format!("#<map {} of {}>", self.name, self.unit.name)
+    }
+}
+
+/// A unit's struct of operations as a value.
+pub(crate) struct UnitStructOps {
+    pub unit: Rc<BpfUnit>,
+    /// Its symbol name.
+    pub name: String,
+}
+
+impl Foreign for UnitStructOps {
+    fn type_name(&self) -> &str {
+        "struct-ops"
+    }
+    fn print(&self) -> String {
+        format!("#<struct-ops {} of {}>", self.name, self.unit.name)
     }
 }
 
@@ -168,6 +184,11 @@ impl BpfUnit {
     /// Its program in the kernel.
     pub fn program(&self, name: &str) -> Result<Arc<Program>, LispError> {
         self.loaded()?.program(name).cloned().ok_or_else(|| self.no(name, "program"))
+    }
+
+    /// Its struct of operations in the kernel.
+    pub fn struct_ops(&self, name: &str) -> Result<Arc<StructOps>, LispError> {
+        self.loaded()?.struct_ops.get(name).cloned().ok_or_else(|| self.no(name, "struct of operations"))
     }
 
     /// The program with that descriptor.

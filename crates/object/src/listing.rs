@@ -5,15 +5,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
-use whistler_btf::{Btf, describe};
+use whistler_btf::{Btf, TypeId, describe};
 use whistler_isa::{disasm, op};
 
-use crate::{Function, Map, Mutability, Object, Symbol};
+use crate::{Function, Map, Mutability, Object, Registration, StructOps, Symbol};
 
 /// The column that remarks start at.
 const REMARK: usize = 48;
 
-/// All maps, globals, programs and subprograms of an object; `with_source` puts each source line before the
+/// All maps, globals, structs of operations, programs and subprograms of an object; `with_source` puts each source line before the
 /// instructions made of it.
 pub fn listing(object: &Object, with_source: bool) -> String {
     let mut out = String::new();
@@ -29,6 +29,9 @@ pub fn listing(object: &Object, with_source: bool) -> String {
         let _ = writeln!(out, "global {}: {} bytes, {how}", g.name, g.init.len());
     }
     let btf = Btf::parse(object.btf.clone()).ok();
+    for s in &object.struct_ops {
+        struct_ops_line(&mut out, s, btf.as_ref());
+    }
     for p in &object.programs {
         gap(&mut out);
         let f = &p.function;
@@ -55,6 +58,21 @@ fn gap(out: &mut String) {
     if !out.is_empty() {
         out.push('\n');
     }
+}
+
+fn struct_ops_line(out: &mut String, s: &StructOps, btf: Option<&Btf>) {
+    let of = btf.and_then(|b| b.ty(TypeId(s.type_id)).ok());
+    let how = match s.registration {
+        Registration::Link => "by a link",
+        Registration::Update => "by its map",
+    };
+    let _ = write!(out, "struct_ops {}: {}, registered {how}", s.name, of.map_or("?", |t| t.name));
+    for (at, program) in &s.functions {
+        let members = of.and_then(|t| t.composite());
+        let member = members.and_then(|c| c.members().find(|m| m.bit_offset == at * 8)).map_or("?", |m| m.name);
+        let _ = write!(out, ", {member} {program}");
+    }
+    out.push('\n');
 }
 
 fn map_line(out: &mut String, m: &Map) {

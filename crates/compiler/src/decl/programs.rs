@@ -124,6 +124,12 @@ pub fn program(
     } else if let Some(p) = sections::parse_lenient(&section_name) {
         attach_type = attach_type.or(p.attach());
     }
+    if sleepable && matches!(prog_type, ProgType::Tracing | ProgType::Lsm | ProgType::StructOps) {
+        // Other loaders know by the section's name alone that it may sleep.
+        let target = section_name.split_once('/').map(|(_, t)| t.to_string());
+        let sleeping = sections::name_for(prog_type, attach_type, true, target.as_deref());
+        section_name = sleeping.unwrap_or(section_name);
+    }
     if !target.has(prog_type.info().since) {
         let text = format!(
             "programs of type :{} came with kernel {}, and the target is {}",

@@ -36,6 +36,7 @@ pub const LIVE_FORMS: &[&str] = &[
     "bpf-error-errno",
     "bpf-object-map",
     "bpf-object-prog",
+    "bpf-object-struct-ops",
     "bpf-session-map",
     "bpf-session-maps",
     "bpf-session-prog",

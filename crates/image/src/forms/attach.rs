@@ -16,7 +16,7 @@ use crate::failure::refused;
 use crate::handles::{self, LinkHandle};
 use crate::image::Mode;
 use crate::live::{LiveLink, Shared};
-use crate::unit::ProgramRef;
+use crate::unit::{ProgramRef, UnitStructOps};
 
 const KEYWORDS: &[&str] = &[
     "interface",
@@ -64,6 +64,11 @@ pub(super) fn attach(shared: &Shared, interp: &mut Interp, values: &[Value]) -> 
     if let Some(ops) = super::struct_ops::named(shared, interp, *program)? {
         Args::new("attach", rest, &[])?.exactly::<0>()?;
         return super::struct_ops::attach(shared, interp, ops);
+    }
+    if let Some(ops) = interp.heap.downcast::<UnitStructOps>(*program) {
+        Args::new("attach", rest, &[])?.exactly::<0>()?;
+        let (unit, name) = (ops.unit.clone(), ops.name.clone());
+        return super::struct_ops::attach_of_unit(shared, interp, &unit, name);
     }
     let program = shared.program_ref(interp, *program)?;
     let (section, prog_type) = program.section(shared)?;

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use whistler_btf::TypeKind;
+use whistler_compiler::hir::OpsValue;
 use whistler_compiler::names::{nearest, norm, norm_str};
 use whistler_isa::helpers::{self, Helper, HelperFlags};
 use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
@@ -156,9 +157,23 @@ fn declared(shared: &Shared, name: &str) -> Result<Vec<Entry>, LispError> {
             }
         }
         more.extend(
-            live.links.iter().filter(|l| l.program == key).map(|l| format!("attached by link {} to {}", l.id, l.spec)),
+            live.links
+                .iter()
+                .filter(|l| l.program == key && l.ops.is_none())
+                .map(|l| format!("attached by link {} to {}", l.id, l.spec)),
         );
         out.push(Entry { what: format!("program · {} · {}", p.prog_type.keyword(), p.section), more });
+    }
+    if let Some(o) = env.struct_ops.get(symbol) {
+        let key = symbol_name(name);
+        let member = |f: &whistler_compiler::hir::OpsField| match &f.value {
+            OpsValue::Program(p) => format!("{} {p}", f.name),
+            OpsValue::Data { ty, .. } => format!("{} ({ty})", f.name),
+        };
+        let mut more: Vec<String> = o.fields.iter().map(member).collect();
+        let registered = live.links.iter().filter(|l| l.ops.is_some() && l.program == key);
+        more.extend(registered.map(|l| format!("registered by link {}", l.id)));
+        out.push(Entry { what: format!("struct of operations · {}", o.of), more });
     }
     if let Some(s) = env.structs.get(symbol) {
         let what = format!("{} · {} bytes, align {}", if s.union { "union" } else { "struct" }, s.size, s.align);

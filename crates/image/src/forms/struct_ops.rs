@@ -13,6 +13,7 @@ use crate::failure::{as_bpf_error, load_error};
 use crate::handles::{self, LinkHandle, OpsHandle};
 use crate::image::Mode;
 use crate::live::{Live, LiveLink, Shared, symbol_name};
+use crate::unit::BpfUnit;
 
 /// The struct of operations that a value means, if it means one.
 pub(super) fn named(shared: &Shared, interp: &Interp, value: Value) -> Result<Option<Symbol>, LispError> {
@@ -55,6 +56,20 @@ pub(super) fn attach(shared: &Shared, interp: &mut Interp, name: Symbol) -> Lisp
         ops: Some(object),
         slot: None,
     });
+    drop(live);
+    Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
+}
+
+/// Registers a struct of operations of an object that was opened beside the image's own definitions.
+pub(super) fn attach_of_unit(shared: &Shared, interp: &mut Interp, unit: &BpfUnit, name: String) -> LispResult {
+    let ops = unit.struct_ops(&name)?;
+    let link = shared.registered(&ops)?;
+    let mut live = shared.live()?;
+    live.last_link += 1;
+    let (id, spec) = (live.last_link, AttachSpec::StructOps { of: ops.of().to_string() });
+    let what = format!("{name} of {} → {spec}", unit.name);
+    let (unit, link) = (Some(unit.id), Some(link));
+    live.links.push(LiveLink { id, program: name, unit, spec, by_section: false, link, ops: None, slot: None });
     drop(live);
     Ok(handles::value(interp, Rc::new(LinkHandle { id, what })))
 }

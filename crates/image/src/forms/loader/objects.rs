@@ -13,7 +13,7 @@ use crate::forms::maps::Typed;
 use crate::handles;
 use crate::image::Mode;
 use crate::live::Shared;
-use crate::unit::{BpfUnit, UnitMap, UnitProgram, name_in_object};
+use crate::unit::{BpfUnit, UnitMap, UnitProgram, UnitStructOps, name_in_object};
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(interp, shared, "open-bpf-object", "path", "Reads an object file; nothing is loaded yet.", open);
@@ -52,6 +52,14 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         "object name",
         "The program of that name in an object; nil when there is none.",
         object_prog,
+    );
+    define(
+        interp,
+        shared,
+        "bpf-object-struct-ops",
+        "object name",
+        "The struct of operations of that name in an object, for `attach`; nil when there is none.",
+        object_struct_ops,
     );
     define(interp, shared, "prog-info-fd", "program", "The descriptor of a loaded program.", prog_fd);
     define(interp, shared, "prog-info-name", "program", "A program's name in its object.", |shared, interp, args| {
@@ -139,6 +147,16 @@ fn object_prog(_: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
         return Ok(Value::NIL);
     }
     Ok(handles::value(interp, Rc::new(UnitProgram { unit, name })))
+}
+
+fn object_struct_ops(_: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
+    let [object, name] = Args::new("bpf-object-struct-ops", args, &[])?.exactly()?;
+    let unit = unit(interp, object)?;
+    let name = name_in_object(interp, name, "bpf-object-struct-ops")?;
+    if unit.object.struct_ops(&name).is_none() {
+        return Ok(Value::NIL);
+    }
+    Ok(handles::value(interp, Rc::new(UnitStructOps { unit, name })))
 }
 
 fn prog_fd(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
