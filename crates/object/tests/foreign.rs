@@ -7,7 +7,7 @@ use std::path::Path;
 use expect_test::{expect, expect_file};
 use whistler_btf::{Btf, Kind, Linkage, TypeId, TypeKind};
 use whistler_isa::{AttachType, MapType, ProgType};
-use whistler_object::{Object, ObjectError, Symbol, elf, listing};
+use whistler_object::{Object, ObjectError, Registration, Symbol, elf, listing};
 
 fn file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
@@ -43,6 +43,37 @@ fn programs_have_what_their_sections_say() {
         ]
     );
     assert!(o.programs.iter().all(|p| p.license == "Dual BSD/GPL"));
+}
+
+#[test]
+fn structs_of_operations_have_their_programs() {
+    let o = elf::read(&file("struct_ops.o")).unwrap();
+    let facts: Vec<_> = o.struct_ops.iter().map(|s| (s.name.as_str(), s.registration, &s.functions)).collect();
+    let functions = vec![(16, "grow".to_string()), (32, "undo".to_string()), (40, "halve".to_string())];
+    let mut there = facts.iter().map(|(.., f)| {
+        let mut f = f.to_vec();
+        f.sort();
+        f
+    });
+    assert!(there.len() == 2 && there.all(|f| f == functions), "{facts:?}");
+    assert_eq!(facts[0].0, "plain");
+    assert_eq!((facts[0].1, facts[1].1), (Registration::Update, Registration::Link));
+    assert!(o.struct_ops[1].init.starts_with(b"wh_clang_l\0"), "{:?}", o.struct_ops[1].init);
+    // Its types are those of the struct, and the kernel takes the rest.
+    let btf = Btf::parse(o.btf.clone()).unwrap();
+    let t = btf.ty(TypeId(o.struct_ops[0].type_id)).unwrap();
+    assert_eq!((t.name, t.composite().unwrap().len()), ("tcp_congestion_ops", 5));
+    for (name, kind) in [(".struct_ops", TypeKind::Datasec), ("plain", TypeKind::Var)] {
+        assert_eq!(btf.find(name, kind).unwrap(), None, "{name}");
+    }
+    let again = elf::read(&elf::write(&o).unwrap()).unwrap();
+    let parts = |o: &Object| -> Vec<_> {
+        let mut all: Vec<_> =
+            o.struct_ops.iter().map(|s| (s.name.clone(), s.init.clone(), s.functions.clone())).collect();
+        all.iter_mut().for_each(|(.., f)| f.sort());
+        all
+    };
+    assert_eq!(parts(&again), parts(&o));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn corpus() -> Vec<Vec<u8>> {
     files.retain(|p| p.extension().is_some_and(|x| x == "o"));
     files.sort();
     let mut all: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
-    assert_eq!(all.len(), 5);
+    assert_eq!(all.len(), 6);
     all.push(elf::write(&support::rich()).unwrap());
     all.push(elf::write(&support::pass()).unwrap());
     all
@@ -46,6 +46,9 @@ fn try_one(bytes: &[u8]) -> bool {
 }
 
 fn check(o: &Object) {
+    for s in &o.struct_ops {
+        assert!(s.functions.iter().all(|(at, p)| (*at as usize) < s.init.len() && o.program(p).is_some()));
+    }
     let functions = o.programs.iter().map(|p| &p.function).chain(&o.subprograms);
     for f in functions {
         assert_eq!(f.locs.len(), f.insns.len());

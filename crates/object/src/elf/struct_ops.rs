@@ -1,5 +1,5 @@
 //! Structs of operations in a file: libbpf's sections `.struct_ops` and `.struct_ops.link`, whose variables are the
-//! structs, with a relocation for every function. Invariant: a relocation names a function of the file.
+//! structs, with a relocation for every function. Invariant: a relocation names a program of the file.
 
 use object::RelocationFlags;
 use object::SectionKind;
@@ -15,7 +15,7 @@ use super::functions::Functions;
 use super::read::placed_vars;
 use super::types::{Types, is_identifier};
 use super::write::Writer;
-use super::{R_BPF_64_ABS64, STRUCT_OPS};
+use super::{R_BPF_64_ABS64, STRUCT_OPS, TEXT};
 use crate::{Object, ObjectError, StructOps};
 
 /// All of a file.
@@ -41,8 +41,9 @@ pub(super) fn read(file: &File<'_>, types: &Types, functions: &Functions) -> Res
         let places: Vec<SecVar> = placed_vars(file, index, &types.own, section.name);
         for r in &section.relocations {
             let Some(symbol) = file.symbols.get(r.symbol) else { continue };
-            let named = symbol.section.and_then(|s| functions.named_at(s, symbol.value));
-            let named = named.ok_or_else(|| bad(r.offset, format!("`{}` is no function of the file", symbol.name)))?;
+            let in_program = symbol.section.filter(|s| file.sections.get(*s).is_some_and(|s| s.name != TEXT));
+            let named = in_program.and_then(|s| functions.named_at(s, symbol.value));
+            let named = named.ok_or_else(|| bad(r.offset, format!("`{}` is no program of the file", symbol.name)))?;
             let holder = places
                 .iter()
                 .position(|v| (u64::from(v.offset)..u64::from(v.offset) + u64::from(v.size)).contains(&r.offset));
