@@ -47,6 +47,54 @@ fn typedef_name(btf: &Btf, mut id: TypeId) -> &str {
     name
 }
 
+/// Whether the kernel says of a number that its bytes are in the network's order.
+pub fn in_network_order(btf: &Btf, mut id: TypeId) -> bool {
+    for _ in 0..32 {
+        let Ok(t) = btf.ty(id) else { break };
+        match t.get() {
+            Kind::Typedef(_) if matches!(t.name, "__be16" | "__be32" | "__be64") => return true,
+            Kind::Typedef(of) | Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => {
+                id = of
+            }
+            _ => break,
+        }
+    }
+    false
+}
+
+/// Whether what a pointer points to is marked as memory of a process (`__user`).
+fn of_process(btf: &Btf, mut id: TypeId) -> bool {
+    for _ in 0..32 {
+        let Ok(t) = btf.ty(id) else { break };
+        match t.get() {
+            Kind::TypeTag(_) if t.name == "user" => return true,
+            Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => id = of,
+            _ => break,
+        }
+    }
+    false
+}
+
+/// The fields of a kernel struct that hold text: characters, or a pointer to some.
+pub fn text_fields(btf: &Btf, name: &str) -> Vec<String> {
+    let Some(members) = find(btf, name).and_then(|id| btf.ty(id).ok()).and_then(|t| t.composite()) else {
+        return Vec::new();
+    };
+    let char_ty = |t: &Ty| *t == Ty::Char;
+    let holds = |ty: TypeId| match field_ty(btf, ty, Space::Kernel) {
+        Some(Ty::Ptr(p)) => p.pointee.as_deref().is_some_and(char_ty) && p.space == Space::Kernel,
+        Some(Ty::Array(t, _)) => char_ty(&t),
+        _ => false,
+    };
+    members.members().filter(|m| !m.name.is_empty() && holds(m.ty)).map(|m| m.name.to_string()).collect()
+}
+
+/// Whether a kernel struct begins with characters.
+pub fn begins_with_text(btf: &Btf, name: &str) -> bool {
+    let first = find(btf, name).and_then(|id| btf.ty(id).ok()?.composite()?.members().next().map(|m| m.ty));
+    matches!(first.and_then(|ty| field_ty(btf, ty, Space::Kernel)), Some(Ty::Array(t, _)) if *t == Ty::Char)
+}
+
 /// The struct or union that has no name but this one of a `typedef`.
 fn behind_typedef(btf: &Btf, name: &str) -> Option<TypeId> {
     let id = strip(btf, btf.find(name, TypeKind::Typedef).ok()??);
@@ -176,6 +224,7 @@ fn field_ty_within(btf: &Btf, id: TypeId, space: Space, depth: u32) -> Option<Ty
         Kind::Enum(e) => Ty::Int(IntTy { size: e.size.clamp(1, 8) as u8, signed: e.signed }),
         Kind::Ptr(to) => {
             let behind = btf.ty(strip(btf, to)).ok();
+            let space = if of_process(btf, to) { Space::User } else { space };
             let far = if space == Space::User { Space::User } else { Space::Kernel };
             let pointee = match behind.map(|t| (t.name, t.get())) {
                 Some((name, Kind::Struct(_) | Kind::Union(_))) if !name.is_empty() => Some(Ty::Kernel(name.into())),

@@ -94,7 +94,7 @@ impl Image {
     pub fn new(options: Options, io: Box<dyn HostIo>) -> Image {
         let mut interp = Interp::new(io);
         interp.set_interrupt_flag(options.interrupt.clone());
-        interp.set_outer_constants(Rc::new(whistler_isa::constants::by_name));
+        interp.set_outer_constants(Rc::new(|name| whistler_isa::constants::of(name, whistler_isa::Arch::HERE)));
         // What runs here is compiled for here.
         let target = match (options.target, options.mode, options.kernel.version()) {
             (Some(target), ..) => target,

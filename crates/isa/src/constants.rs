@@ -5,8 +5,13 @@
 //! and protocols programs name from `linux/pkt_cls.h`, `linux/netfilter.h`, `netinet/in.h` and `sys/socket.h`,
 //! each valued by a C compiler (x86-64). Helper numbers (`BPF_FUNC_*`) follow from [`crate::helpers`].
 
-use crate::helpers;
 use crate::table::compare_names;
+use crate::{Arch, helpers, uapi};
+
+/// The value of a name of the kernel's, be it of eBPF's interface or of the system calls'.
+pub fn of(name: &str, arch: Arch) -> Option<i64> {
+    by_name(name).or_else(|| uapi::by_name(name, arch))
+}
 
 /// The value of a constant of the kernel's interface; `-` and `_` are the same letter.
 pub fn by_name(name: &str) -> Option<i64> {

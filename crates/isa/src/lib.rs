@@ -14,12 +14,15 @@ pub mod helpers;
 mod insn;
 pub mod kfuncs;
 mod map;
+pub mod places;
 mod prog;
 mod regs;
 pub mod sections;
 pub mod struct_ops;
 mod table;
 mod target;
+pub mod uapi;
+pub mod verdicts;
 
 pub use attach::{ATTACH_TYPES, AttachType, AttachTypeInfo};
 pub use helpers::{Access, Arg, ArgKind, HELPERS, Helper, HelperFlags, MemSize, ProgSet, Ret};

@@ -329,6 +329,19 @@ impl MapType {
         }
     }
 
+    /// Types of maps whose values may hold an object that the kernel looks for by the name of its type; `None` for
+    /// what it doesn't look for. Rules: `map_check_btf` in the kernel's kernel/bpf/syscall.c.
+    pub fn that_may_hold(object: &str) -> Option<&'static [MapType]> {
+        use MapType::*;
+        Some(match object {
+            "bpf_spin_lock" | "bpf_res_spin_lock" => {
+                &[Hash, Array, CgroupStorage, SkStorage, InodeStorage, TaskStorage, CgrpStorage]
+            }
+            "bpf_timer" | "bpf_wq" | "bpf_task_work" | "bpf_list_head" | "bpf_rb_root" => &[Hash, LruHash, Array],
+            _ => return None,
+        })
+    }
+
     /// The keyword (without `:`) of the type.
     pub fn keyword(self) -> &'static str {
         self.info().keyword

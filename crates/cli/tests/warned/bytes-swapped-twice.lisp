@@ -1,18 +1,22 @@
-;; codes: W0108 W0108 W0108 W0108
-(defstruct seen (port (be u16)) (address u32))
+;; codes: W0108 W0108 W0108 W0108 W0108 W0108
+(defstruct seen (port (be u16)) (plain u16) (address u32))
 (defmap ports :type :hash :key u16 :value u64 :max-entries 8)
 (defmap last :type :array :key u32 :value seen :max-entries 1)
 (defprog main (:type :xdp)
   (with-tcp (data end tcp)
     (when (= (tcp-dst-port tcp) (htons 443)) (return XDP_DROP))
-    (incf (getmap ports (htons (tcp-dst-port tcp))))
+    (when (= (htons (tcp-dst-port tcp)) 443) (return XDP_DROP))
+    (setf (tcp-dst-port tcp) (htons 8080))
     (let ((from (tcp-src-port tcp)))
       (when (= from (htons 53)) (return XDP_DROP))))
   (with-udp (data end udp)
     (when (= (ntohs (udp-src-port udp)) 53) (return XDP_DROP))
-    ;; These are meant.
     (when-let ((s (map-lookup last 0)))
+      (setf (seen-port s) (htons (udp-src-port udp)))
+      ;; These are meant.
+      (incf (getmap ports (htons (udp-src-port udp))))
       (setf (seen-port s) (udp-src-port udp)
+            (seen-plain s) (htons (udp-src-port udp))
             (seen-address s) (bswap (udp-src-port udp)))))
   (let ((raw (xdp-data)))
     (when (in-bounds raw 14 (xdp-data-end))

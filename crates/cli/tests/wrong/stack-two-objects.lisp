@@ -5,5 +5,5 @@
   (let ((p (make-path))
         (n (make-name)))
     (probe-read-kernel p 256 (pt-regs-parm1))
-    (probe-read-kernel n 300 (pt-regs-parm2))
+    (probe-read-user n 300 (pt-regs-parm2))
     (if (= (path-bytes p 3) (name-bytes n 4)) 1 0)))

@@ -1,6 +1,8 @@
 //! Conversions: what fits into a place, how operands mix, what branches yield. Invariant: a value
 //! changes only where a written type, a cast or the user's map says so.
 
+use whistler_diag::Diagnostic;
+
 use super::val::type_range;
 use super::{Checker, Val};
 use crate::diagnostics as diag;
@@ -20,6 +22,17 @@ fn halves(e: &Expr, to: &Ty) -> Option<String> {
     };
     let name = whistler_isa::helpers::by_id(id)?.name.replace('_', "-");
     Some(format!("it is two numbers: (ash ({name}) -32) is {high}, (cast {to} ({name})) {low}"))
+}
+
+/// Whether a number soon has more than 32 bits: a time in nanoseconds.
+fn always_wide(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Helper { id, .. } => {
+            whistler_isa::helpers::by_id(*id).is_some_and(|h| h.name.starts_with("ktime_get"))
+        }
+        ExprKind::Cast(inner) => always_wide(inner),
+        _ => false,
+    }
 }
 
 /// How an address that is given as text is written as a number.
@@ -131,7 +144,11 @@ impl Checker<'_> {
                     let text = format!("the map's {what} is {to}, and this is {}: it may not fit", v.ty());
                     let help = halves(&v.e, to)
                         .unwrap_or_else(|| format!("if it does, or if cutting it is meant: (cast {to} …)"));
-                    self.report(diag::error(&diag::KEY_VALUE, &here, text).help(help));
+                    let d = diag::error(&diag::KEY_VALUE, &here, text);
+                    let wide = always_wide(&v.e).then(|| {
+                        format!("declare the map's {what} as {}: the number is wider than {to} from early on", v.ty())
+                    });
+                    self.report(wide.into_iter().fold(d, Diagnostic::help).help(help));
                 }
                 Expr::new(ExprKind::Cast(Box::new(v.e)), to.clone(), here)
             }
@@ -271,11 +288,14 @@ impl Checker<'_> {
         let (u, s) = if a.int().is_some_and(|i| i.signed) { (b, a) } else { (a, b) };
         if let Some(n) = s.as_lit() {
             let text = format!("`{op}` of an unsigned number and {n}");
-            self.report(
-                diag::error(&diag::NEGATIVE_UNSIGNED, here, text)
-                    .also(u.at().span, "this is never negative")
-                    .help(format!("if it is a signed number: (cast i64 …), or the signed form of `{op}`")),
-            );
+            let d = diag::error(&diag::NEGATIVE_UNSIGNED, here, text).also(u.at().span, "this is never negative");
+            let narrow = self.origin(&u.e) == Some(super::origins::Origin::NarrowWord);
+            self.report(match narrow {
+                true => {
+                    d.help("the record holds it in a word of 8 bytes without a sign; the number is (cast i32 …) of it")
+                }
+                false => d.help(format!("if it is a signed number: (cast i64 …), or the signed form of `{op}`")),
+            });
             return;
         }
         let text = format!("`{op}` of a {} and an {}: the result depends on which sign is meant", u.ty(), s.ty());

@@ -10,6 +10,7 @@ mod function;
 pub(crate) mod leaks;
 mod moved;
 mod ops;
+pub(crate) mod origins;
 mod place;
 mod readable;
 mod regions;
@@ -17,6 +18,7 @@ mod returns;
 mod scope;
 mod unknown;
 pub mod val;
+mod verdicts;
 mod warn;
 
 use std::rc::Rc;
@@ -331,6 +333,9 @@ impl<'a> Checker<'a> {
                 let text = format!("`{s}` is {n}, which does not fit in 64 bits");
                 return self.fail(diag::error(&diag::ARGUMENT_TYPE, &at(form), text));
             }
+            if form.origin.is_none() && whistler_isa::verdicts::by_name(s.name()).is_some() {
+                self.f.verdicts.push((form.span, s));
+            }
             return Val::literal(n, at(form));
         }
         if self.env.maps.get(s).is_some() {
@@ -355,7 +360,8 @@ impl<'a> Checker<'a> {
             return Some(n);
         }
         // The kernel's names are in capitals; no two differ in that alone.
-        let kernel = whistler_isa::constants::by_name(s.name())
+        let arch = self.target.arch;
+        let kernel = whistler_isa::constants::of(s.name(), arch)
             .or_else(|| whistler_isa::constants::by_name(&s.name().to_ascii_uppercase()));
         if let Some(n) = kernel {
             return Some(i128::from(n));

@@ -41,54 +41,73 @@ impl Checker<'_> {
     /// Checks what a program returns.
     pub(super) fn check_returns(&mut self, body: &Expr, decl: &ProgDecl) {
         let rule = decl.prog_type.return_rule(decl.attach_type);
-        let (lo, hi, enforced) = match rule {
-            ReturnRule::Any | ReturnRule::Hook => return,
-            ReturnRule::Usual(lo, hi) => (lo, hi, false),
-            ReturnRule::Enforced(lo, hi) => (lo, hi, true),
+        let limits = match rule {
+            ReturnRule::Hook => self.hook_rule(decl),
+            rule => rule,
         };
+        if matches!(limits, ReturnRule::Any | ReturnRule::Hook) && self.f.verdicts.is_empty() {
+            return;
+        }
         let mut walk = Walk::default();
         walk.note_addressed(body);
         walk.result(body);
+        for r in walk.returned {
+            if let Known::Constants(list) = &r.value {
+                for (n, at) in list {
+                    self.verdict_of_another(decl, *n, at);
+                }
+            }
+            match limits {
+                ReturnRule::Any | ReturnRule::Hook => {}
+                // Of what the kernel's own functions yield, it knows more than their types say.
+                _ if rule == ReturnRule::Hook && !matches!(r.value, Known::Constants(_)) => {}
+                ReturnRule::Usual(lo, hi) => self.check_returned(&r, limits, (lo, hi), decl),
+                ReturnRule::Enforced(lo, hi) => self.check_returned(&r, limits, (lo, hi), decl),
+            }
+        }
+    }
+
+    fn check_returned(&mut self, r: &Returned, rule: ReturnRule, (lo, hi): (i32, i32), decl: &ProgDecl) {
+        let enforced = matches!(rule, ReturnRule::Enforced(..));
         let kind = decl.prog_type.shown(decl.attach_type);
         let range = if lo == hi { format!("{lo}") } else { format!("{lo} to {hi}") };
-        for r in walk.returned {
-            let bad = |text: String, origin: Option<&At>| {
-                let mut d = if enforced {
-                    let text = format!("a program of type :{kind} may return {range}, {text}");
-                    diag::error(&diag::RETURN_RANGE, &r.at, text)
-                } else {
-                    let text = format!("a program of type :{kind} usually returns {range}, {text}");
-                    diag::warning(&diag::RETURN_ODD, &r.at, text)
-                };
-                if let Some(o) = origin.filter(|o| o.span != r.at.span) {
-                    d = d.also(o.span, "the value comes from here");
-                }
-                d
+        let bad = |text: String, origin: Option<&At>| {
+            let mut d = if enforced {
+                let text = format!("a program of type :{kind} may return {range}, {text}");
+                diag::error(&diag::RETURN_RANGE, &r.at, text)
+            } else {
+                let text = format!("a program of type :{kind} usually returns {range}, {text}");
+                diag::warning(&diag::RETURN_ODD, &r.at, text)
             };
-            match &r.value {
-                Known::Constants(list) => {
-                    for (n, at) in list.iter().filter(|(n, _)| !rule.allows(*n)) {
-                        let d = bad(format!("not {n}"), Some(at));
-                        self.report(match meaning(decl, lo, hi).filter(|_| enforced) {
-                            Some(help) => d.help(help),
-                            None => d,
-                        });
-                    }
-                }
-                Known::Range(a, b) if enforced && !within(*a, *b, lo, hi) => {
-                    let (least, most) = type_range(r.ty.as_int().unwrap_or(IntTy::U64));
-                    let what = if (*a, *b) == (least, most) { format!("any {}", r.ty) } else { format!("{a} to {b}") };
-                    let help = "make it one of these: (if … 1 0), or bound it with logand or min";
-                    let d = bad(format!("and this may be {what}"), None).help(help);
-                    self.report(d);
-                }
-                Known::Address(what) if enforced => {
-                    let help = "make it one of these: (if … 1 0), or bound it with logand or min";
-                    let d = bad(format!("and this may be {what}"), None).help(help);
-                    self.report(d);
-                }
-                Known::Range(..) | Known::Address(_) | Known::Nothing | Known::Never => {}
+            if let Some(o) = origin.filter(|o| o.span != r.at.span) {
+                d = d.also(o.span, "the value comes from here");
             }
+            d
+        };
+        let errors = lo < 0 && decl.prog_type == whistler_isa::ProgType::Lsm;
+        match &r.value {
+            Known::Constants(list) => {
+                for (n, at) in list.iter().filter(|(n, _)| !rule.allows(*n)) {
+                    let d = bad(format!("not {n}"), Some(at));
+                    self.report(match meaning(decl, lo, hi).filter(|_| enforced || errors) {
+                        Some(help) => d.help(help),
+                        None => d,
+                    });
+                }
+            }
+            Known::Range(a, b) if enforced && !within(*a, *b, lo, hi) => {
+                let (least, most) = type_range(r.ty.as_int().unwrap_or(IntTy::U64));
+                let what = if (*a, *b) == (least, most) { format!("any {}", r.ty) } else { format!("{a} to {b}") };
+                let help = "make it one of these: (if … 1 0), or bound it with logand or min";
+                let d = bad(format!("and this may be {what}"), None).help(help);
+                self.report(d);
+            }
+            Known::Address(what) if enforced => {
+                let help = "make it one of these: (if … 1 0), or bound it with logand or min";
+                let d = bad(format!("and this may be {what}"), None).help(help);
+                self.report(d);
+            }
+            Known::Range(..) | Known::Address(_) | Known::Nothing | Known::Never => {}
         }
     }
 }
@@ -103,6 +122,10 @@ fn meaning(decl: &ProgDecl, lo: i32, hi: i32) -> Option<String> {
         ("sk-lookup", _) => "SK_PASS (1) lets the lookup go on, SK_DROP (0) ends it",
         ("netfilter", _) => "NF_ACCEPT (1) lets the packet pass, NF_DROP (0) drops it",
         ("tracing", _) => "0 goes on, 1 asks for the same element again",
+        ("lsm", 0) => "0 allows it, an error refuses, as a negative number: (- EPERM)",
+        ("lsm", 1) if decl.attach_type != Some(whistler_isa::AttachType::LsmCgroup) => {
+            "the hook is asked yes (1) or no (0)"
+        }
         (k, 1) if k.starts_with("cgroup") || k == "lsm" => "1 allows it, 0 refuses (the caller gets EPERM)",
         (k, 3) if k.starts_with("cgroup") => "1 allows it, 0 refuses; 2 and 3 are the same and notify or skip a check",
         _ => return None,

@@ -57,6 +57,8 @@ pub struct Var {
     pub start: Option<PacketStart>,
     /// Whether it is a field of network order, read, when never assigned.
     pub host_order: bool,
+    /// Where its value comes from, when never assigned.
+    pub origin: Option<super::origins::Origin>,
     /// Whether the address was taken.
     pub addressed: bool,
     /// Whether it is an array or struct in memory, read as its address.
@@ -150,6 +152,10 @@ pub struct FnState {
     pub too_far: Vec<(LocalId, i128)>,
     /// Places in the packet whose numbers were compared right where they were read; `None` for other memory.
     pub compared_memory: FxHashSet<Option<(LocalId, i64)>>,
+    /// Places of the source that read numbers in the network's byte order, and the forms that put those into the host's.
+    pub network: Vec<(Span, &'static str)>,
+    /// Where the kernel's names for verdicts stand.
+    pub verdicts: Vec<(Span, Symbol)>,
     /// Labels given out.
     pub labels: u32,
     /// Blocks around.
@@ -269,6 +275,7 @@ impl FnState {
             reach: None,
             start: None,
             host_order: false,
+            origin: None,
             addressed: false,
             in_place: false,
         });
@@ -397,6 +404,7 @@ impl Checker<'_> {
         let reach = if assigned || init.base.is_some() { None } else { self.reach(&init.e) };
         let start = if assigned { None } else { self.packet_start(&init.e) };
         let host_order = !assigned && self.in_host_order(&init.e);
+        let origin = if assigned { None } else { self.origin(&init.e) };
         let refused = init.never() && matches!(init.e.kind, ExprKind::Const(_)) && written.is_none();
         let var = self.f.var(id);
         if refused {
@@ -406,6 +414,7 @@ impl Checker<'_> {
         var.assigned = assigned;
         var.ordinal = ordinal;
         (var.most, var.reach, var.start, var.host_order) = (most, reach, start, host_order);
+        var.origin = origin;
         if !assigned && value.ty == *init.ty() {
             var.range = (init.lo, init.hi);
         }

@@ -56,6 +56,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("map-set", "map-update"),
     ("xor", "logxor"),
     ("not-equal", "/="),
+    ("pt-regs-rc", "pt-regs-ret"),
+    ("pt-regs-return", "pt-regs-ret"),
+    ("pt-regs-return-value", "pt-regs-ret"),
+    ("pt-regs-retval", "pt-regs-ret"),
+    ("regs-return-value", "pt-regs-ret"),
+    ("pt-regs-pc", "pt-regs-ip"),
+    ("pt-regs-stack", "pt-regs-sp"),
+    ("regs-get-kernel-argument", "pt-regs-parm1"),
 ];
 
 /// What other languages call true and false.
@@ -179,6 +187,7 @@ impl Checker<'_> {
             let globals = self.env.globals.names().map(Symbol::name);
             let maps = self.env.maps.names().map(Symbol::name);
             let kernel = whistler_isa::constants::CONSTANTS.iter().map(|(n, _)| *n);
+            let kernel = kernel.chain(whistler_isa::uapi::names());
             let own = locals.chain(consts).chain(globals).chain(maps);
             // Names of the kernel's are written in capitals; a word of one is no misspelt variable.
             let capital = s.name().bytes().any(|b| b.is_ascii_uppercase());

@@ -228,6 +228,7 @@ fn shape(
         );
         diags.push(diag::error(&diag::MAP_TOO_NEW, &at(ty_form), text));
     }
+    check_contents(diags, ty, &w.key, &w.value);
     let mut flags = w.flags.map_or(0, |f| f.0);
     let key_size = size(diags, form, name, ty, "key", &w.key, w.key_size, info.key);
     let value_size = size(diags, form, name, ty, "value", &w.value, w.value_size, info.value_rule(flags));
@@ -345,9 +346,63 @@ fn size(
         },
     };
     if !r.allows(n) {
-        diags.push(rule(f, format!("the {what} of a map of type :{} is {r}, not {n}", ty.keyword())));
+        let d = rule(f, format!("the {what} of a map of type :{} is {r}, not {n}", ty.keyword()));
+        diags.push(match size_help(ty, what, r) {
+            Some(help) => d.help(help),
+            None => d,
+        });
     }
     n
+}
+
+/// How a key or value of a size that the type takes is declared.
+fn size_help(ty: MapType, what: &str, r: SizeRule) -> Option<String> {
+    Some(match r {
+        _ if ty == MapType::LpmTrie && what == "key" => LPM_KEY.to_string(),
+        SizeRule::Zero => format!("leave :{what} out"),
+        SizeRule::Exactly(4) => format!("write :{what} u32"),
+        SizeRule::OneOf(&[4, 8]) => format!("write :{what} u32"),
+        SizeRule::Multiple(8, most) => {
+            format!("an address of 8 bytes for each frame: :{what} (array u64 {})", most / 8)
+        }
+        SizeRule::Range(_, most) if ty.info().per_cpu && what == "value" => {
+            format!("each CPU has {most} bytes for it; a map of type :array or :hash takes more")
+        }
+        SizeRule::Exactly(_) | SizeRule::OneOf(_) | SizeRule::Range(..) | SizeRule::Multiple(..) => return None,
+    })
+}
+
+/// How the key of an LPM trie is declared.
+const LPM_KEY: &str = "the key is a struct, the length of the prefix first and the address in network order behind it: \
+                       (defstruct net (len u32) (addr u32))";
+
+/// Checks what lies in keys and values against what the kernel finds there.
+fn check_contents(diags: &mut Vec<Diagnostic>, ty: MapType, key: &Option<(Ty, &Form)>, value: &Option<(Ty, &Form)>) {
+    if let (MapType::LpmTrie, Some((Ty::Struct(s), f))) = (ty, key)
+        && let Some(first) = s.fields.first().filter(|p| p.offset == 0 && !s.union)
+        && let Ty::Int(int) = first.ty
+        && int.size != 4
+    {
+        let text = format!(
+            "the key of an LPM trie begins with the length of the prefix, 4 bytes: `{}` has {}",
+            first.name, int.size
+        );
+        diags.push(rule(f, text).also(first.span, format!("this is {}", first.ty)).help(LPM_KEY));
+    }
+    let Some((value, f)) = value else { return };
+    for object in crate::builtin::SPECIAL {
+        if !crate::builtin::lies_in(value, object, 0, value.size()) {
+            continue;
+        }
+        let Some(types) = MapType::that_may_hold(object).filter(|t| !t.contains(&ty)) else { continue };
+        let all: Vec<String> = types.iter().take(3).map(|t| format!(":{}", t.keyword())).collect();
+        let more = if types.len() > 3 { " …" } else { "" };
+        let shown = object.replace('_', "-");
+        let text = format!("the kernel takes no {shown} in a map of type :{}", ty.keyword());
+        let d = rule(f, text).help(format!("maps that may hold one: {}{more}", all.join(" ")));
+        let alone = ty.info().per_cpu && shown.ends_with("lock");
+        diags.push(if alone { d.note("each CPU has a value of its own there, and needs no lock for it") } else { d });
+    }
 }
 
 fn entries_message(ty: MapType, r: EntriesRule, n: u32) -> String {

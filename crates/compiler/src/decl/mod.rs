@@ -143,7 +143,7 @@ fn substituted(env: &mut Env, interp: &mut Interp, form: &Form) -> Result<Option
                 return Ok(None);
             }
             let own = env.constants.get(&crate::names::norm(*s)).copied();
-            let kernel = || whistler_isa::constants::by_name(s.name()).map(i128::from);
+            let kernel = || whistler_isa::constants::of(s.name(), whistler_isa::Arch::HERE).map(i128::from);
             Ok(own.or_else(kernel).and_then(number))
         }
         FormKind::List(items) => {

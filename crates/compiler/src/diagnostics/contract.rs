@@ -12,6 +12,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &RETURN_RANGE,
     &RETURN_ODD,
     &VERDICT_UNWRITTEN,
+    &OTHER_VERDICT,
+    &OTHER_MOMENT,
     &SECTION,
     &PROGRAM_TYPE,
     &SLEEPS,
@@ -99,4 +101,19 @@ code! {
     /// that is no `:struct-ops` or is another member.
     STRUCT_OPS, "E0412", "not a struct of operations that the kernel takes",
     "", ""
+}
+code! {
+    /// The constant that is returned is a verdict of programs of another type: the same number means something else
+    /// here. XDP_PASS is 2, and so is TC_ACT_SHOT, which drops the packet.
+    OTHER_VERDICT, "W0413", "verdict of another type of program",
+    "(defprog p (:type :tc)\n  XDP_PASS)",
+    "(defprog p (:type :tc)\n  TC_ACT_OK)"
+}
+code! {
+    /// A probe sees the registers as they are where it hangs: arguments where a function is entered, the result where
+    /// it has returned. What is needed of the arguments then is kept in a map by a probe at the entry, or read by an
+    /// fexit program, which has both.
+    OTHER_MOMENT, "W0414", "register read at the wrong moment",
+    "(defprog p (:type :kprobe :section \"kretprobe/vfs_read\")\n  (printk \"%d\" (pt-regs-parm3))\n  0)",
+    "(defprog p (:type :kprobe :section \"kretprobe/vfs_read\")\n  (printk \"%d\" (pt-regs-ret))\n  0)"
 }

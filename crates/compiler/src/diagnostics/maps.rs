@@ -16,7 +16,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
 
 code! {
     /// The map's declaration breaks a rule of its type: the size of keys or values, the number of
-    /// entries, the flags.
+    /// entries, the flags, what values may hold. The key of an LPM trie is a struct: the length of the prefix in bits, a
+    /// `u32`, and behind it the address in network order, as in (defstruct net (len u32) (addr u32)).
     MAP_RULE, "E0201", "map declared against its type's rules",
     "(defmap m :type :ringbuf :max-entries 1000)",
     "(defmap m :type :ringbuf :max-entries 4096)"

@@ -11,6 +11,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &NEGATIVE_MEETS,
     &ONE_WAY,
     &SWAPPED_TWICE,
+    &NETWORK_ORDER,
 ];
 
 code! {
@@ -63,9 +64,19 @@ code! {
 code! {
     /// A number is in host order already, and its bytes are swapped a second time, or it is compared with one whose bytes
     /// are swapped. Fields of headers and those declared `(be T)` are read as plain numbers: the bytes are put into
-    /// the host's order by the read, and into the network's by a write. Where the swapped bytes themselves are
-    /// meant, `(bswap x)` says so.
+    /// the host's order by the read, and into the network's by a write. (The library's IPv4 addresses alone are
+    /// as they lie in the packet.) A struct of your own that a helper reads wants network order where its fields are plain:
+    /// `(setf (tuple-port p) (htons (tcp-dst-port tcp)))` is right.
     SWAPPED_TWICE, "W0108", "bytes swapped a second time",
     "(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (when (= (tcp-dst-port tcp) (htons 443)) (return XDP_DROP)))\n  XDP_PASS)",
     "(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (when (= (tcp-dst-port tcp) 443) (return XDP_DROP)))\n  XDP_PASS)"
+}
+code! {
+    /// A number is compared whose bytes are in the network's order: a field of the context that the kernel keeps so
+    /// (`user_port`, `remote_ip4` …), a field of the kernel's of type `__be16` or `__be32`, an ethertype or port as it
+    /// lies in the packet, an IPv4 address of the library's headers. The constant is as people write it. `ntohs`
+    /// and `ntohl` put the number into the host's order.
+    NETWORK_ORDER, "W0109", "network order compared with the host's",
+    "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (= (ctx user_port) 53) 0 1))",
+    "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (= (ntohs (ctx user_port)) 53) 0 1))"
 }

@@ -13,6 +13,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &ADDRESS_LEAK,
     &ADDRESS_AS_NUMBER,
     &FROM_TYPES,
+    &WRONG_MEMORY,
 ];
 
 code! {
@@ -85,4 +86,12 @@ code! {
     ADDRESS_AS_NUMBER, "E0309", "pointer where its content is meant",
     "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((n (map-lookup m 1)))\n    (when (> n 100) (return XDP_DROP)))\n  XDP_PASS)",
     "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (when-let ((n (map-lookup m 1)))\n    (when (> (deref n) 100) (return XDP_DROP)))\n  XDP_PASS)"
+}
+code! {
+    /// A probe read gets an address that it can't read what is meant from: one of the process, where the kernel's
+    /// memory is read, or the other way round; or a struct, where text is read. The read fails at run time, or copies
+    /// something else.
+    WRONG_MEMORY, "W0312", "probe read of other memory",
+    "(defprog p (:type :kprobe :section \"kprobe/do_sys_openat2\")\n  (let ((path (array char 64)))\n    (probe-read-kernel-str path 64 (pt-regs-parm2))\n    (printk \"%s\" path))\n  0)",
+    "(defprog p (:type :kprobe :section \"kprobe/do_sys_openat2\")\n  (let ((path (array char 64)))\n    (probe-read-user-str path 64 (pt-regs-parm2))\n    (printk \"%s\" path))\n  0)"
 }

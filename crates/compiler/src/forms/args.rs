@@ -3,6 +3,7 @@
 use whistler_lisp::Symbol;
 
 use super::{FormDef, form};
+use crate::check::origins::Origin;
 use crate::check::{Call, Checker, Val, at};
 use crate::diagnostics as diag;
 use crate::hir::{At, ExprKind, PtrTy, Space, Ty};
@@ -111,7 +112,10 @@ fn typed(c: &mut Checker<'_>, v: Val, ty: whistler_btf::TypeId, space: Space, nu
         );
     };
     match known {
-        Ty::Ptr(p) => {
+        Ty::Ptr(mut p) => {
+            if !matches!(p.pointee.as_deref(), Some(Ty::Kernel(_))) && c.origin(&v.e) == Some(Origin::User) {
+                p.space = Space::User;
+            }
             // The verifier types the word itself: it must reach the variable as it was loaded.
             let p = PtrTy { nullable: nullable && p.space == Space::Trusted, ..p };
             Val::of(crate::hir::Expr { ty: Ty::Ptr(p), ..v.e })

@@ -3,7 +3,8 @@
 use whistler_lisp::Form;
 
 use super::{FormDef, form};
-use crate::check::{Call, Checker, Val, at};
+use crate::check::origins::Origin;
+use crate::check::{Call, Checker, Place, Val, at};
 use crate::diagnostics as diag;
 use crate::hir::{Expr, ExprKind, IntTy, Space, Ty};
 
@@ -20,13 +21,33 @@ pub(super) static FORMS: &[FormDef] = &[
 fn swap(c: &mut Checker<'_>, call: &Call<'_>, bytes: u8) -> Val {
     let v = c.value(&call.args[0]);
     let v = c.number(v, call.name.name());
-    if call.form.origin.is_none() && c.in_host_order(&v.e) {
+    // A number of the host's may well be put into the network's order, for a struct that a helper reads; what says
+    // that a number comes from the network is mistaken here.
+    let from_network = crate::names::norm(call.name).name().starts_with('n');
+    if call.form.origin.is_none() && from_network && c.in_host_order(&v.e) {
         let text = format!("this is in host order already, and `{}` swaps its bytes again", call.name);
         let d = diag::warning(&diag::SWAPPED_TWICE, &call.at(), text);
         let plain = &call.args[0];
-        c.report(d.help(format!("write {plain}; if the swapped bytes are meant: (bswap {plain})")));
+        let to_network = match bytes {
+            2 => "htons",
+            4 => "htonl",
+            _ => "htonll",
+        };
+        c.report(d.help(format!("write {plain}; if network order is meant: ({to_network} {plain})")));
     }
     swapped(v, bytes, call)
+}
+
+/// Warns of a number put into network order for a place whose writes do that themselves.
+pub(super) fn stored_order(c: &mut Checker<'_>, place: &Place, value: &Form) {
+    let Place::Memory(m) = place else { return };
+    if !m.big_endian || m.ty.size() < 2 || value.origin.is_some() || network_order(value).is_none() {
+        return;
+    }
+    let Some(of) = network_order(value) else { return };
+    let text = "this place takes numbers in host order: the write swaps the bytes again";
+    let d = diag::warning(&diag::SWAPPED_TWICE, &at(value), text);
+    c.report(d.help(format!("write {of}")));
 }
 
 /// The argument of a form that swaps bytes by the name of network order.
@@ -41,12 +62,106 @@ pub(super) fn compared_orders(c: &mut Checker<'_>, call: &Call<'_>, forms: [&For
     if call.form.origin.is_some() {
         return;
     }
-    for (form, other) in [(forms[0], values[1]), (forms[1], values[0])] {
-        let Some(of) = network_order(form).filter(|_| c.in_host_order(&other.e)) else { continue };
+    unswapped(c, call, forms, values);
+    for (form, plain, v, other) in
+        [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
+    {
+        let Some(of) = network_order(form) else { continue };
+        if other.as_lit().is_some_and(|n| n != 0)
+            && network_order(plain).is_none()
+            && form.head().is_some_and(|h| crate::names::norm(h).name().starts_with('h'))
+            && swapped_host_order(c, &v.e)
+        {
+            let text = "this swaps the bytes of a number in host order, and compares them with a plain number";
+            c.report(diag::warning(&diag::SWAPPED_TWICE, &at(form), text).help(format!("write {of}")));
+            continue;
+        }
+        if !c.in_host_order(&other.e) {
+            continue;
+        }
         // Both in network order are equal where both are in the host's.
         let d = diag::warning(&diag::SWAPPED_TWICE, &at(form), "this is compared with a number in host order");
         c.report(d.also(other.at().span, "bytes in host order").help(format!("write {of}")));
     }
+}
+
+/// Whether this swaps what is in host order.
+fn swapped_host_order(c: &Checker<'_>, e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Bswap(_, inner) => c.in_host_order(inner),
+        ExprKind::Cast(inner) => swapped_host_order(c, inner),
+        _ => false,
+    }
+}
+
+/// Warns of a comparison of a number whose bytes are in the network's order with one as people write it.
+fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) {
+    for (read, constant, v, n) in
+        [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
+    {
+        let (Some(n), true) = (n.as_lit(), as_written(constant)) else { continue };
+        let Some(bytes) = v.int().map(|i| u32::from(i.size)).filter(|b| *b > 1) else { continue };
+        let all_ones = if bytes == 8 { i128::from(u64::MAX) } else { (1 << (8 * bytes)) - 1 };
+        if n <= 0 || n == all_ones || n > i128::from(u32::MAX) {
+            continue;
+        }
+        let n = n as u32;
+        let swap = match c.origin(&v.e) {
+            Some(Origin::Network("ntohs")) if n <= 0xffff && !looks_swapped(n as u16) => "ntohs",
+            Some(Origin::Network("ntohl")) if !is_address(n.swap_bytes()) && n.swap_bytes() > 0xffff => "ntohl",
+            Some(Origin::Wire(place)) if n <= 0xffff && on_wire(place, n as u16) => "ntohs",
+            None if is_raw_address(read) && is_address(n) && !is_address(n.swap_bytes()) => "ntohl",
+            _ => continue,
+        };
+        // As these are written.
+        let shown = match constant.as_symbol() {
+            None if is_address(n) => format!("#x{n:08x}"),
+            None if n <= 0xffff && whistler_isa::places::ETHERTYPES.contains(&(n as u16)) => format!("#x{n:04x}"),
+            _ => constant.to_string(),
+        };
+        let text = format!("this number's bytes are in the network's order, and {shown} is in the host's");
+        let d = diag::warning(&diag::NETWORK_ORDER, &at(read), text).also(at(constant).span, "compared with this");
+        let mut ways = vec![format!("({} ({swap} {read}) {shown})", call.name)];
+        if is_address(n) && swap == "ntohl" {
+            ways.push(format!("({} {read} (ip4 \"{}\"))", call.name, std::net::Ipv4Addr::from(n)));
+        }
+        c.report(d.help(format!("write {}", ways.join(", or "))));
+        return;
+    }
+}
+
+/// Whether a constant is a plain number: written as one, or by a name that the kernel or the library has for it.
+fn as_written(form: &Form) -> bool {
+    match form.as_symbol() {
+        Some(s) => whistler_isa::constants::by_name(s.name()).is_some() || s.name().starts_with("+ethertype-"),
+        None => form.as_int().is_some(),
+    }
+}
+
+/// Whether a number of two bytes is likelier a port whose bytes were swapped by hand.
+fn looks_swapped(n: u16) -> bool {
+    n >= 1024 && n.swap_bytes() < 1024
+}
+
+/// Whether a number is an IPv4 address of the ranges that people write: private ones and the host's own.
+fn is_address(n: u32) -> bool {
+    let a = std::net::Ipv4Addr::from(n);
+    a.is_private() || a.is_loopback() || a.is_link_local()
+}
+
+/// Whether a field of the library's that yields an address as it lies in the packet is read.
+fn is_raw_address(form: &Form) -> bool {
+    let name = form.head().map(crate::names::norm);
+    name.is_some_and(|n| matches!(n.name(), "ipv4-src-addr" | "ipv4-dst-addr"))
+}
+
+/// Whether a plain number is certainly meant by this constant, at this place of an Ethernet packet: an ethertype
+/// anywhere, and where the ports lie behind an IPv4 header without options, a well-known one.
+fn on_wire(place: Option<i64>, n: u16) -> bool {
+    /// Ethernet's 14 bytes, IPv4's 20, and the two ports.
+    const PORTS: [i64; 2] = [34, 36];
+    whistler_isa::places::ETHERTYPES.contains(&n)
+        || (place.is_some_and(|p| PORTS.contains(&p)) && n < 1024 && n & 0xff != 0)
 }
 
 impl Checker<'_> {

@@ -250,6 +250,9 @@ fn checked(c: &mut Checker<'_>, h: &'static Helper, args: Vec<Val>, here: At) ->
     if !takes_map(c, h, callee.map, &here) {
         return Val::error(here);
     }
+    if let (Some(source), true) = (args.get(2), h.name.starts_with("probe_read")) {
+        super::probes::source(c, h.name, source);
+    }
     let size_arg = h.args.iter().position(|a| a.kind == ArgKind::AllocSize);
     let mut out = Vec::with_capacity(args.len());
     for (i, v) in args.into_iter().enumerate() {

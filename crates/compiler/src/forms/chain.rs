@@ -317,6 +317,9 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
         ));
         return None;
     };
+    if here.origin.is_none() && kernel::in_network_order(btf, last.ty) {
+        c.note_network_order(here.span, ty.size());
+    }
     let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
     let core = record(c, root, path, CoreKind::FieldByteOffset)?;
     let root_name = btf.ty(root).map(|t| t.name.to_string()).unwrap_or_default();

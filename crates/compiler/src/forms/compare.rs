@@ -3,6 +3,7 @@
 use whistler_lisp::Form;
 
 use super::{FormDef, MANY, form};
+use crate::check::origins::Origin;
 use crate::check::val::type_range;
 use crate::check::{Call, Checker, Fact, Mix, PacketStart, Val};
 use crate::diagnostics as diag;
@@ -211,6 +212,10 @@ fn one_way(c: &mut Checker<'_>, order: Order, a: &Val, b: &Val, call: &Call<'_>)
         d = d.also(v.at().span, format!("this is {}", v.ty()));
     }
     let difference = matches!(v.e.kind, ExprKind::Bin(BinOp::Sub, ..)) || matches!(v.e.kind, ExprKind::Local(_));
+    if c.origin(&v.e) == Some(Origin::NarrowWord) {
+        c.report(d.help("the record holds it in a word of 8 bytes without a sign; the number is (cast i32 …) of it"));
+        return;
+    }
     c.report(if !int.signed && n == 0 && difference {
         d.help("differences of unsigned numbers wrap around; if a signed number is meant: (cast i64 …)")
     } else {

@@ -44,13 +44,7 @@ pub(super) static FORMS: &[FormDef] = &[
     form("pt-regs-parm6", (0, 0), |c, k| parameter(c, k, 5), "(pt-regs-parm6)", "The function's sixth argument."),
     form("pt-regs-parm7", (0, 0), |c, k| parameter(c, k, 6), "(pt-regs-parm7)", "The function's seventh argument."),
     form("pt-regs-parm8", (0, 0), |c, k| parameter(c, k, 7), "(pt-regs-parm8)", "The function's eighth argument."),
-    form(
-        "pt-regs-ret",
-        (0, 0),
-        |c, k| register(c, k, c.target.arch.registers().result),
-        "(pt-regs-ret)",
-        "The function's result, in a return probe.",
-    ),
+    form("pt-regs-ret", (0, 0), result, "(pt-regs-ret)", "The function's result, in a return probe."),
     form(
         "pt-regs-ip",
         (0, 0),
@@ -465,8 +459,50 @@ pub(super) fn register(c: &mut Checker<'_>, call: &Call<'_>, off: i32) -> Val {
     Val::new(ExprKind::Load { ptr: Box::new(ptr), off }, Ty::U64, call.at())
 }
 
+/// When a probe's program runs, as far as its section says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Entry,
+    Return,
+}
+
+fn moment(c: &Checker<'_>) -> Option<Moment> {
+    let program = c.f.program.as_ref().filter(|p| p.prog_type == ProgType::Kprobe)?;
+    let head = program.section.split(['/', '.']).next()?;
+    match head {
+        _ if program.section.contains(".session") => None,
+        "kretprobe" | "uretprobe" | "kretsyscall" => Some(Moment::Return),
+        // A place inside of a function is neither.
+        "kprobe" | "uprobe" if program.section.rsplit('/').next().is_some_and(|t| t.contains('+')) => None,
+        "kprobe" | "uprobe" | "ksyscall" => Some(Moment::Entry),
+        _ => None,
+    }
+}
+
+/// The function's result, which is there only behind it.
+fn result(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    if call.form.origin.is_none() && moment(c) == Some(Moment::Entry) {
+        let text = "the program runs where the function is entered, and there is no result yet";
+        let d = diag::warning(&diag::OTHER_MOMENT, &call.at(), text);
+        let section = c.f.program.as_ref().map_or(String::new(), |p| p.section.clone());
+        let other = section.replacen("kprobe", "kretprobe", 1).replacen("uprobe", "uretprobe", 1);
+        c.report(d.help(format!("hang it on the function's end: :section \"{other}\"")));
+    }
+    register(c, call, c.target.arch.registers().result)
+}
+
 /// A function's argument by its number from 0: in a register, or on the stack at the function's entry.
 fn parameter(c: &mut Checker<'_>, call: &Call<'_>, number: usize) -> Val {
+    if call.form.origin.is_none() && moment(c) == Some(Moment::Return) {
+        let text = "the function has returned, and its arguments are gone from the registers";
+        let d = diag::warning(&diag::OTHER_MOMENT, &call.at(), text);
+        let of_user = c.f.program.as_ref().is_some_and(|p| p.section.starts_with('u'));
+        let keep = "keep it in a map when the function is entered, under (get-current-pid-tgid)";
+        c.report(match of_user {
+            true => d.help(keep),
+            false => d.help(format!("{keep}, or use fexit, which has both: (arg NAME) and (retval)")),
+        });
+    }
     let registers = c.target.arch.registers();
     if let Some(off) = registers.parameters.get(number) {
         return register(c, call, *off);

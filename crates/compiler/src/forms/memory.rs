@@ -451,6 +451,7 @@ fn user_load(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 fn probe(c: &mut Checker<'_>, call: &Call<'_>, helper: &str) -> Val {
     let ty = c.type_of(&call.args[0]);
     let p = c.value(&call.args[1]);
+    super::probes::source(c, helper, &p);
     let moved = displaced(c, p, call.args.get(2));
     let (Some(ty), Some((p, off))) = (ty, moved) else { return Val::error(call.at()) };
     let address = super::arith::arith(c, super::arith::Op::Add, p, Val::literal(off.into(), call.at()), call.at());

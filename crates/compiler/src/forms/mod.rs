@@ -23,6 +23,7 @@ pub mod locks;
 mod loops;
 pub mod maps;
 pub mod memory;
+mod probes;
 pub mod refs;
 pub mod ring;
 pub mod statics;

@@ -17,6 +17,7 @@ pub(super) fn kernel_constants(interp: &mut Interp) {
             interp.define_constant(name, Value::Int(*number));
         }
     }
+    interp.set_outer_constants(Rc::new(|name| whistler_isa::constants::of(name, whistler_isa::Arch::HERE)));
 }
 
 /// `(sizeof TYPE)` and `(offsetof STRUCT field)` in the host.

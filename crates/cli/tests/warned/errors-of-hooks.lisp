@@ -1,0 +1,10 @@
+;; codes: W0408 W0408
+(defprog positive (:type :lsm :section "lsm/file_open")
+  (when (= (logand (get-current-uid-gid) #xffffffff) 4242) (return EPERM))
+  0)
+(defprog too-large (:type :lsm :section "lsm/file_open")
+  -7000)
+(defprog refuses (:type :lsm :section "lsm/file_open")
+  (if (= (logand (get-current-uid-gid) #xffffffff) 4242) (- EPERM) 0))
+(defprog yields-nothing (:type :lsm :section "lsm/file_free_security")
+  1)

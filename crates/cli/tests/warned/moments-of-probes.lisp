@@ -1,0 +1,10 @@
+;; codes: W0414 W0414 W0414
+(defprog returned (:type :kprobe :section "kretprobe/vfs_read")
+  (printk "%d %d" (pt-regs-ret) (pt-regs-parm3))
+  0)
+(defprog entered (:type :kprobe :section "kprobe/vfs_read")
+  (printk "%d %d" (pt-regs-ret) (pt-regs-parm3))
+  0)
+(defprog line (:type :uretprobe :section "uretprobe//bin/bash:readline")
+  (printk "%p %x" (pt-regs-ret) (pt-regs-parm1))
+  0)

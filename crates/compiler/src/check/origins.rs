@@ -1,0 +1,110 @@
+//! Where numbers come from, beyond their types: whether their bytes are still in the network's order, whether they are
+//! addresses of the traced process. Invariant: what is said here is so on every path; of an assigned variable, or one
+//! whose address is taken, nothing is said.
+
+use whistler_diag::Span;
+use whistler_isa::{ContextKind, ProgType, places};
+
+use super::{Checker, PacketStart, Val};
+use crate::hir::{Expr, ExprKind, Space};
+
+/// What is known of a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Its bytes are in the network's order; the form that puts them into the host's.
+    Network(&'static str),
+    /// Two bytes of the packet as they lie there, and how far from its first one, where that is known.
+    Wire(Option<i64>),
+    /// An address of the traced process.
+    User,
+    /// A word of eight bytes that holds a signed number of four.
+    NarrowWord,
+}
+
+impl Checker<'_> {
+    /// Where a number comes from, if that is known.
+    pub(crate) fn origin(&self, e: &Expr) -> Option<Origin> {
+        if e.at.origin.is_none()
+            && let Some((_, form)) = self.f.network.iter().find(|(span, _)| *span == e.at.span)
+        {
+            return Some(Origin::Network(form));
+        }
+        match &e.kind {
+            ExprKind::Local(l) => {
+                let var = &self.f.vars[l.0 as usize];
+                var.origin.filter(|_| !var.addressed)
+            }
+            ExprKind::Seq(parts) => self.origin(parts.last()?),
+            // As many bytes, or more: what is cut off may be what says it.
+            ExprKind::Cast(inner) if inner.ty.size() <= e.ty.size() => self.origin(inner),
+            ExprKind::Load { ptr, off } => match ptr.ty.as_ptr()?.space {
+                Space::Ctx if matches!(ptr.kind, ExprKind::Ctx) => self.of_context(*off, e.ty.size()),
+                Space::Packet if e.ty.size() == 2 && e.ty.as_int().is_some() => {
+                    let place = self.packet_base(ptr).filter(|(root, _)| {
+                        let var = &self.f.vars[root.0 as usize];
+                        !var.assigned && var.start == Some(PacketStart::Data)
+                    });
+                    Some(Origin::Wire(place.map(|(_, base)| base + i64::from(*off))))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn of_context(&self, off: i32, size: u32) -> Option<Origin> {
+        let prog = self.prog_type()?;
+        let off = u32::try_from(off).ok()?;
+        match prog.info().ctx {
+            ContextKind::Record => {
+                let decl = self.f.tracepoint.and_then(|t| self.env.tracepoints.get(t))?;
+                let field = decl.format.fields.iter().find(|f| f.offset == off && f.size == size)?;
+                let of_call = decl.name.name().starts_with("syscalls/sys_enter");
+                if of_call && field.c_type.contains('*') {
+                    return Some(Origin::User);
+                }
+                let narrow = ["int", "pid_t", "key_serial_t", "timer_t", "const clockid_t", "clockid_t"];
+                (size == 8 && !field.signed && narrow.contains(&field.c_type.trim())).then_some(Origin::NarrowWord)
+            }
+            ContextKind::Args => self.user_argument(off / 8),
+            ContextKind::Struct("pt_regs") => {
+                let registers = self.target.arch.registers().parameters;
+                let number = registers.iter().position(|p| u32::try_from(*p) == Ok(off))?;
+                self.user_argument(number as u32)
+            }
+            ContextKind::Struct(name) => {
+                let field = whistler_isa::ctx::of(prog)?.fields.iter().find(|f| f.offset == off && f.size == size)?;
+                places::network_order(name, field.name).map(Origin::Network)
+            }
+            ContextKind::Bytes | ContextKind::Target => None,
+        }
+    }
+
+    /// Whether an argument of the function that the program is called at is an address of the process.
+    fn user_argument(&self, number: u32) -> Option<Origin> {
+        let program = self.f.program.as_ref()?;
+        let (head, target) = program.section.split_once('/')?;
+        let entered = matches!(program.prog_type, ProgType::Tracing | ProgType::Kprobe)
+            && matches!(head, "kprobe" | "fentry" | "fentry.s" | "fexit" | "fexit.s" | "kprobe.multi");
+        let function = target.split('+').next()?;
+        (entered && places::is_user_argument(function, number)).then_some(Origin::User)
+    }
+
+    /// Whether a value is an address of the traced process.
+    pub(crate) fn is_of_process(&self, v: &Val) -> bool {
+        v.ty().as_ptr().is_some_and(|p| p.space == Space::User) || self.origin(&v.e) == Some(Origin::User)
+    }
+
+    /// Notes that what stands at `span` reads a number that the kernel holds in the network's order.
+    pub(crate) fn note_network_order(&mut self, span: Span, bytes: u32) {
+        let form = match bytes {
+            2 => "ntohs",
+            4 => "ntohl",
+            8 => "ntohll",
+            _ => return,
+        };
+        if !self.f.network.iter().any(|(s, _)| *s == span) {
+            self.f.network.push((span, form));
+        }
+    }
+}
