@@ -29,6 +29,7 @@ pub use bytes::{Memory, Parts};
 pub use core::{CoreKind, CoreReloc, access_string};
 pub use error::BtfError;
 pub use ext::{BtfExt, ExtSection, FuncInfo, LineInfo};
+pub use lisp::OWN_STRUCTS;
 pub use patch::{POISON_HELPER, Patched, apply};
 pub use query::{FieldPath, Step};
 pub use raw::{Linkage, TypeId, TypeKind, int_encoding};

@@ -80,6 +80,8 @@ pub struct Resolution {
     pub mem: Option<MemAdjust>,
     /// The type of the target that matched.
     pub target: Option<TypeId>,
+    /// Whether the target has types of that name and kind at all, whatever they hold.
+    pub candidates: bool,
 }
 
 /// A name without its flavour (`task_struct___old` is `task_struct`).
@@ -522,7 +524,14 @@ pub fn resolve(local: &Btf, reloc: &CoreReloc, target: &Btf) -> Result<Resolutio
     let kind = reloc.kind;
     if kind == CoreKind::TypeIdLocal {
         let id = u64::from(reloc.type_id.0);
-        return Ok(Resolution { value: Some(id), orig_value: id, validate: false, mem: None, target: None });
+        return Ok(Resolution {
+            value: Some(id),
+            orig_value: id,
+            validate: false,
+            mem: None,
+            target: None,
+            candidates: false,
+        });
     }
     let root = local.ty(reloc.type_id)?;
     if root.name.is_empty() {
@@ -530,12 +539,14 @@ pub fn resolve(local: &Btf, reloc: &CoreReloc, target: &Btf) -> Result<Resolutio
     }
     let ours = worth(kind, Some(&spec))?;
     let name = essential_name(root.name);
+    let mut candidates = false;
     let mut matcher = Matcher { local, target, steps: MAX_STEPS };
     let mut found: Option<(Spec<'_>, Worth)> = None;
     for id in target.find_flavours(name)? {
         if !enum_compatible(target.ty(id)?.kind(), root.kind()) {
             continue;
         }
+        candidates = true;
         let Some(candidate) = matcher.find_spec(&spec, id, kind)? else { continue };
         let theirs = worth(kind, Some(&candidate))?;
         match &found {
@@ -569,6 +580,7 @@ pub fn resolve(local: &Btf, reloc: &CoreReloc, target: &Btf) -> Result<Resolutio
         validate: ours.validate,
         mem,
         target: target_id,
+        candidates,
     })
 }
 

@@ -105,6 +105,10 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 12, "{seen}");
+        // What prints the kernel's types for the language knows the same ones.
+        let ours: Vec<_> = ROWS.iter().map(|r| definition(*r)).map(|d| (d.name.to_string(), d.size, d.align)).collect();
+        let known = whistler_btf::OWN_STRUCTS.iter().map(|r| (r.0.to_string(), r.1, r.2));
+        assert_eq!(ours, known.collect::<Vec<_>>());
         assert!(named(Symbol::intern("bpf-spin-lock")).is_some() && named(Symbol::intern("task_struct")).is_none());
     }
 }

@@ -126,8 +126,26 @@ pub fn only_number(btf: &Btf, name: &str) -> Option<String> {
 
 /// The struct or union of this name; `-` and `_` are the same.
 pub fn find(btf: &Btf, name: &str) -> Option<TypeId> {
-    let look = |n: &str| btf.find_any(n, &[TypeKind::Struct, TypeKind::Union]).ok().flatten();
-    look(name).or_else(|| if name.contains('-') { look(&name.replace('-', "_")) } else { None })
+    find_kinds(btf, name, &[TypeKind::Struct, TypeKind::Union])
+}
+
+/// The type of this name and one of these kinds; `-` and `_` are the same. The kernel's own comes before a module's, as
+/// when CO-RE is resolved: loaders look into modules only for what the kernel has not.
+pub fn find_kinds(btf: &Btf, name: &str, kinds: &[TypeKind]) -> Option<TypeId> {
+    let exact = |n: &str| {
+        let base = btf.base().and_then(|base| base.find_any(n, kinds).ok().flatten());
+        base.or_else(|| btf.find_any(n, kinds).ok().flatten())
+    };
+    exact(name).or_else(|| if name.contains('-') { exact(&name.replace('-', "_")) } else { None })
+}
+
+/// Whether a module has a struct or union of this name of its own, also when the kernel itself has one.
+pub fn is_in_module(module: &Btf, name: &str) -> bool {
+    let own = |n: &str| {
+        let found = module.find_any(n, &[TypeKind::Struct, TypeKind::Union]).ok().flatten();
+        found.is_some_and(|id| id >= module.first_id())
+    };
+    own(name) || name.contains('-') && own(&name.replace('-', "_"))
 }
 
 /// The report on a struct that the kernel doesn't have, with the one that may be meant.

@@ -5,6 +5,7 @@
 //! to load, or the compiler; it loads only the trivial programs that its probes need.
 #![forbid(unsafe_code)]
 
+mod btf_file;
 pub mod doctor;
 mod event_struct;
 mod features;

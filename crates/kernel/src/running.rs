@@ -1,15 +1,15 @@
 //! One kernel and all that is known of it. Invariant: a fact is found out once; what could not be
 //! found out keeps its reason.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{Btf, BtfError, Memory, Parts, TracepointFormat, TypeSource, TypeSourceError};
+use whistler_btf::{Btf, TracepointFormat, TypeSource, TypeSourceError};
 use whistler_isa::KernelVersion;
 use whistler_sys::{Cap, Capabilities, ConstFile, Errno, SysError};
 
+use crate::btf_file::{self, BtfFile};
 use crate::event_struct::format_from_btf;
 use crate::features::Probes;
 use crate::{Feature, Origin, Symbols, Tracefs, nearest, parse_format};
@@ -44,37 +44,8 @@ enum Source {
 struct LoadedBtf {
     btf: Arc<Btf>,
     mapped: bool,
-}
-
-/// A file that is read as its BTF is asked for.
-struct InParts(ConstFile);
-
-impl Parts for InParts {
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-
-    fn part(&self, range: Range<usize>) -> Result<Memory, String> {
-        match self.0.part(range) {
-            Ok(part) => Ok(Arc::new(part)),
-            Err(Errno::ESTALE) => Err("its file was changed after it was opened".to_string()),
-            Err(e) => Err(e.to_string()),
-        }
-    }
-}
-
-/// The kernel's BTF in a file. Most of it is never asked for.
-fn parse(file: ConstFile) -> Result<Btf, BtfError> {
-    match file.in_memory() {
-        Ok(bytes) => Btf::parse(bytes),
-        Err(file) => Btf::parse_parts(InParts(file)),
-    }
-}
-
-/// A module's BTF in a file. It is small, and the module may go away.
-fn parse_module(file: ConstFile, base: Arc<Btf>) -> Option<Arc<Btf>> {
-    let bytes = file.part(0..file.len()).ok()?;
-    Btf::parse_split(bytes, base).ok().map(Arc::new)
+    /// The module that was named in place of a kernel, and its types.
+    module: Option<(String, Arc<Btf>)>,
 }
 
 impl Kernel {
@@ -91,7 +62,8 @@ impl Kernel {
         })
     }
 
-    /// What was saved of a kernel: its BTF (`/sys/kernel/btf/vmlinux`, or a copy of the whole directory with its modules')
+    /// What was saved of a kernel: its BTF (`/sys/kernel/btf/vmlinux`, an ELF file that has it such as `vmlinux`, or a
+    /// directory of both kinds, with its modules'), or a module of the running one (`NAME.ko`, its BTF alone);
     /// and a directory of tracepoint formats (`[events/]CATEGORY/NAME/format`).
     pub fn saved(btf: impl Into<PathBuf>, tracefs: Option<PathBuf>) -> Kernel {
         Kernel::new(Source::Saved { btf: btf.into(), tracefs })
@@ -130,26 +102,17 @@ impl Kernel {
     }
 
     fn load_btf(&self) -> Result<LoadedBtf, String> {
-        let parsed = match &self.source {
-            Source::Running { .. } => {
-                let file = ConstFile::kernel_btf("vmlinux").map_err(|e| match e {
-                    Errno::ENOENT => {
-                        "this kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without CONFIG_DEBUG_INFO_BTF"
-                            .to_string()
-                    }
-                    e => format!("the kernel's BTF (/sys/kernel/btf/vmlinux) can't be read: {e}"),
-                })?;
-                let mapped = file.is_mapped();
-                parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped })
+        match &self.source {
+            Source::Running { .. } => running_btf(),
+            Source::Saved { btf, .. } if btf.is_dir() => {
+                let path = btf.join("vmlinux");
+                whole_btf(&path, saved_file(&path)?)
             }
             Source::Saved { btf, .. } => {
-                let path = &if btf.is_dir() { btf.join("vmlinux") } else { btf.clone() };
-                let file =
-                    ConstFile::open(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))?;
-                parse(file).map(|btf| LoadedBtf { btf: Arc::new(btf), mapped: false })
+                let file = saved_file(btf)?;
+                if file.split { module_btf(btf, file) } else { whole_btf(btf, file) }
             }
-        };
-        parsed.map_err(|e| format!("the kernel's BTF makes no sense: {e}"))
+        }
     }
 
     fn loaded_btf(&self) -> &Result<LoadedBtf, String> {
@@ -171,16 +134,28 @@ impl Kernel {
         self.loaded_btf().as_ref().is_ok_and(|l| l.mapped)
     }
 
+    /// The module that was named in place of a kernel (`--btf NAME.ko`).
+    pub fn own_module(&self) -> Option<&str> {
+        self.loaded_btf().as_ref().ok()?.module.as_ref().map(|(name, _)| name.as_str())
+    }
+
     /// The modules that have BTF of their own, sorted.
     pub fn modules(&self) -> Vec<String> {
+        if let Source::Saved { btf, .. } = &self.source
+            && !btf.is_dir()
+        {
+            return self.own_module().map(str::to_string).into_iter().collect();
+        }
         let directory = match &self.source {
             Source::Running { .. } => Path::new("/sys/kernel/btf"),
             Source::Saved { btf, .. } => btf.as_path(),
         };
         let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
         let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+        let names = names.map(|n| n.strip_suffix(".ko").map(str::to_string).unwrap_or(n));
         let mut names: Vec<String> = names.filter(|n| n != "vmlinux").collect();
         names.sort();
+        names.dedup();
         names
     }
 
@@ -189,14 +164,21 @@ impl Kernel {
         if module == "vmlinux" || module.is_empty() || module.contains('/') || module.starts_with('.') {
             return None;
         }
-        let base = self.shared_btf()?;
+        let loaded = self.loaded_btf().as_ref().ok()?;
+        if let Some((name, btf)) = &loaded.module {
+            return (name == module).then(|| btf.clone());
+        }
+        let base = loaded.btf.clone();
         // A poisoned lock only means that another thread panicked between two whole entries.
         let mut modules = self.modules.lock().unwrap_or_else(|e| e.into_inner());
-        let file = || match &self.source {
-            Source::Running { .. } => ConstFile::kernel_btf(module),
-            Source::Saved { btf, .. } => ConstFile::open(&btf.join(module)),
+        let load = || match &self.source {
+            Source::Running { .. } => btf_file::parse_module(ConstFile::kernel_btf(module).ok()?, base),
+            Source::Saved { btf, .. } => {
+                let bare = btf.join(module);
+                let path = if bare.exists() { bare } else { btf.join(format!("{module}.ko")) };
+                btf_file::open(&path).ok()?.continuing(|| Ok(base)).ok().map(|(_, module)| module)
+            }
         };
-        let load = || parse_module(file().ok()?, base);
         modules.entry(module.to_string()).or_insert_with(load).clone()
     }
 
@@ -367,6 +349,47 @@ impl TypeSource for Kernel {
     fn kernel_version(&self) -> Option<(u16, u16)> {
         self.version().map(|v| (v.major, v.minor))
     }
+}
+
+fn running_btf() -> Result<LoadedBtf, String> {
+    let file = ConstFile::kernel_btf("vmlinux").map_err(|e| match e {
+        Errno::ENOENT => {
+            "this kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without CONFIG_DEBUG_INFO_BTF".to_string()
+        }
+        e => format!("the kernel's BTF (/sys/kernel/btf/vmlinux) can't be read: {e}"),
+    })?;
+    let mapped = file.is_mapped();
+    let btf = btf_file::parse(file).map_err(|e| format!("the kernel's BTF makes no sense: {e}"))?;
+    Ok(LoadedBtf { btf: Arc::new(btf), mapped, module: None })
+}
+
+fn saved_file(path: &Path) -> Result<BtfFile, String> {
+    btf_file::open(path).map_err(|e| format!("the BTF in {} can't be read: {e}", path.display()))
+}
+
+fn whole_btf(path: &Path, file: BtfFile) -> Result<LoadedBtf, String> {
+    let btf = file.whole().map_err(|e| format!("the BTF in {} makes no sense: {e}", path.display()))?;
+    Ok(LoadedBtf { btf: Arc::new(btf), mapped: false, module: None })
+}
+
+/// A module in place of a kernel: its types continue the running one's.
+fn module_btf(path: &Path, file: BtfFile) -> Result<LoadedBtf, String> {
+    let shown = path.display();
+    let release = file.release.clone();
+    let running = || {
+        let here = whistler_sys::kernel_release().unwrap_or_default();
+        match release {
+            Some(release) if release != here => Err(format!(
+                "{shown} is a module of kernel {release}, whose types its own continue, and this is {here}: lay it into \
+                 a directory beside that kernel's `vmlinux`, and name the directory"
+            )),
+            _ => running_btf().map(|l| l.btf),
+        }
+    };
+    let (base, module) = file.continuing(running)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".ko").unwrap_or(&name).replace('-', "_");
+    Ok(LoadedBtf { btf: base, mapped: false, module: Some((name, module)) })
 }
 
 /// Reads the formats of tracepoints into a directory from which [`Kernel::saved`] can answer.

@@ -55,19 +55,30 @@ fn reason(what: &str, resolution: &Resolution) -> String {
     }
 }
 
-/// Looks in the kernel's own types, then in those of its modules.
+/// Looks in the kernel's own types, and in those of its modules where the kernel has none of that name; what several
+/// modules have must agree. So does libbpf (`bpf_core_find_cands`, `bpf_core_calc_relo_insn`).
 fn in_kernel(kernel: &Kernel, local: &Btf, reloc: &CoreReloc) -> Result<Resolution, String> {
     let Some(btf) = kernel.shared_btf() else {
         return Err(kernel.btf_error().unwrap_or("this kernel has no BTF").to_string());
     };
     let own = resolve(local, reloc, &btf).map_err(|e| e.to_string())?;
-    if own.target.is_some() || reloc.kind == CoreKind::TypeIdLocal {
+    if own.candidates || reloc.kind == CoreKind::TypeIdLocal {
         return Ok(own);
     }
-    let modules = kernel.modules();
-    let mut others = modules.iter().filter_map(|m| kernel.module_btf(m));
-    let found = others.find_map(|m| resolve(local, reloc, &m).ok().filter(|r| r.target.is_some()));
-    Ok(found.unwrap_or(own))
+    let mut found: Option<(String, Resolution)> = None;
+    for name in kernel.modules() {
+        // A module whose types can't be read has none.
+        let Some(types) = kernel.module_btf(&name) else { continue };
+        let Some(r) = resolve(local, reloc, &types).ok().filter(|r| r.target.is_some()) else { continue };
+        match &found {
+            None => found = Some((name, r)),
+            Some((other, known)) if known.value != r.value => {
+                return Err(format!("the modules `{other}` and `{name}` have such types, which do not agree"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found.map_or(own, |(_, r)| r))
 }
 
 #[cfg(test)]

@@ -27,9 +27,10 @@ pub fn run(command: &BtfCommand, args: &ImageArgs) -> Outcome {
     }
 }
 
-/// The BTFs to look into: the kernel's own, or that of one module, which stands on it.
+/// The BTFs to look into: the kernel's own, or that of one module, which stands on it; of a module that was named in
+/// place of a kernel, its own.
 fn of(kernel: &Kernel, base: Arc<Btf>, module: Option<&str>) -> Result<Arc<Btf>, String> {
-    let Some(name) = module else { return Ok(base) };
+    let Some(name) = module.or(kernel.own_module()) else { return Ok(base) };
     kernel.module_btf(name).ok_or_else(|| {
         let known = kernel.modules();
         let known = if known.is_empty() { "none has any here".to_string() } else { known.join(" ") };
@@ -93,6 +94,10 @@ fn dump(kernel: &Kernel, base: Arc<Btf>, name: &str, module: Option<&str>, text:
         return Err(format!(
             "no type is called `{name}`; `whistler btf find {name}` lists those whose names contain it"
         ));
+    }
+    if let Text::Lisp = text {
+        say!("{}", btf.lisp_declarations(&ids).map_err(broken)?);
+        return Ok(true);
     }
     for (i, id) in ids.iter().enumerate() {
         if i > 0 {

@@ -130,10 +130,19 @@ pub fn kernel_struct(
     if items[2..].iter().any(|f| f.as_symbol().is_none()) {
         return flavour(env, interp, btf, diags, form, name);
     }
-    let home = match (kernel::find(btf, name.name()), &module) {
+    let kernels = kernel::find(btf, name.name()).filter(|id| btf.base().is_none_or(|b| b.ty(*id).is_ok()));
+    let home = match (kernels, &module) {
         (Some(_), None) => None,
         _ => of_module(types, name.name(), module.as_deref()),
     };
+    if let (Some(_), Some((module, _))) = (kernels, &home) {
+        let text = format!("the kernel itself has a struct `{name}`, which comes before that of module `{module}`");
+        let d = diag::error(&diag::UNKNOWN_TYPE, &at(items[1]), text)
+            .note("a loader that resolves CO-RE looks into modules only for what the kernel has not, as libbpf does")
+            .help(format!("without :module it is the kernel's: (import-kernel-struct {name} …)"));
+        diags.push(d);
+        return None;
+    }
     if home.is_none() && module.is_some() {
         let text = format!("the module `{}` has no struct `{name}`", module.unwrap_or_default());
         diags.push(diag::error(&diag::UNKNOWN_TYPE, &at(items[1]), text));
@@ -224,8 +233,7 @@ fn of_module(types: &dyn TypeSource, name: &str, asked: Option<&str>) -> Option<
     let candidates = asked.map_or_else(|| types.modules(), |m| vec![m.to_string()]);
     candidates.into_iter().find_map(|m| {
         let btf = types.module_btf(&m)?;
-        let id = kernel::find(&btf, name)?;
-        (id >= btf.first_id()).then(|| (m.as_str().into(), btf))
+        kernel::is_in_module(&btf, name).then(|| (m.as_str().into(), btf))
     })
 }
 

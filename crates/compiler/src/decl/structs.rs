@@ -83,6 +83,33 @@ fn takes_scalar(diags: &mut Vec<Diagnostic>, name: Symbol, form: &Form) -> bool 
     taken
 }
 
+/// What stands behind the name of a struct or union: whether it is packed, and its alignment.
+fn options(interp: &mut Interp, diags: &mut Vec<Diagnostic>, named: &Form) -> Option<(bool, u32)> {
+    let (mut packed, mut align) = (false, 1u32);
+    let mut rest = named.as_list().and_then(|l| l.get(1..)).unwrap_or(&[]);
+    while let [o, more @ ..] = rest {
+        rest = more;
+        match o.as_keyword() {
+            Some(k) if k.is("packed") => packed = true,
+            Some(k) if k.is("align") && !more.is_empty() => {
+                let n = host::eval_number(interp, &more[0]).map_err(|d| diags.push(*d)).ok()??;
+                if !(1..=4096).contains(&n) || !(n as u32).is_power_of_two() {
+                    diags.push(diag::error(&diag::MALFORMED, &at(&more[0]), "an alignment is a power of two"));
+                    return None;
+                }
+                align = n as u32;
+                rest = &more[1..];
+            }
+            _ => {
+                let text = "the options of a struct or union are :packed and :align n";
+                diags.push(diag::error(&diag::MALFORMED, &at(o), text));
+                return None;
+            }
+        }
+    }
+    Some((packed, align))
+}
+
 /// `(defstruct name (field TYPE)…)`, `(defstruct (name :packed :align n) …)`.
 pub fn structure(
     env: &mut Env,
@@ -96,29 +123,7 @@ pub fn structure(
         return None;
     }
     let items = form.as_list()?;
-    let (mut packed, mut align) = (false, 1u32);
-    if let Some(opts) = items[1].as_list() {
-        let mut rest = opts.get(1..).unwrap_or(&[]);
-        while let [o, more @ ..] = rest {
-            rest = more;
-            match o.as_keyword() {
-                Some(k) if k.is("packed") => packed = true,
-                Some(k) if k.is("align") && !more.is_empty() => {
-                    let n = host::eval_number(interp, &more[0]).map_err(|d| diags.push(*d)).ok()??;
-                    if !(1..=4096).contains(&n) || !(n as u32).is_power_of_two() {
-                        diags.push(diag::error(&diag::MALFORMED, &at(&more[0]), "an alignment is a power of two"));
-                        return None;
-                    }
-                    align = n as u32;
-                    rest = &more[1..];
-                }
-                _ => {
-                    diags.push(diag::error(&diag::MALFORMED, &at(o), "a struct's options are :packed and :align n"));
-                    return None;
-                }
-            }
-        }
-    }
+    let (packed, mut align) = options(interp, diags, &items[1])?;
     let mut fields: Vec<Field> = Vec::new();
     let mut errors = false;
     // The next free bit; plain fields start at the next byte that suits them.
@@ -208,7 +213,7 @@ fn install(env: &mut Env, name: Symbol, def: &Rc<StructDef>) {
     env.structs.insert(name, def.clone());
 }
 
-/// `(defunion name struct…)`, or with fields `(name TYPE)`.
+/// `(defunion name struct…)`, or with fields `(name TYPE)`; options as a struct's.
 pub fn union(
     env: &mut Env,
     interp: &mut Interp,
@@ -221,7 +226,8 @@ pub fn union(
         return None;
     }
     let mut fields: Vec<Field> = Vec::new();
-    let (mut size, mut align) = (0u32, 1u32);
+    let mut size = 0u32;
+    let (packed, mut align) = options(interp, diags, &form.as_list()?[1])?;
     for f in form.as_list()?[2..].iter().filter(|f| f.as_str().is_none()) {
         let written = match f.as_list() {
             Some([n, t]) => n.as_symbol().map(|n| (n, t)),
@@ -240,8 +246,13 @@ pub fn union(
             );
             return None;
         }
-        size = size.max(w.ty.size());
-        align = align.max(w.ty.align());
+        size = size.max(match w.bits {
+            Some(n) if packed => u32::from(n).div_ceil(8),
+            _ => w.ty.size(),
+        });
+        if !packed {
+            align = align.max(w.ty.align());
+        }
         fields.push(Field {
             name: field.name().into(),
             ty: w.ty,

@@ -179,8 +179,7 @@ fn field_size(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 fn any_type(btf: &Btf, name: &str) -> Option<TypeId> {
     const KINDS: [TypeKind; 6] =
         [TypeKind::Struct, TypeKind::Union, TypeKind::Enum, TypeKind::Enum64, TypeKind::Typedef, TypeKind::Int];
-    let look = |n: &str| btf.find_any(n, &KINDS).ok().flatten();
-    look(name).or_else(|| look(&name.replace('-', "_")))
+    kernel::find_kinds(btf, name, &KINDS)
 }
 
 fn ask_type(c: &mut Checker<'_>, call: &Call<'_>, kind: CoreKind) -> Option<(Option<TypeId>, Val)> {
@@ -267,8 +266,7 @@ struct Asked<'a> {
 
 /// The kernel's enum of a name.
 pub(crate) fn kernel_enum(btf: &Btf, name: &str) -> Option<TypeId> {
-    let look = |n: &str| btf.find_any(n, &[TypeKind::Enum, TypeKind::Enum64]).ok().flatten();
-    look(name).or_else(|| look(&name.replace('-', "_")))
+    kernel::find_kinds(btf, name, &[TypeKind::Enum, TypeKind::Enum64])
 }
 
 /// The report on an enum that the kernel doesn't have.
