@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{run, whistler};
+use support::{Scratch, run, whistler};
 
 /// Whether this kernel has BTF; printed when not.
 fn has_btf() -> bool {
@@ -64,4 +64,38 @@ fn describe_shows_a_type_of_the_kernel() {
     }
     let ran = run(&mut whistler(["--vm", "-e", "(describe 'list_head)"])).ok();
     assert!(ran.out.starts_with("list_head · the kernel's struct, 16 bytes\n  (defstruct list_head\n"), "{}", ran.out);
+}
+
+/// `--btf` takes what has BTF in it: an object that we compiled, and the kernel's own types in an ELF file.
+#[test]
+fn types_from_elf_files() {
+    let scratch = Scratch::new();
+    let source = scratch.file(
+        "own.lisp",
+        "(defstruct point (x i32) (y i16))
+         (defmap points :type :hash :key u32 :value point :max-entries 4)
+         (defprog p (:type :xdp) (if-let (v (map-lookup points 1)) (point-x v) 0))",
+    );
+    let object = scratch.path().join("own.bpf.o");
+    run(whistler(["compile"]).arg(&source).arg("-o").arg(&object)).ok();
+    let found = run(whistler(["btf", "find", "point", "--btf"]).arg(&object)).ok();
+    assert!(found.out.starts_with("struct   point  8 bytes\n"), "{}", found.out);
+    let dumped = run(whistler(["btf", "dump", "point", "--lisp", "--btf"]).arg(&object)).ok();
+    assert_eq!(dumped.out, "(defstruct point\n  (x i32)  ; +0\n  (y i16)  ; +4\n)\n");
+    // Compiled for a kernel whose types are in such a file, too.
+    let asks = scratch.file(
+        "asks.lisp",
+        "(import-kernel-struct point y)
+         (defprog p (:type :kprobe :section \"kprobe/x\" :license \"GPL\") (point-y (as-point (get-current-task))))",
+    );
+    let made = scratch.path().join("asks.bpf.o");
+    run(whistler(["compile"]).arg(&asks).arg("-o").arg(&made).arg("--btf").arg(&object)).ok();
+    let packed = scratch.path().join("driver.ko.xz");
+    std::fs::write(&packed, b"\xfd7zXZ\0\0").expect("written");
+    for (file, want) in [(&packed, "it is packed with xz: `unxz` makes"), (&source, "makes no sense")] {
+        let refused = run(whistler(["btf", "dump", "point", "--btf"]).arg(file)).exits(1);
+        assert!(refused.err.contains(want), "{}", refused.err);
+        let refused = run(whistler(["compile"]).arg(&asks).arg("-o").arg(&made).arg("--btf").arg(file)).exits(1);
+        assert!(refused.err.contains(want), "{}", refused.err);
+    }
 }

@@ -16,6 +16,7 @@ fn kernel(dir: &Path, speed: u32, wide: u32) {
     let mut b = BtfBuilder::new();
     let int = b.int("int", 4, int_encoding::SIGNED);
     let device = b.structure("device", 32, &[MemberDef::at("id", int, 12)]);
+    b.structure("shadowed", 8, &[MemberDef::at("id", int, 4)]);
     std::fs::write(dir.join("vmlinux"), b.to_bytes()).expect("written");
     let base = Btf::parse(b.to_bytes()).expect("sound");
     let (types, strings) = base.extent().expect("sound");
@@ -37,6 +38,7 @@ fn kernel(dir: &Path, speed: u32, wide: u32) {
     }
     m.define(state, 128, &members);
     m.structure("both_have", 8, &[MemberDef::at("of_gadget", int, 4)]);
+    m.structure("shadowed", 32, &[MemberDef::at("id", int, 24), MemberDef::at("more", int, 28)]);
     std::fs::write(dir.join("gadget"), m.to_bytes()).expect("written");
     assert!(base.find("gadget_state", TypeKind::Struct).expect("sound").is_none());
 }
@@ -45,6 +47,7 @@ const PROGRAM: &str = "\
 (import-kernel-struct gadget-state speed)
 (import-kernel-struct other_state :module a-module sum)
 (import-kernel-struct both_have of_gadget :module gadget)
+(import-kernel-struct shadowed id)
 (defmap memory :type :array :key u32 :value (array u8 256) :max-entries 1)
 (defmacro in-memory (name result)
   `(defprog ,name (:type :raw-tracepoint :section \"raw_tp/sys_enter\" :license \"GPL\")
@@ -55,6 +58,7 @@ const PROGRAM: &str = "\
 (in-memory speed (gadget-state-speed w))
 (in-memory device (-> w device id))
 (in-memory other (other_state-sum (as-other_state (cast u64 p))))
+(in-memory own (shadowed-id (as-shadowed (cast u64 p))))
 (in-memory size (+ +gadget-state-size+ (field-size both_have of_gadget)))
 ";
 
@@ -80,12 +84,13 @@ fn a_struct_of_a_module_is_compiled_and_relocated() {
     for (dir, speed, wide) in [(&here, 48, 4), (&there, 88, 8)] {
         let mut memory = vec![0xeeu8; 256];
         memory[speed..speed + wide].copy_from_slice(&7_000u64.to_le_bytes()[..wide]);
+        memory[4..8].copy_from_slice(&9u32.to_le_bytes());
         memory[20..24].copy_from_slice(&55u32.to_le_bytes());
         memory[16..24].copy_from_slice(&[55, 0, 0, 0, 55, 0, 0, 0]);
         let saved = Kernel::saved(dir.clone(), None);
         let loaded = Loader::with(&saved, LoadOptions::default()).load(&object).expect("loads");
         loaded.maps["memory"].update(&0u32.to_le_bytes(), &memory, Put::Any).expect("filled");
-        for (name, value) in [("speed", 7_000), ("device", 55), ("other", 55), ("size", 132)] {
+        for (name, value) in [("speed", 7_000), ("device", 55), ("other", 55), ("own", 9), ("size", 132)] {
             let ctx = [0u8; 16];
             let ran = loaded.program(name).expect("loaded").test_run(&TestRun { ctx_in: &ctx, ..TestRun::default() });
             assert_eq!(ran.expect("runs").retval, value, "{name} in {}", dir.display());
@@ -106,6 +111,8 @@ fn what_no_module_has_is_said() {
         ("(import-kernel-struct gadget_state :module a_module)", "the module `a_module` has no struct `gadget_state`"),
         ("(import-kernel-struct gadget_state :module)", ":module is followed by the name of a module"),
         ("(import-kernel-struct gadget_state sped)", "gadget_state has no field `sped` in this kernel"),
+        ("(import-kernel-struct shadowed id :module gadget)", "the kernel itself has a struct `shadowed`"),
+        ("(import-kernel-struct gadget_state)\n(import-kernel-struct shadowed more)", "shadowed has no field `more`"),
         ("(import-kernel-struct both_have of_gadget)", "both_have has no field `of_gadget` in this kernel"),
     ] {
         let ran = compile(&scratch, "wrong", form, &here).exits(1);

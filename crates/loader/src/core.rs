@@ -166,22 +166,32 @@ mod tests {
             let int = b.int("__u32", bytes, 0);
             // A member of a type of the kernel's, and one of the module's own.
             b.structure("driver_state", 64, &[MemberDef::at("part", part, 8), MemberDef::at("speed", int, 48)]);
+            // One that the kernel has, too, with a field that only this has.
+            b.structure("part", 16, &[MemberDef::at("extra", int, 0), MemberDef::at("weight", int, 12)]);
+            b.structure("twice", 16, &[MemberDef::at("same", int, 4), MemberDef::at("other", int, bytes)]);
             b.to_bytes()
         };
         std::fs::write(dir.join("driver"), module(4)).expect("the module's");
+        let mut another = BtfBuilder::split(types, strings);
+        let int = another.int("__u32", 4, 0);
+        another.structure("twice", 16, &[MemberDef::at("same", int, 4), MemberDef::at("other", int, 12)]);
+        std::fs::write(dir.join("another"), another.to_bytes()).expect("the module's");
         std::fs::write(dir.join("broken"), [7; 40]).expect("no BTF");
         let mut b = BtfBuilder::new();
         let int = b.int("int", 4, int_encoding::SIGNED);
-        let inner = b.structure("part", 4, &[MemberDef::at("weight", int, 0)]);
+        let inner = b.structure("part___x", 4, &[MemberDef::at("weight", int, 0)]);
         let local = b.structure("driver_state", 8, &[MemberDef::at("speed", int, 0), MemberDef::at("part", inner, 4)]);
+        let kernels = b.structure("part", 8, &[MemberDef::at("extra", int, 0), MemberDef::at("weight", int, 4)]);
+        let twice = b.structure("twice", 8, &[MemberDef::at("same", int, 0), MemberDef::at("other", int, 4)]);
         let gone = b.structure("of_no_module", 8, &[MemberDef::at("speed", int, 0)]);
         let local_types = Btf::parse(b.to_bytes()).expect("ours");
         let kernel = Kernel::saved(&dir, None);
-        assert_eq!(kernel.modules(), ["broken", "driver"]);
-        let ask = |type_id, access: &str, kind| {
+        assert_eq!(kernel.modules(), ["another", "broken", "driver"]);
+        let asked = |type_id, access: &str, kind| {
             let reloc = CoreReloc { insn_off: 0, type_id, access: access.to_string(), kind };
-            in_kernel(&kernel, &local_types, &reloc).expect("resolved").value
+            in_kernel(&kernel, &local_types, &reloc)
         };
+        let ask = |type_id, access: &str, kind| asked(type_id, access, kind).expect("resolved").value;
         let weight = base.find_member(part, "weight").expect("sound").expect("there").byte_offset();
         assert_eq!(ask(local, "0:0", CoreKind::FieldByteOffset), Some(48));
         assert_eq!(ask(local, "0:1:0", CoreKind::FieldByteOffset), Some(u64::from(8 + weight)));
@@ -190,6 +200,14 @@ mod tests {
         assert_eq!(ask(local, "0", CoreKind::TypeIdTarget), Some(u64::from(types) + 1));
         assert_eq!(ask(gone, "0", CoreKind::TypeExists), Some(0));
         assert_eq!(ask(gone, "0:0", CoreKind::FieldByteOffset), None);
+        // The kernel's own comes first, and nobody looks further when it has not the field.
+        assert_eq!(ask(kernels, "0:1", CoreKind::FieldByteOffset), Some(weight.into()));
+        assert_eq!(ask(kernels, "0:0", CoreKind::FieldByteOffset), None);
+        assert_eq!(ask(kernels, "0:0", CoreKind::FieldExists), Some(0));
+        // Of two modules neither comes first: they agree, or it is an error.
+        assert_eq!(ask(twice, "0:0", CoreKind::FieldByteOffset), Some(4));
+        let differ = asked(twice, "0:1", CoreKind::FieldByteOffset);
+        assert_eq!(differ.unwrap_err(), "the modules `another` and `driver` have such types, which do not agree");
         std::fs::remove_dir_all(&dir).expect("the scratch directory");
     }
 

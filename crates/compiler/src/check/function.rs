@@ -199,7 +199,15 @@ impl Checker<'_> {
             crate::forms::ring::not_released(self, l, &here);
         }
         self.f.ends();
-        let e = if e.ty == Ty::Void { Expr::new(ExprKind::Const(0), Ty::U64, here.clone()) } else { e };
+        let e = if e.ty == Ty::Void {
+            let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+            match e.kind {
+                ExprKind::Seq(es) if es.is_empty() => zero,
+                _ => self.seq(vec![e], Val::of(zero)).e,
+            }
+        } else {
+            e
+        };
         let out = Val::new(ExprKind::Return(Box::new(e)), Ty::Never, here);
         let mut v = self.seq(parts, out);
         v.e.ty = Ty::Never;

@@ -102,7 +102,12 @@ pub enum Cleanup {
         by: Release,
     },
     /// A region ends.
-    Always(Expr),
+    Always {
+        /// What ends it.
+        end: Expr,
+        /// Set where the region begins, and stands for it.
+        taken: LocalId,
+    },
 }
 
 /// How an object is released.
@@ -162,8 +167,10 @@ pub struct FnState {
     pub blocks: Vec<BlockFrame>,
     /// Records that leaving submits.
     pub cleanups: Vec<Cleanup>,
-    /// For each callback around the code under check, how many cleanups were open when it was entered.
-    pub callbacks: Vec<usize>,
+    /// For each loop and callback around the code under check, how many cleanups were open when it was entered.
+    pub rounds: Vec<usize>,
+    /// How many callbacks are around the code under check.
+    pub callbacks: usize,
     /// Whether it reads the context.
     pub uses_ctx: bool,
     /// The declared result type of a subprogram.

@@ -173,7 +173,7 @@ fn closure(c: &mut Checker<'_>, form: &Form, hidden: &[Ty], shown: &[Ty], writte
     let mut params: Vec<LocalId> = hidden.iter().map(|t| c.temp(t.clone(), LocalKind::Value)).collect();
     let args: Vec<LocalId> = shown.iter().map(|t| c.temp(t.clone(), LocalKind::Value)).collect();
     params.extend(&args);
-    c.f.callbacks.push(c.f.cleanups.len());
+    c.f.callbacks += 1;
     let (_, body, entry) = super::loops::round(c, |c| {
         let mut parts = Vec::new();
         for ((name, arg), ty) in names.iter().zip(&args).zip(shown) {
@@ -189,7 +189,7 @@ fn closure(c: &mut Checker<'_>, form: &Form, hidden: &[Ty], shown: &[Ty], writte
         let body = c.seq(parts, v).e;
         (Expr::new(ExprKind::Const(1), Ty::Bool, at(form)), body)
     });
-    c.f.callbacks.pop();
+    c.f.callbacks -= 1;
     c.unbind(mark);
     c.f.flow = entry;
     Some(Callback { params, label, body })

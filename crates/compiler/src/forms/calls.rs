@@ -44,7 +44,7 @@ fn tail_call(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let d = diag::error(&diag::MAP_OPERATION, &call.at(), text).also(other.form.span, format!("`{name}` is one"));
         return c.fail(d.also(def.span, "declared here"));
     }
-    if !c.f.callbacks.is_empty() {
+    if c.f.callbacks > 0 {
         let text = "a function that a helper calls back can't go on in another program";
         return c.fail(diag::error(&diag::NOT_HERE, &call.at(), text));
     }

@@ -9,7 +9,7 @@ use super::callee::{self, Callee};
 use super::{FormDef, MANY, form};
 use crate::assemble::btf::c_int;
 use crate::builtin;
-use crate::check::{Call, Checker, Cleanup, Fact, Val, Want, at};
+use crate::check::{Call, Checker, Fact, Val, Want, at};
 use crate::diagnostics as diag;
 use crate::hir::{At, CmpOp, Expr, ExprKind, IntTy, LocalKind, LoopPlan, Space, Ty};
 
@@ -238,11 +238,12 @@ fn do_kernel(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let step = call_kfunc(c, next, vec![address], element, here.clone());
     let (Some(end), Some(step)) = (end, step) else { return Val::error(here) };
     let before = c.f.cleanups.len();
-    c.f.cleanups.push(Cleanup::Always(end.clone()));
+    let (begun, cleanup) = super::refs::ends_with(c, end.clone());
+    c.f.cleanups.push(cleanup);
     let body = each(c, name, var, step, &call.args[1..], &here);
     c.f.cleanups.truncate(before);
     let nothing = if call.want == Want::Effect { Val::void(here.clone()) } else { Val::literal(0, here) };
-    c.seq(vec![begin.e, body, end], nothing)
+    c.seq(vec![begin.e, begun, body, end], nothing)
 }
 
 /// What such a loop costs the verifier, in rounds.

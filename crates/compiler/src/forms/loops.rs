@@ -57,7 +57,9 @@ pub(super) fn round(c: &mut Checker<'_>, body: impl FnOnce(&mut Checker<'_>) -> 
         c.f.flow.stale.extend(stale);
     }
     let entry = c.f.flow.clone();
+    c.f.rounds.push(c.f.cleanups.len());
     let (test, body) = body(c);
+    c.f.rounds.pop();
     if body.ty != Ty::Never {
         let stale: Vec<_> = c.f.flow.stale.iter().copied().filter(|l| !entry.stale.contains(l)).collect();
         for l in stale.into_iter().filter(|l| (l.0 as usize) < known) {

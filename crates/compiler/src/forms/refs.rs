@@ -178,7 +178,7 @@ fn with_reference(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 /// What a cleanup does.
 fn effect(c: &mut Checker<'_>, cleanup: &Cleanup, here: At) -> Expr {
     let (object, by) = match cleanup {
-        Cleanup::Always(e) => return e.clone(),
+        Cleanup::Always { end, .. } => return end.clone(),
         Cleanup::Object { object, by } => (*object, by),
     };
     let mut ty = c.f.locals[object.0 as usize].ty.clone();
@@ -260,41 +260,58 @@ pub(super) fn keep(c: &mut Checker<'_>, v: Val) -> (Option<Expr>, Val) {
 
 /// What leaving does to what is open above `keep_open` cleanups: it is ended, after the value is computed.
 pub(crate) fn leave(c: &mut Checker<'_>, keep_open: usize, value: Expr) -> (Vec<Expr>, Expr) {
-    let live = |k: &&Cleanup| match k {
+    let live = |k: &Cleanup| match k {
         Cleanup::Object { object, .. } => c.f.flow.live.contains(object),
-        Cleanup::Always(_) => true,
+        Cleanup::Always { .. } => true,
     };
-    let open: Vec<Cleanup> = c.f.cleanups.iter().skip(keep_open).rev().filter(live).cloned().collect();
-    if open.is_empty() {
-        return (Vec::new(), value);
-    }
+    let open = c.f.cleanups.iter().enumerate().skip(keep_open).rev().filter(|(_, k)| live(k));
+    let open: Vec<(usize, Cleanup)> = open.map(|(i, k)| (i, k.clone())).collect();
+    let Some((outermost, _)) = open.last() else { return (Vec::new(), value) };
     let here = value.at.clone();
-    let around = c.f.callbacks.last().map_or(0, |n| n.saturating_sub(keep_open));
-    if c.f.cleanups.iter().skip(keep_open).take(around).any(|k| live(&k)) {
-        // The verifier follows the callback once more after it, and finds nothing left to release.
-        let text = "this leaves a callback, and would release there what was taken outside of it";
-        let help = "end the calls instead: the callback's value 1 does, and what follows it can leave (a variable set there says why)";
-        c.report(diag::error(&diag::BAD_EXIT, &here, text).help(help));
-    }
+    // Whether a loop or callback, which may become a function of its own, lies between.
+    let between = c.f.rounds.last().is_some_and(|round| round > outermost);
     let (set, v) = if value.as_const().is_some() { (None, Val::of(value)) } else { keep(c, Val::of(value)) };
     let mut parts: Vec<Expr> = set.into_iter().collect();
-    for cleanup in open {
-        parts.push(effect(c, &cleanup, here.clone()));
+    for (_, cleanup) in open {
+        let taken = match &cleanup {
+            Cleanup::Object { object, .. } => *object,
+            Cleanup::Always { taken, .. } => *taken,
+        };
+        let release = effect(c, &cleanup, here.clone());
+        parts.push(if between {
+            Expr::new(ExprKind::OnLeaving { taken, release: Box::new(release) }, Ty::Void, here.clone())
+        } else {
+            release
+        });
+    }
+    if between {
+        // With the value, so that both can be done behind the call.
+        return (Vec::new(), c.seq(parts, v).e);
     }
     (parts, v.e)
+}
+
+/// A cleanup that ends a region on every way out of it, and what stands where the region begins.
+pub(super) fn ends_with(c: &mut Checker<'_>, end: Expr) -> (Expr, Cleanup) {
+    let here = end.at.clone();
+    let taken = c.temp(Ty::U64, LocalKind::Value);
+    let zero = Expr::new(ExprKind::Const(0), Ty::U64, here.clone());
+    let begun = Expr::new(ExprKind::Set(taken, Box::new(zero)), Ty::U64, here);
+    (begun, Cleanup::Always { end, taken })
 }
 
 /// Forms between the beginning and the end of a region, which also ends when they are left early.
 pub(super) fn region(c: &mut Checker<'_>, call: &Call<'_>, begin: Expr, end: Expr, from: usize, want: Want) -> Val {
     let before = c.f.cleanups.len();
-    c.f.cleanups.push(Cleanup::Always(end.clone()));
+    let (begun, cleanup) = ends_with(c, end);
+    c.f.cleanups.push(cleanup.clone());
     let v = c.body(&call.args[from..], want, call.at());
     c.f.cleanups.truncate(before);
     if v.never() {
-        let mut v = c.seq(vec![begin], v);
+        let mut v = c.seq(vec![begin, begun], v);
         v.e.ty = Ty::Never;
         return v;
     }
-    let v = finish(c, v, &Cleanup::Always(end));
-    c.seq(vec![begin], v)
+    let v = finish(c, v, &cleanup);
+    c.seq(vec![begin, begun], v)
 }

@@ -136,6 +136,7 @@ impl Dump<'_> {
             }
             ExprKind::Break(l, v) => format!("(break {} {})", l.0, x(v)),
             ExprKind::Return(v) => format!("(return {})", x(v)),
+            ExprKind::OnLeaving { release, .. } => format!("(on-leaving {})", x(release)),
             ExprKind::CoreValue { core, local } => format!("(core {} {local})", self.core(core.0)),
             ExprKind::CoreLoad { core, ptr, off } => {
                 format!("(core-load {} {} {}{})", e.ty, self.core(core.0), x(ptr), offset(*off))

@@ -333,6 +333,14 @@ pub enum ExprKind {
     Break(LabelId, Box<Expr>),
     /// Leaves the function. Never yields.
     Return(Box<Expr>),
+    /// In what a `Break` or `Return` yields: ends what began where `taken` is set, around a loop or callback that is
+    /// left. Where the loop or callback is a function of its own, it is done behind the call, by the function that began it.
+    OnLeaving {
+        /// What holds the object that is released, or stands for the region that ends.
+        taken: LocalId,
+        /// What ends it.
+        release: Box<Expr>,
+    },
     /// A number that only the running kernel's types tell: a field's byte offset, a size, existence, an enum value.
     CoreValue {
         /// The record.

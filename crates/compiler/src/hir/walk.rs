@@ -22,6 +22,7 @@ macro_rules! children {
             | ExprKind::Bswap(_, e)
             | ExprKind::Break(_, e)
             | ExprKind::Return(e) => f(e),
+            ExprKind::OnLeaving { release, .. } => f(release),
             ExprKind::Seq(es)
             | ExprKind::MapOp { args: es, .. }
             | ExprKind::Helper { args: es, .. }

@@ -222,6 +222,7 @@ impl Lower<'_> {
                 self.b.ret(v);
                 self.b.iconst(0)
             }
+            ExprKind::OnLeaving { release, .. } => self.expr(release),
             ExprKind::CoreValue { core, local } => {
                 let op = Op::CoreValue { core: CoreId(core.0), local: *local, wide: i32::try_from(*local).is_err() };
                 self.b.ins(op, ir::Ty::Int)

@@ -62,11 +62,25 @@ struct Convert<'u> {
     types: FxHashMap<LabelId, Ty>,
 }
 
-/// How a callback leaves what is around it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Exit {
+/// Where a callback goes that leaves what is around it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
     Return,
     Break(LabelId),
+}
+
+/// One of the ways in which a callback leaves.
+#[derive(Debug)]
+struct Exit {
+    way: Way,
+    /// What of what began outside ends on this way: where it was taken, and what ends it.
+    ended: Vec<(LocalId, Expr)>,
+}
+
+impl Exit {
+    fn is(&self, way: Way, ended: &[LocalId]) -> bool {
+        self.way == way && self.ended.iter().map(|(l, _)| l).eq(ended)
+    }
 }
 
 /// A variable that both see.
@@ -110,7 +124,20 @@ impl Convert<'_> {
     }
 
     /// The call of the helper, with what goes into the shared fields before and comes out of them behind.
-    fn call(&mut self, helper: u32, before: Vec<Expr>, callback: Callback, after: Vec<Expr>, ty: Ty, here: At) -> Expr {
+    fn call(
+        &mut self,
+        helper: u32,
+        before: Vec<Expr>,
+        mut callback: Callback,
+        after: Vec<Expr>,
+        ty: Ty,
+        here: At,
+    ) -> Expr {
+        let mut assigned = FxHashSet::default();
+        find_assigned(&callback.body, &mut assigned);
+        let mut exits = Vec::new();
+        let mut inside = FxHashSet::from_iter([callback.label]);
+        find_exits(&mut callback.body, &mut inside, &assigned, &mut exits);
         let mut mine = FxHashMap::default();
         count(&callback.body, &mut mine);
         for p in &callback.params {
@@ -120,11 +147,7 @@ impl Convert<'_> {
         known.sort_unstable();
         let (own, outer): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|l| mine.get(l) == self.mentions.get(l) || callback.params.contains(l));
-        let mut exits = Vec::new();
-        find_exits(&callback.body, &mut FxHashSet::from_iter([callback.label]), &mut exits);
         let wants_ctx = self.wants_ctx(&callback.body);
-        let mut assigned = FxHashSet::default();
-        find_assigned(&callback.body, &mut assigned);
 
         let function = &self.unit.functions[self.index];
         let mut inner = Inner { locals: Vec::new(), map: FxHashMap::default() };
@@ -236,31 +259,40 @@ impl Convert<'_> {
         Expr::new(ExprKind::Seq(parts), ty, here)
     }
 
-    /// Behind the call: goes where the callback wanted to.
-    fn leaving(&self, exits: &[Exit], place: &Fields, here: &At) -> Expr {
+    /// Behind the call: ends what the callback could not end, and goes where it wanted to.
+    fn leaving(&mut self, exits: &[Exit], place: &Fields, here: &At) -> Expr {
         let nothing = Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, here.clone());
         exits.iter().enumerate().rev().fold(nothing, |rest, (n, exit)| {
-            let ty = self.exit_type(exit);
-            let value = match &ty {
+            let ty = self.exit_type(exit.way);
+            let mut parts = Vec::new();
+            let mut value = match &ty {
                 Ty::Void | Ty::Never => Expr::new(ExprKind::Const(0), Ty::U64, here.clone()),
                 ty => place.get(VALUE, ty.clone()),
             };
-            let kind = match exit {
-                Exit::Return => ExprKind::Return(Box::new(value)),
-                Exit::Break(l) => ExprKind::Break(*l, Box::new(value)),
+            if !exit.ended.is_empty() {
+                let (ty, at) = (value.ty.clone(), here.clone());
+                let kept = self.local("", ty.clone(), LocalKind::Value);
+                parts.push(Expr::new(ExprKind::Set(kept, Box::new(value)), ty.clone(), at.clone()));
+                parts.extend(exit.ended.iter().map(|(_, release)| release.clone()));
+                value = Expr::new(ExprKind::Local(kept), ty, at);
+            }
+            let kind = match exit.way {
+                Way::Return => ExprKind::Return(Box::new(value)),
+                Way::Break(l) => ExprKind::Break(l, Box::new(value)),
             };
+            parts.push(Expr::new(kind, Ty::Never, here.clone()));
+            let leave = Expr::new(ExprKind::Seq(parts), Ty::Never, here.clone());
             let code = Expr::new(ExprKind::Const(n as i64 + 1), Ty::U64, here.clone());
             let same = ExprKind::Cmp(CmpOp::Eq, Box::new(place.get(EXIT, Ty::U64)), Box::new(code));
             let test = Expr::new(same, Ty::Bool, here.clone());
-            let leave = Expr::new(kind, Ty::Never, here.clone());
             Expr::new(ExprKind::If(Box::new(test), Box::new(leave), Box::new(rest)), Ty::Void, here.clone())
         })
     }
 
-    fn exit_type(&self, exit: &Exit) -> Ty {
-        match exit {
-            Exit::Return => self.unit.functions[self.index].ret.clone(),
-            Exit::Break(l) => self.types.get(l).cloned().unwrap_or(Ty::Void),
+    fn exit_type(&self, way: Way) -> Ty {
+        match way {
+            Way::Return => self.unit.functions[self.index].ret.clone(),
+            Way::Break(l) => self.types.get(&l).cloned().unwrap_or(Ty::Void),
         }
     }
 
@@ -364,13 +396,10 @@ impl Fields {
     }
 }
 
-fn find_exits(e: &Expr, inside: &mut FxHashSet<LabelId>, out: &mut Vec<Exit>) {
-    let mut add = |exit: Exit| {
-        if !out.contains(&exit) {
-            out.push(exit);
-        }
-    };
-    match &e.kind {
+/// How the callback is left, and what is ended then that it did not begin: that is taken out of it, and
+/// [`ExprKind::OnLeaving`] stays as a mark without anything to do.
+fn find_exits(e: &mut Expr, inside: &mut FxHashSet<LabelId>, own: &FxHashSet<LocalId>, out: &mut Vec<Exit>) {
+    match &mut e.kind {
         ExprKind::Block { label, .. } => {
             inside.insert(*label);
         }
@@ -380,11 +409,40 @@ fn find_exits(e: &Expr, inside: &mut FxHashSet<LabelId>, out: &mut Vec<Exit>) {
         ExprKind::WithCallback { callback, .. } => {
             inside.insert(callback.label);
         }
-        ExprKind::Break(l, _) if !inside.contains(l) => add(Exit::Break(*l)),
-        ExprKind::Return(_) => add(Exit::Return),
+        ExprKind::Break(l, value) if !inside.contains(l) => add_exit(Way::Break(*l), value, own, out),
+        ExprKind::Return(value) => add_exit(Way::Return, value, own, out),
         _ => {}
     }
-    e.each_child(&mut |c| find_exits(c, inside, out));
+    e.each_child_mut(&mut |c| find_exits(c, inside, own, out));
+}
+
+fn add_exit(way: Way, value: &mut Expr, own: &FxHashSet<LocalId>, out: &mut Vec<Exit>) {
+    let mut ended = Vec::new();
+    if let ExprKind::Seq(parts) = &mut value.kind {
+        for p in parts {
+            if let ExprKind::OnLeaving { taken, release } = &mut p.kind
+                && !own.contains(taken)
+            {
+                let nothing = Expr::new(ExprKind::Seq(Vec::new()), Ty::Void, release.at.clone());
+                ended.push((*taken, std::mem::replace(&mut **release, nothing)));
+            }
+        }
+    }
+    let taken: Vec<LocalId> = ended.iter().map(|(l, _)| *l).collect();
+    if !out.iter().any(|x| x.is(way, &taken)) {
+        out.push(Exit { way, ended });
+    }
+}
+
+/// Where what another function ends was taken, if this only marks that.
+fn marked(e: &Expr) -> Option<LocalId> {
+    match &e.kind {
+        ExprKind::OnLeaving { taken, release } => match &release.kind {
+            ExprKind::Seq(parts) if parts.is_empty() => Some(*taken),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 pub(super) fn find_assigned(e: &Expr, out: &mut FxHashSet<LocalId>) {
@@ -417,6 +475,9 @@ impl Rewrite<'_, '_> {
 
     fn expr(&mut self, e: &mut Expr) {
         e.each_child_mut(&mut |c| self.expr(c));
+        if marked(e).is_some() {
+            return;
+        }
         let at = e.at.clone();
         let own = |l: &LocalId| self.inner.map.get(l).copied().unwrap_or(*l);
         match &mut e.kind {
@@ -441,26 +502,34 @@ impl Rewrite<'_, '_> {
                 plan.zero = plan.zero.as_ref().map(own);
             }
             ExprKind::While { plan, .. } => plan.zero = plan.zero.as_ref().map(own),
+            ExprKind::OnLeaving { taken, .. } => *taken = own(taken),
             ExprKind::WithCallback { callback, .. } => {
                 callback.params.iter_mut().for_each(|p| *p = own(p));
             }
-            ExprKind::Return(_) => self.leave(e, Exit::Return),
+            ExprKind::Return(_) => self.leave(e, Way::Return),
             ExprKind::Break(l, _) => {
-                let exit = Exit::Break(*l);
-                self.leave(e, exit);
+                let way = Way::Break(*l);
+                self.leave(e, way);
             }
             _ => {}
         }
     }
 
-    /// Notes where to go and the value to go with, and ends the visits.
-    fn leave(&self, e: &mut Expr, exit: Exit) {
-        let Some(code) = self.exits.iter().position(|x| *x == exit) else { return };
+    /// Notes where to go and the value to go with, and ends the visits. What began in this callback or one inside of it
+    /// ends with the value that the visits end with, where the same is done for those.
+    fn leave(&self, e: &mut Expr, way: Way) {
         let (ExprKind::Return(value) | ExprKind::Break(_, value)) = &mut e.kind else { return };
+        let ended: Vec<LocalId> = match &value.kind {
+            ExprKind::Seq(parts) => parts.iter().filter_map(marked).collect(),
+            _ => Vec::new(),
+        };
+        let Some(code) = self.exits.iter().position(|x| x.is(way, &ended)) else { return };
+        let mut own = super::releases(value);
+        own.retain(|r| marked(r).is_none());
         let at = e.at.clone();
         let nothing = Expr::new(ExprKind::Const(0), Ty::U64, at.clone());
         let value = std::mem::replace(&mut **value, nothing);
-        let mut parts = match self.outer.exit_type(&exit) {
+        let mut parts = match self.outer.exit_type(way) {
             Ty::Void | Ty::Never => vec![value],
             ty => {
                 let mut set = self.place.set(VALUE, value);
@@ -472,7 +541,11 @@ impl Rewrite<'_, '_> {
         };
         parts.push(self.place.set(EXIT, Expr::new(ExprKind::Const(code as i64 + 1), Ty::U64, at.clone())));
         parts.extend(self.back.iter().cloned());
-        let stop = Expr::new(ExprKind::Const(1), Ty::U64, at.clone());
+        let mut stop = Expr::new(ExprKind::Const(1), Ty::U64, at.clone());
+        if !own.is_empty() {
+            own.push(stop);
+            stop = Expr::new(ExprKind::Seq(own), Ty::U64, at.clone());
+        }
         parts.push(Expr::new(ExprKind::Return(Box::new(stop)), Ty::Never, at.clone()));
         *e = Expr::new(ExprKind::Seq(parts), Ty::Never, at);
     }

@@ -40,6 +40,14 @@ fn wants_work(e: &Expr) -> bool {
     found
 }
 
+/// The releases among what a `Break` or `Return` yields, taken out of it.
+fn releases(value: &mut Expr) -> Vec<Expr> {
+    let ExprKind::Seq(parts) = &mut value.kind else { return Vec::new() };
+    let (out, rest) = std::mem::take(parts).into_iter().partition(|p| matches!(p.kind, ExprKind::OnLeaving { .. }));
+    *parts = rest;
+    out
+}
+
 /// Whether any part of an expression is as asked.
 fn any(e: &Expr, test: &mut dyn FnMut(&Expr) -> bool) -> bool {
     if test(e) {

@@ -430,7 +430,17 @@ fn gives_up(e: &Expr) -> bool {
         }
         false
     });
-    super::any(e, &mut |e| {
+    releases_other(e, &made)
+}
+
+fn releases_other(e: &Expr, made: &FxHashSet<LocalId>) -> bool {
+    // What leaving releases is put off until the calls have ended.
+    if matches!(e.kind, ExprKind::OnLeaving { .. }) {
+        return false;
+    }
+    let mut inside = false;
+    e.each_child(&mut |c| inside = inside || releases_other(c, made));
+    inside || {
         let (params, args) = match &e.kind {
             ExprKind::Helper { id, args } => (helpers::by_id(*id).map_or(&[][..], |h| h.args), args),
             ExprKind::Kfunc { kfunc, args } => (kfunc.args, args),
@@ -440,7 +450,7 @@ fn gives_up(e: &Expr) -> bool {
         released
             .into_iter()
             .any(|(_, arg)| super::any(arg, &mut |e| matches!(&e.kind, ExprKind::Local(l) if !made.contains(l))))
-    })
+    }
 }
 
 fn acquires(id: u32) -> bool {
@@ -464,7 +474,12 @@ fn leaves(e: &mut Expr, from: LabelId, to: LabelId) {
         && *l == from
     {
         *l = to;
-        **value = number(1, &value.at.clone());
+        let (at, mut parts) = (value.at.clone(), super::releases(value));
+        parts.push(number(1, &at));
+        **value = match parts.len() {
+            1 => number(1, &at),
+            _ => Expr::new(ExprKind::Seq(parts), Ty::U64, at),
+        };
     }
 }
 

@@ -365,6 +365,7 @@ impl Run<'_> {
                 let v = self.eval(value)?;
                 return Err(Exit::Return(v));
             }
+            ExprKind::OnLeaving { release, .. } => self.eval(release)?,
             ExprKind::CoreValue { local, .. } => *local,
             ExprKind::CoreLoad { ptr, off, .. } => {
                 let address = self.eval(ptr)?.wrapping_add(i64::from(*off));
