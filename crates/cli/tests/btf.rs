@@ -99,3 +99,45 @@ fn types_from_elf_files() {
         assert!(refused.err.contains(want), "{}", refused.err);
     }
 }
+
+/// What we emit has no type twice: deduplicating it as linkers do takes nothing away. For every example, every program
+/// of the benchmark and every case.
+#[test]
+fn objects_have_no_type_twice() {
+    if !has_btf() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let root = support::root();
+    let mut sources = Vec::new();
+    for dir in ["examples", "bench/programs", "crates/cli/tests/cases"] {
+        let entries = std::fs::read_dir(root.join(dir)).expect("it is there");
+        sources.extend(entries.map(|e| e.expect("read").path()).filter(|p| p.extension().is_some_and(|e| e == "lisp")));
+    }
+    sources.sort();
+    let object = scratch.path().join("it.bpf.o");
+    let (mut looked, mut types, mut left) = (0, 0, Vec::new());
+    for source in sources {
+        let text = std::fs::read_to_string(&source).expect("read");
+        let target = text.lines().find_map(|l| l.strip_prefix(";;; target: ")).unwrap_or("6.1").trim().to_string();
+        let ran = run(whistler(["compile", "--target", &target]).arg(&source).arg("-o").arg(&object));
+        if !ran.status.success() {
+            // What only runs, or has no program, has no object.
+            continue;
+        }
+        let kernel = whistler_kernel::Kernel::saved(&object, None);
+        let Some(btf) = kernel.shared_btf() else { continue };
+        let mut all = whistler_btf::BtfBuilder::new();
+        all.append(&btf).expect("sound");
+        let (once, _) = all.dedup().expect("sound");
+        looked += 1;
+        types += all.type_count();
+        if once.type_count() != all.type_count() {
+            let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            left.push(format!("{name}: {} of {}", all.type_count() - once.type_count(), all.type_count()));
+        }
+    }
+    eprintln!("{looked} objects, {types} types");
+    assert!(looked > 100, "{looked}");
+    assert!(left.is_empty(), "types that are there twice: {left:#?}");
+}

@@ -41,7 +41,7 @@ fn elf(order: Order, sections: &[(&str, u32, u64, &[u8])]) -> Vec<u8> {
         Order::Big => out.extend(&n.to_be_bytes()[8 - size..]),
     };
     let mut names = vec![0u8];
-    let mut data = Vec::new();
+    let mut data: Vec<u8> = Vec::new();
     let mut headers = vec![0u8; 64];
     let last = [(".shstrtab", 3u32, 0u64, &[][..])];
     for (name, kind, flags, bytes) in sections.iter().chain(&last) {
