@@ -35,6 +35,15 @@ impl<'a> MemberDef<'a> {
     }
 }
 
+/// Which of the two kinds that have members.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CompositeKind {
+    /// Its members lie one behind the other.
+    Struct,
+    /// Its members share their bytes.
+    Union,
+}
+
 /// A variable in a section.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SecVar {
@@ -185,6 +194,17 @@ impl BtfBuilder {
     pub fn fwd(&mut self, name: &str, union: bool) -> TypeId {
         let r = self.simple(TypeKind::Fwd, name, union, 0, vec![]);
         self.add(r)
+    }
+
+    /// The first struct or union made so far that has this name.
+    pub fn named_composite(&self, name: &str, kind: CompositeKind) -> Option<TypeId> {
+        let name = *self.string_at.get(name)?;
+        let kind = match kind {
+            CompositeKind::Struct => TypeKind::Struct,
+            CompositeKind::Union => TypeKind::Union,
+        };
+        let at = self.records.iter().position(|r| r.name == name && Info(r.info).kind() == kind as u8)?;
+        Some(TypeId(self.base_types + at as u32))
     }
 
     /// A struct.

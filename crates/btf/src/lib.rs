@@ -24,7 +24,7 @@ mod read;
 mod resolve;
 mod source;
 
-pub use builder::{BtfBuilder, MemberDef, Merged, SecVar, StrOff};
+pub use builder::{BtfBuilder, CompositeKind, MemberDef, Merged, SecVar, StrOff};
 pub use bytes::{Memory, Parts};
 pub use core::{CoreKind, CoreReloc, access_string};
 pub use error::BtfError;

@@ -491,7 +491,7 @@ impl<'a> Writer<'a> {
         let exact = items.iter().map(|i| if i.bits > 0 { u32::from(i.bits).div_ceil(8) } else { i.value.size });
         let exact = exact.max().unwrap_or(0);
         let mut lines: Vec<String> = items.iter().map(line).collect();
-        let (head, align, has) = match natural <= size && size % align == 0 {
+        let (head, align, has) = match natural <= size && size.is_multiple_of(align) {
             true => (name.to_string(), align, natural),
             false if exact <= size => (format!("({name} :packed)"), 1, exact),
             false => return None,
@@ -546,7 +546,7 @@ fn placed(items: &[Item], size: u32, layout: Layout) -> Option<(Vec<String>, u32
     }
     let ends = bit.div_ceil(8).next_multiple_of(align);
     if ends != size || lines.is_empty() {
-        if ends > size || size % align != 0 {
+        if ends > size || !size.is_multiple_of(align) {
             return None;
         }
         if lines.is_empty() {

@@ -52,9 +52,13 @@ fn what_is_dumped_as_lisp_is_lisp() {
         return;
     }
     let ran = run(&mut whistler(["btf", "dump", "--lisp", "task_struct"])).ok();
-    let form = format!("(length '{})", ran.out);
-    let ran = run(&mut whistler(["-e", &form])).ok();
-    assert!(ran.out.trim().parse::<u32>().is_ok_and(|n| n > 100), "{}", ran.out);
+    let form = format!("(length '({}))", ran.out);
+    let forms = run(&mut whistler(["-e", &form])).ok();
+    assert!(forms.out.trim().parse::<u32>().is_ok_and(|n| n > 30), "{}", forms.out);
+    let scratch = Scratch::new();
+    let program = "(defprog p (:type :xdp) (if (= (sizeof task_struct) (offsetof task_struct pid)) 1 2))";
+    let file = scratch.file("task.lisp", &format!("{}\n{program}\n", ran.out));
+    run(whistler(["check"]).arg(file)).ok();
 }
 
 #[test]

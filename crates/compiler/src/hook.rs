@@ -1,7 +1,7 @@
 //! What a program's hook passes to it, by the kernel's own types. Invariant: names and types are those of the BTF given;
 //! where it does not know the hook, the answer says so and guesses nothing.
 
-use whistler_btf::{Btf, Kind, TypeId, TypeKind};
+use whistler_btf::{Btf, Kind, TypeId, TypeKind, TypeSource};
 use whistler_isa::{AttachType, ProgType};
 
 use crate::hir::ProgramInfo;
@@ -151,6 +151,24 @@ pub fn is_named_in_btf(program: &ProgramInfo) -> bool {
         _ => false,
     };
     by_name && program.section.contains('/')
+}
+
+/// Whether a module has the hook: one whose types can be read, or the one that the section names (`fentry/MODULE:FUNCTION`),
+/// whose types nobody has.
+pub fn is_of_module(types: &dyn TypeSource, program: &ProgramInfo) -> bool {
+    if program.prog_type == ProgType::Lsm {
+        return false;
+    }
+    let (head, target) = program.section.split_once('/').unwrap_or((&program.section, ""));
+    let (module, target) = target.split_once(':').map_or((None, target), |(module, name)| (Some(module), name));
+    let known = types.modules();
+    match module {
+        Some(m) if !known.iter().any(|k| whistler_isa::same_name(k, m)) => return true,
+        _ => {}
+    }
+    let program = ProgramInfo { section: format!("{head}/{target}"), ..program.clone() };
+    let asked = known.iter().filter(|k| module.is_none_or(|m| whistler_isa::same_name(k, m)));
+    asked.filter_map(|m| types.module_btf(m)).any(|btf| Hook::of(&btf, &program).is_ok())
 }
 
 /// The hook that may be meant by a name that is none.

@@ -21,7 +21,7 @@ use crate::layout::{Layout, layout};
 use crate::lines::{Lines, Records};
 use crate::map::Map;
 use crate::program::Program;
-use crate::relocate::{self, Names, find_in_kernel, module_btf_fd};
+use crate::relocate::{self, Names, find_in_kernel, find_in_module, module_btf_fd};
 use crate::struct_ops::{self, StructOps};
 use crate::verifier_log::{complaint, with_variables};
 
@@ -325,8 +325,12 @@ impl<'k> Loader<'k> {
             _ => return Ok(None),
         };
         let lost = |why| LoadError::Target { program: p.function.name.clone(), why };
-        let (home, id) = find_in_kernel(self.kernel, &name, kind)
-            .map_err(|problem| lost(format!("its target `{name}` is a name that {problem}")))?;
+        // `MODULE:FUNCTION`, as libbpf takes it.
+        let found = match name.split_once(':').filter(|(m, _)| *m != "vmlinux") {
+            Some((module, function)) => find_in_module(self.kernel, module, function, kind),
+            None => find_in_kernel(self.kernel, name.trim_start_matches("vmlinux:"), kind),
+        };
+        let (home, id) = found.map_err(|problem| lost(format!("its target `{name}` is a name that {problem}")))?;
         let module = home.map(|m| module_btf_fd(&m)).transpose()?;
         Ok(Some((module, id.0)))
     }

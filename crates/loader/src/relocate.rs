@@ -202,6 +202,22 @@ pub(crate) fn find_in_kernel(kernel: &Kernel, name: &str, kind: TypeKind) -> Res
     Err("this kernel does not have".to_string())
 }
 
+/// A type of one module of the kernel.
+pub(crate) fn find_in_module(
+    kernel: &Kernel,
+    module: &str,
+    name: &str,
+    kind: TypeKind,
+) -> Result<(Option<String>, TypeId), String> {
+    let Some(split) = kernel.module_btf(module) else {
+        return Err(format!("can't be looked up: this kernel has no types of a module `{module}`"));
+    };
+    match split.find(name, kind).ok().flatten().filter(|id| *id >= split.first_id()) {
+        Some(id) => Ok((Some(module.to_string()), id)),
+        None => Err(format!("the module `{module}` does not have")),
+    }
+}
+
 /// A descriptor of a module's BTF (needs CAP_SYS_ADMIN).
 pub(crate) fn module_btf_fd(module: &str) -> Result<OwnedFd, LoadError> {
     use whistler_sys::bpf::{btf_data, fd_by_id, ids};

@@ -1,7 +1,7 @@
 //! The unit's own types in BTF: what maps hold, what globals are, what functions take.
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{BtfBuilder, Linkage, MemberDef, TypeId, int_encoding};
+use whistler_btf::{BtfBuilder, CompositeKind, Linkage, MemberDef, TypeId, int_encoding};
 use whistler_isa::{ContextKind, Kfunc};
 use whistler_object::ExportedType;
 
@@ -40,13 +40,19 @@ pub(super) struct MapTypes {
 /// Completes the unit's BTF and gives its bytes; `emits` is how many bytes describe the sites that emit.
 pub(super) fn build(unit: &Unit, lowered: &Lowered, emits: usize) -> (TypeIds, Vec<u8>) {
     let mut t = Types { btf: unit.btf.clone(), structs: FxHashMap::default(), opaque: FxHashMap::default() };
+    // First what wants a struct of the kernel's as a struct: what needs only its name takes that, so that it is there once.
+    lowered.kfuncs.iter().for_each(|k| t.kfunc(k));
+    for f in unit.functions.iter().filter(|f| f.global && f.uses_ctx) {
+        if let Some(ContextKind::Struct(name)) = f.ctx_type.map(|p| p.info().ctx) {
+            t.opaque(name, CompositeKind::Struct);
+        }
+    }
+    let struct_ops = unit.struct_ops.iter().map(|s| t.struct_ops(s)).collect();
     let maps = unit.maps.iter().map(|m| t.map(m)).collect();
     let globals = unit.globals.iter().map(|g| t.of(&g.ty).0).collect();
     let strings = lowered.strings.iter().map(|(_, bytes)| t.bytes(bytes.len() as u32).0).collect();
     let emits = if unit.emits.is_empty() { 0 } else { t.bytes(emits as u32).0 };
     let functions = unit.functions.iter().map(|f| t.function(f).0).collect();
-    let struct_ops = unit.struct_ops.iter().map(|s| t.struct_ops(s)).collect();
-    lowered.kfuncs.iter().for_each(|k| t.kfunc(k));
     let mut exports: Vec<ExportedType> = Vec::new();
     for def in &unit.exports.structs {
         exports.push(ExportedType { id: t.composite(def).0, align: def.align });
@@ -62,7 +68,7 @@ struct Types {
     /// Structs made so far, by address: a definition is one value, shared.
     structs: FxHashMap<*const StructDef, TypeId>,
     /// Structs of the kernel's in prototypes: a loader wants the same kind, and no members.
-    opaque: FxHashMap<String, TypeId>,
+    opaque: FxHashMap<String, (CompositeKind, TypeId)>,
 }
 
 impl Types {
@@ -106,8 +112,7 @@ impl Types {
             Ty::Char => self.btf.int("char", 1, int_encoding::CHAR),
             Ty::Ptr(p) => {
                 let to = match p.pointee.as_deref() {
-                    // A struct of the kernel's is only named: its layout is not ours.
-                    Some(Ty::Kernel(name)) => self.btf.fwd(name, false),
+                    Some(Ty::Kernel(name)) => self.named(name),
                     Some(to) => self.of(to),
                     None => TypeId(0),
                 };
@@ -117,7 +122,7 @@ impl Types {
                 let elem = self.of(elem);
                 self.btf.array(elem, *n)
             }
-            Ty::Kernel(name) => self.btf.fwd(name, false),
+            Ty::Kernel(name) => self.named(name),
             Ty::Struct(def) => self.composite(def),
         }
     }
@@ -180,6 +185,34 @@ impl Types {
         OpsTypes { id: self.btf.structure(&def.of, size, &members).0, size, offsets }
     }
 
+    /// A struct or union of the kernel's, without members unless something asks about them.
+    fn opaque(&mut self, name: &str, kind: CompositeKind) -> TypeId {
+        if let Some((_, id)) = self.opaque.get(name).filter(|(k, _)| *k == kind) {
+            return *id;
+        }
+        let id = match (self.btf.named_composite(name, kind), kind) {
+            (Some(id), _) => id,
+            (None, CompositeKind::Struct) => self.btf.structure(name, 0, &[]),
+            (None, CompositeKind::Union) => self.btf.union(name, 0, &[]),
+        };
+        self.opaque.insert(name.to_string(), (kind, id));
+        id
+    }
+
+    /// A struct of the kernel's of which only the name is needed: its layout is not ours.
+    fn named(&mut self, name: &str) -> TypeId {
+        match self.opaque.get(name) {
+            Some((CompositeKind::Struct, id)) => *id,
+            _ => match self.btf.named_composite(name, CompositeKind::Struct) {
+                Some(id) => {
+                    self.opaque.insert(name.to_string(), (CompositeKind::Struct, id));
+                    id
+                }
+                None => self.btf.fwd(name, false),
+            },
+        }
+    }
+
     fn bytes(&mut self, n: u32) -> TypeId {
         let char = self.of(&Ty::Char);
         self.btf.array(char, n)
@@ -206,12 +239,7 @@ impl Types {
         }
         let composite = text.strip_prefix("struct ").map(|n| (n, false));
         if let Some((name, union)) = composite.or_else(|| text.strip_prefix("union ").map(|n| (n, true))) {
-            if let Some(id) = self.opaque.get(text) {
-                return *id;
-            }
-            let id = if union { self.btf.union(name, 0, &[]) } else { self.btf.structure(name, 0, &[]) };
-            self.opaque.insert(text.to_string(), id);
-            return id;
+            return self.opaque(name, if union { CompositeKind::Union } else { CompositeKind::Struct });
         }
         if let Some(name) = text.strip_prefix("enum ") {
             return self.btf.enumeration(name, 4, false, &[]);
@@ -237,8 +265,8 @@ impl Types {
             let prog_type = f.program.as_ref().map(|p| p.prog_type).or(f.ctx_type);
             let to = match prog_type.map(|p| p.info().ctx) {
                 // To recognise the context of a function it verifies on its own, the kernel wants a struct of that name.
-                Some(ContextKind::Struct(name)) if f.global => self.btf.structure(name, 0, &[]),
-                Some(ContextKind::Struct(name)) => self.btf.fwd(name, false),
+                Some(ContextKind::Struct(name)) if f.global => self.opaque(name, CompositeKind::Struct),
+                Some(ContextKind::Struct(name)) => self.named(name),
                 _ => TypeId(0),
             };
             params.push(("ctx".to_string(), self.btf.ptr(to)));

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use whistler_diag::Diagnostic;
-use whistler_isa::ProgType;
+use whistler_isa::{AttachType, ProgType};
 use whistler_lisp::Symbol;
 
 use super::scope::{FnState, Lessons};
@@ -85,7 +85,8 @@ impl Checker<'_> {
         self.env.uses.insert(decl.name, uses);
     }
 
-    /// Warns of a program whose hook the kernel's types don't have.
+    /// Reports a program whose hook neither the kernel's types nor those of its modules have: a warning, since a module
+    /// or another kernel may have it; an error where it is most likely misspelt, and where only the kernel can have it.
     pub fn attach_target(&mut self, decl: &ProgDecl) {
         let member = self.member_of(decl);
         let info = info(decl, member);
@@ -102,14 +103,35 @@ impl Checker<'_> {
         } else {
             let Some(btf) = types.btf().filter(|_| crate::hook::is_named_in_btf(&info)) else { return };
             let Err(why) = crate::hook::Hook::of(btf, &info) else { return };
+            if crate::hook::is_of_module(&*types, &info) {
+                return;
+            }
             (why, crate::hook::nearest_hook(btf, &info))
         };
         let options = decl.form.as_list().and_then(|l| l.get(2)?.as_list()).unwrap_or(&[]);
         let section = options.windows(2).find(|w| w[0].as_keyword().is_some_and(|k| k.is("section"))).map(|w| &w[1]);
-        let d = diag::warning(&diag::UNKNOWN_TARGET, &at(section.unwrap_or(&decl.form)), why);
-        self.report(match near {
+        let here = at(section.unwrap_or(&decl.form));
+        let wrong = match info.prog_type {
+            ProgType::Lsm => true,
+            ProgType::Tracing => near.is_some() && info.attach_type != Some(AttachType::TraceRawTp),
+            _ => false,
+        };
+        let d = if wrong {
+            diag::error(&diag::UNKNOWN_NAME, &here, why)
+        } else {
+            diag::warning(&diag::UNKNOWN_TARGET, &here, why)
+        };
+        let d = match near {
             Some(near) => d.help(format!("did you mean `{near}`?")),
+            None if wrong => d,
             None => d.note("unless a module has it"),
+        };
+        self.report(if wrong && info.prog_type == ProgType::Tracing {
+            d.note(
+                "a function of a module that is not loaded here is written with its module: \"fentry/MODULE:FUNCTION\"",
+            )
+        } else {
+            d
         });
     }
 

@@ -8,7 +8,7 @@ use super::val::type_range;
 use super::{Checker, convert::describe};
 use crate::diagnostics as diag;
 use crate::env::ProgDecl;
-use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, IntTy, LocalId, Ty};
+use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, Function, FunctionId, IntTy, LocalId, Ty};
 
 /// More constants than this in one variable are not told apart.
 const MOST_CONSTANTS: usize = 8;
@@ -48,7 +48,7 @@ impl Checker<'_> {
         if matches!(limits, ReturnRule::Any | ReturnRule::Hook) && self.f.verdicts.is_empty() {
             return;
         }
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(&self.unit.functions, 0);
         walk.note_addressed(body);
         walk.result(body);
         for r in walk.returned {
@@ -137,15 +137,46 @@ fn within(a: i128, b: i128, lo: i32, hi: i32) -> bool {
     i128::from(lo) <= a && b <= i128::from(hi)
 }
 
-#[derive(Default)]
-struct Walk {
+/// How deep calls are followed: as deep as the kernel lets them go.
+const CALLS: u32 = 8;
+
+const WIDTHS: [IntTy; 8] =
+    [IntTy::U8, IntTy::U16, IntTy::U32, IntTy::U64, IntTy::I8, IntTy::I16, IntTy::I32, IntTy::I64];
+
+struct Walk<'u> {
+    functions: &'u [Function],
+    /// Calls around this.
+    depth: u32,
     /// Variables in memory whose address is taken: what they hold isn't followed.
     addressed: FxHashSet<LocalId>,
     state: State,
     returned: Vec<Returned>,
 }
 
-impl Walk {
+impl<'u> Walk<'u> {
+    fn new(functions: &'u [Function], depth: u32) -> Walk<'u> {
+        Walk { functions, depth, addressed: FxHashSet::default(), state: State::default(), returned: Vec::new() }
+    }
+
+    /// What a subprogram yields. The kernel follows a call with what it knows of the arguments, so of one with arguments of
+    /// which more is known than their type only that is told which holds for all of them.
+    fn called(&self, function: FunctionId, told: bool) -> Known {
+        let Some(f) = self.functions.get(function.0 as usize).filter(|f| self.depth < CALLS && !f.global) else {
+            return Known::Nothing;
+        };
+        let mut inner = Walk::new(self.functions, self.depth + 1);
+        inner.note_addressed(&f.body);
+        inner.result(&f.body);
+        let all = inner.returned.into_iter().map(|r| cast(r.value, &f.ret)).reduce(|a, b| meet(&a, &b));
+        match all {
+            Some(Known::Constants(list)) if !told || list.iter().all(|(n, _)| *n == list[0].0) => {
+                Known::Constants(list)
+            }
+            Some(Known::Range(a, b)) if !told => Known::Range(a, b),
+            _ => Known::Nothing,
+        }
+    }
+
     fn note_addressed(&mut self, e: &Expr) {
         if let ExprKind::AddrOf(l) = &e.kind {
             self.addressed.insert(*l);
@@ -277,6 +308,18 @@ impl Walk {
                     return Known::Address(describe(&e.ty));
                 }
                 bin(*op, &x, &y)
+            }
+            ExprKind::Call { function, args } => {
+                let mut told = false;
+                for a in args {
+                    told |= match self.value(a) {
+                        Known::Constants(_) => true,
+                        // Widened, a number still is any one of what it was.
+                        Known::Range(lo, hi) => !WIDTHS.iter().any(|i| (lo, hi) == type_range(*i)),
+                        Known::Address(_) | Known::Nothing | Known::Never => false,
+                    };
+                }
+                self.called(*function, told)
             }
             ExprKind::Cmp(..) | ExprKind::InBounds { .. } | ExprKind::Differ { .. } => {
                 self.children(e);

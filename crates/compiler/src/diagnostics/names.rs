@@ -137,8 +137,9 @@ code! {
 }
 code! {
     /// The types of the kernel that is compiled for have no function or tracepoint of this name, or its tracefs no
-    /// such event, so that there is nothing to attach the program to. Modules have types of their own, which are not
-    /// looked at here.
+    /// such event, nor have the modules whose types are there, so that there is nothing to attach the program to. A
+    /// function of a module that is not loaded here is written with its module: `"fentry/MODULE:FUNCTION"`. Where the
+    /// name is most likely misspelt, or only the kernel itself can have it (LSM), it is an error (E0001).
     UNKNOWN_TARGET, "W0018", "nothing of this name to attach to",
     "", ""
 }

@@ -454,6 +454,7 @@ fn case(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     if key.never() {
         return key;
     }
+    super::bytes::keys_in_order(c, call, &key);
     let (setup, key) = c.once(key);
     let v = case_clauses(c, call, &key, &call.args[1..]);
     c.seq(setup.into_iter().collect(), v)
