@@ -85,7 +85,6 @@ pub(super) fn compared_orders(c: &mut Checker<'_>, call: &Call<'_>, forms: [&For
     }
 }
 
-<<<<<<< HEAD
 /// Whether this swaps what is in host order.
 fn swapped_host_order(c: &Checker<'_>, e: &Expr) -> bool {
     match &e.kind {
@@ -165,7 +164,6 @@ fn on_wire(place: Option<i64>, n: u16) -> bool {
         || (place.is_some_and(|p| PORTS.contains(&p)) && n < 1024 && n & 0xff != 0)
 }
 
-=======
 /// The same of the keys of a `case`.
 pub(super) fn keys_in_order(c: &mut Checker<'_>, call: &Call<'_>, key: &Val) {
     if call.form.origin.is_some() || !c.in_host_order(&key.e) {
@@ -181,7 +179,6 @@ pub(super) fn keys_in_order(c: &mut Checker<'_>, call: &Call<'_>, key: &Val) {
     }
 }
 
->>>>>>> 04750e0 (compiler: what is wrong is found through subprograms, in keys of case and in hooks' names; kernel structs stand once in what we emit)
 impl Checker<'_> {
     /// Whether a number was read from network order by a field that says so: its bytes are in the host's.
     pub(crate) fn in_host_order(&self, e: &Expr) -> bool {
