@@ -119,7 +119,10 @@ impl<'a> Printer<'a> {
                     at = f.ret;
                 }
                 Kind::Const(of) => {
-                    qualifiers.insert_str(0, "const ");
+                    // An array of `const` whose elements are `const` as well.
+                    if !qualifiers.contains("const ") {
+                        qualifiers.insert_str(0, "const ");
+                    }
                     at = of;
                 }
                 Kind::Volatile(of) => {

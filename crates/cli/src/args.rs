@@ -53,7 +53,7 @@ pub enum Command {
     Repl,
     /// Compile a file to an object that every BPF loader takes
     Compile(CompileArgs),
-    /// Check a file without loading anything; exits with 1 when there are errors
+    /// Check files without loading anything; exits with 1 when there are errors
     Check(CheckArgs),
     /// Show the instructions of a source file or an object
     Disasm(DisasmArgs),
@@ -187,8 +187,9 @@ pub struct CompileArgs {
 
 #[derive(clap::Args, Debug)]
 pub struct CheckArgs {
-    /// The source file
-    pub file: PathBuf,
+    /// The source files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
     /// Errors and warnings as JSON
     #[arg(long)]
     pub json: bool,

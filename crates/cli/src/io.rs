@@ -64,6 +64,23 @@ pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap) {
     }
 }
 
+/// The same, with what was left out for want of a running session in one line.
+pub fn report_folded(diagnostics: &[Diagnostic], sources: &SourceMap) {
+    let left_out = |d: &&Diagnostic| d.code == whistler_compiler::diagnostics::SKIPPED.code;
+    let (skipped, others): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics.iter().partition(left_out);
+    let others: Vec<Diagnostic> = others.into_iter().cloned().collect();
+    report(&others, sources);
+    let places: Vec<String> =
+        skipped.iter().filter_map(|d| sources.line_col(d.primary.span)).map(|at| at.line.to_string()).collect();
+    let Some(first) = skipped.first() else { return };
+    let file = sources.file(first.primary.span.file).map_or("", |f| f.name());
+    let (lines, forms) = match skipped.len() {
+        1 => ("line", "a form that needs"),
+        _ => ("lines", "forms that need"),
+    };
+    complain!("{file}: left out: {forms} a running session ({lines} {})", places.join(", "));
+}
+
 /// `3 errors, 1 warning`, when there is anything to count.
 pub fn tally(diagnostics: &[Diagnostic]) -> Option<String> {
     let count = |s: Severity| diagnostics.iter().filter(|d| d.severity == s).count();

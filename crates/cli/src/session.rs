@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use whistler_diag::{Diagnostic, Severity, SourceMap};
-use whistler_image::{Image, Mode, Options, Purpose, Step};
+use whistler_image::{Image, Mode, Options, Purpose, Reached, Step};
 use whistler_kernel::Kernel;
 
 use crate::args::ImageArgs;
@@ -78,25 +78,30 @@ impl Session {
 
     /// Evaluates a text form by form, showing values and reports; whether all went well.
     pub fn eval(&mut self, name: &str, text: &str) -> bool {
+        self.eval_and_say(name, text, Said::All).0
+    }
+
+    /// Evaluates a text of tests; whether all went well, and how far it came.
+    pub fn eval_tests(&mut self, name: &str, text: &str) -> (bool, Reached) {
         self.eval_and_say(name, text, Said::All)
     }
 
     /// The same of a text that another session had before, which showed its warnings.
-    pub fn eval_again(&mut self, name: &str, text: &str) -> bool {
+    pub fn eval_tests_again(&mut self, name: &str, text: &str) -> (bool, Reached) {
         self.eval_and_say(name, text, Said::Errors)
     }
 
-    fn eval_and_say(&mut self, name: &str, text: &str, said: Said) -> bool {
+    fn eval_and_say(&mut self, name: &str, text: &str, said: Said) -> (bool, Reached) {
         let mut fine = true;
         let way = self.way;
         let (sources, gone) = (self.sources.clone(), self.gone.clone());
-        self.image.borrow_mut().eval(name, text, &mut |step| {
+        let reached = self.image.borrow_mut().eval(name, text, &mut |step| {
             fine &= shown(&step, &sources, &gone, said);
             if let (Way::Interactive, Some(value)) = (way, &step.value) {
                 say!("{value}");
             }
         });
-        fine
+        (fine, reached)
     }
 
     /// Prints what attached programs emit, until Ctrl-C or the limits of the command line.

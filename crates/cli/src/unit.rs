@@ -13,7 +13,7 @@ use whistler_lisp::{HostIo, Interp};
 use whistler_object::Object;
 
 use crate::args::TargetArgs;
-use crate::io::{report, tally};
+use crate::io::{report_folded, tally};
 
 /// A source file, read and ready to be checked or compiled.
 pub struct Unit {
@@ -113,7 +113,7 @@ pub fn object(path: &Path, args: &TargetArgs) -> Result<Option<WithSources>, Str
     }
     let mut unit = Unit::read(path, args)?;
     let (compiled, diagnostics) = unit.compile();
-    report(&diagnostics, &unit.sources.borrow());
+    report_folded(&diagnostics, &unit.sources.borrow());
     if compiled.is_none()
         && let Some(tally) = tally(&diagnostics)
     {

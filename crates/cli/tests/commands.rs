@@ -280,3 +280,43 @@ fn every_code_is_explained() {
     let word = run(&mut whistler(["explain", "packet"])).exits(1);
     assert!(word.err.contains("E0302"), "{}", word.err);
 }
+
+#[test]
+fn check_takes_several_files_and_tells_once_what_it_leaves_out() {
+    let scratch = Scratch::new();
+    let good = scratch.file("good.lisp", "(defprog p (:type :xdp) XDP_PASS)\n(attach p \"lo\")\n(sleep 1)\n(follow 5)\n");
+    let bad = scratch.file("bad.lisp", "(defprog p (:type :xdp) (foo))\n");
+    let ran = run(whistler(["check"]).arg(&good).arg(&bad)).exits(1);
+    assert!(ran.err.contains("left out: forms that need a running session (lines 2,"), "{}", ran.all());
+    assert!(!ran.err.contains("N0013") && ran.err.contains("bad.lisp: 1 error"), "{}", ran.all());
+    run(whistler(["check"]).arg(&good)).ok();
+    let json = run(whistler(["check", "--json"]).arg(&good).arg(&bad)).exits(1).out;
+    assert!(json.contains("N0013") && json.contains("bad.lisp"), "{json}");
+}
+
+#[test]
+fn a_script_that_attaches_nothing_is_told_so() {
+    let scratch = Scratch::new();
+    let program = "(defprog my-prog (:type :xdp) XDP_PASS)\n";
+    let ran = run(whistler(["run", "--vm"]).arg(scratch.file("idle.lisp", program))).ok();
+    assert!(ran.err.contains("idle.lisp: nothing was attached: (attach my-prog)\n"), "{}", ran.all());
+    let with_test = format!("{program}(deftest t1 (is t))\n");
+    let ran = run(whistler(["run", "--vm"]).arg(scratch.file("tested.lisp", &with_test))).ok();
+    assert!(ran.err.contains("`whistler test` runs the tests"), "{}", ran.all());
+    let used = format!("{program}(print (run-prog my-prog (packet (eth) (ipv4))))\n");
+    let ran = run(whistler(["run", "--vm"]).arg(scratch.file("used.lisp", &used))).ok();
+    assert_eq!(ran.err, "", "{}", ran.all());
+}
+
+#[test]
+fn names_are_looked_up_where_they_mean_most() {
+    let looked = |form: &str| run(&mut whistler(["--vm", "-e", form])).ok().out;
+    let text = looked("(describe 'context)");
+    assert!(text.starts_with("context · host function · (context type &rest fields)"), "{text}");
+    assert!(looked("(documentation 'defmap 'function)").contains("(defmap name :type"));
+    assert!(looked("(describe 'defparam)").starts_with("defparam · declaration · (defparam name type value)"));
+    let text = looked("(apropos \"tail\")");
+    assert!(text.contains("tail-call · kernel form: (tail-call map index)") && !text.contains("prog-array-map"), "{text}");
+    let ran = run(&mut whistler(["--vm", "-e", "(foo)"])).exits(1);
+    assert!(!ran.err.contains("nearest"), "{}", ran.all());
+}

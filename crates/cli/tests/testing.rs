@@ -108,12 +108,108 @@ fn in_the_kernel_warnings_are_shown_once_and_short_packets_skipped() {
     assert!(!ran.status.success() && ran.err.contains("and this one has 2; with --vm it runs"), "{}", ran.all());
 }
 
+/// What goes wrong in single tests, and what they print.
+const TROUBLED: &str = r#"
+(defparameter *port* 80)
+(defmap counts :type :percpu-array :key u32 :value u64 :max-entries 1)
+(defprog block (:type :xdp)
+  (with-tcp (data end tcp)
+    (incf (getmap counts 0))
+    (when (= (tcp-dst-port tcp) *port*)
+      (return XDP_DROP)))
+  XDP_PASS)
+(defprog other (:type :tc) TC_ACT_SHOT)
+(defmap jumps :type :prog-array :key u32 :value u32 :max-entries 4)
+(defprog jump (:type :xdp) (tail-call jumps 1) XDP_PASS)
+(defun to (port) (packet (eth) (ipv4) (tcp :dst-port port)))
+(deftest no-such-field (is (= (run-prog block (packet (eth) (ipv4 :source "10.0.0.1"))) XDP_PASS)))
+(deftest compares-with-a-text (is (run-prog block (to 80)) XDP_DROP))
+(deftest in-a-loop (dotimes (i 10) (is (= (run-prog block (to 80)) i))))
+(deftest prints (princ "so far") (is (= 1 1)))
+(deftest too-late (let ((old *port*))
+  (setf *port* 81)
+  (unwind-protect (is (= (run-prog block (to 81)) XDP_DROP)) (setf *port* old))))
+(deftest a-vector (run-prog block (to 80)) (is (= (map-ref counts 0) 1)))
+(deftest of-another-type (setf (map-ref jumps 1) other) (is (= (run-prog jump (to 80)) XDP_DROP)))
+(deftest fine (is (= (run-prog block (to 80)) XDP_DROP)))
+"#;
+
 #[test]
-fn the_maker_of_a_record_is_near() {
+fn one_bad_test_does_not_hide_the_others() {
     let scratch = Scratch::new();
-    let file = scratch.file("near.lisp", "(defstruct limit (rate u64))\n(deftest t1 (is (make-limit :rate 5)))\n");
-    let ran = run(whistler(["test"]).arg(&file));
-    assert!(ran.out.contains("the nearest name is `make-limit-record`"), "{}", ran.all());
+    let file = scratch.file("troubled.lisp", TROUBLED);
+    let mut ways = vec![vec!["test"]];
+    if kernel_missing().is_none() {
+        ways.push(vec!["test", "--kernel"]);
+    }
+    for way in ways {
+        let ran = run(whistler(&way).arg(&file)).exits(1);
+        for expected in [
+            "FAIL  no-such-field",
+            "ipv4 has no field :source; did you mean :src?",
+            "FAIL  compares-with-a-text",
+            "to compare the two: (is (= (run-prog block (to 80)) XDP_DROP))",
+            "FAIL  in-a-loop",
+            "and 8 more times",
+            "so far\n  ok    prints",
+            "`*port*` was changed, and `block` was compiled with the value that it had before",
+            "as (defparam port u16 80)",
+            "`counts` is a per-CPU map",
+            "(reduce #'+ v)",
+            "`other` is of type :tc, and `jump`, which goes on in `jumps`, is of type :xdp",
+            "ok    fine (1 check)",
+            "2 passed, 6 failed\n",
+        ] {
+            assert!(ran.out.contains(expected), "{way:?}: no `{expected}` in\n{}", ran.all());
+        }
+        assert_eq!(ran.out.matches("this does not hold").count(), 1, "{}", ran.all());
+        let both = ran.out.matches("in the virtual machine and in the kernel").count();
+        assert_eq!(both, if way.len() == 2 { 6 } else { 0 }, "{}", ran.all());
+    }
+}
+
+#[test]
+fn tests_that_the_files_errors_keep_from_running_are_counted() {
+    let scratch = Scratch::new();
+    let text = "(deftest a (is t))\n(car 5)\n(deftest b (is t))\n";
+    let file = scratch.file("broken.lisp", text);
+    let good = scratch.file("good.lisp", "(deftest c (is t))\n");
+    let out = scratch.path().join("out.xml");
+    let ran = run(whistler(["test", "--junit"]).arg(&out).arg(&file).arg(&good)).exits(1);
+    assert!(ran.out.contains("not run: 2 tests (the file has errors)\n"), "{}", ran.all());
+    assert!(ran.out.ends_with("1 passed, 0 failed, 2 not run\n"), "{}", ran.all());
+    assert!(ran.err.contains("5 is not a list"), "{}", ran.all());
+    let xml = std::fs::read_to_string(&out).expect("the file is written");
+    assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{xml}");
+    // Of two tests of one name the first is run, and the file is wrong.
+    let twice = scratch.file("twice.lisp", "(deftest a (is t))\n(deftest a (is (= 1 2)))\n");
+    let ran = run(whistler(["test"]).arg(&twice)).exits(1);
+    assert!(ran.err.contains("error[E0005]: the test `a` is defined twice"), "{}", ran.all());
+    assert!(ran.out.contains("ok    a (1 check)\n1 passed, 0 failed\n"), "{}", ran.all());
+}
+
+#[test]
+fn what_fails_in_the_virtual_machine_is_run_in_the_kernel_too() {
+    if let Some(missing) = kernel_missing() {
+        return eprintln!("skipped: {missing}");
+    }
+    let scratch = Scratch::new();
+    // Which runs on a real clock in the kernel only.
+    let text = "(defmap at :type :array :key u32 :value u64 :max-entries 1)
+(defprog p (:type :xdp) (setf (getmap at 0) (ktime-get-ns)) XDP_PASS)
+(deftest the-time
+  (run-prog p (packet (eth) (ipv4)))
+  (is (> (map-ref at 0) 1000000000)))
+";
+    let file = scratch.file("clock.lisp", text);
+    let ran = run(whistler(["test", "--kernel"]).arg(&file)).exits(1);
+    for expected in [
+        "FAIL  the-time in the virtual machine, not in the kernel",
+        "this does not hold in the virtual machine and holds in the kernel",
+        "this does not hold: (> (map-ref at 0) 1000000000)",
+    ] {
+        assert!(ran.out.contains(expected), "no `{expected}` in\n{}", ran.all());
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod deftest;
 mod host;
 mod live;
 mod top_level;
+mod usage;
 mod whole;
 
 use std::cell::RefCell;
@@ -29,8 +30,9 @@ use crate::host::Interp;
 use crate::names::norm;
 
 pub use bpf::BpfSession;
-pub use deftest::{dropped_check, dropped_checks, no_checks};
+pub use deftest::{TestNames, check_form, dropped_check, dropped_checks, no_checks, no_text};
 pub use live::{LIVE_FORMS, LIVE_MACROS};
+pub use usage::DECLARATION_USES;
 
 /// Forms that declare something for programs.
 pub const DECLARATIONS: &[&str] = &[
@@ -109,6 +111,8 @@ pub struct Session {
     /// What it declared and nothing in it mentions.
     unused: Vec<Diagnostic>,
     elf: Rc<RefCell<Option<String>>>,
+    /// The tests of the file under check.
+    tests: TestNames,
     /// What the host's `sizeof` and `offsetof` know.
     host_types: Rc<RefCell<Env>>,
     /// Names of `defconstant` forms, in order.
@@ -144,6 +148,7 @@ impl Session {
             refused: Refused::default(),
             unused: Vec::new(),
             elf: Rc::default(),
+            tests: TestNames::default(),
             host_types: Rc::default(),
             constants: Vec::new(),
             expansions: 0,

@@ -225,7 +225,7 @@ impl Codec {
                             return Err(self.not_a(
                                 value,
                                 heap,
-                                &format!("a struct {0}: one is made by (make-{0}-record …)", r.layout.name.name()),
+                                &format!("a struct {0}: one is made by (make-{0} …)", r.layout.name.name()),
                             ));
                         }
                     },

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use whistler_compiler::Session;
+use whistler_compiler::session::TestNames;
 use whistler_diag::{Diagnostic, SourceMap};
 use whistler_isa::Target;
 use whistler_kernel::Kernel;
@@ -14,6 +15,7 @@ use whistler_lisp::{Form, HostIo, Interp, LispError, Symbol, Value};
 
 use crate::forms;
 use crate::live::{Live, Shared};
+use crate::tests::named_test;
 use crate::order::Order;
 
 /// Where programs run.
@@ -83,6 +85,18 @@ pub struct Step {
     pub failed: bool,
 }
 
+/// How far the evaluation of a text came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reached {
+    /// To its end.
+    End,
+    /// To a form that failed; the text has so many tests.
+    Stopped {
+        /// The tests.
+        tests: usize,
+    },
+}
+
 /// A live session.
 pub struct Image {
     pub(crate) interp: Interp,
@@ -148,31 +162,66 @@ impl Image {
     }
 
     /// Evaluates the forms of a text one after the other, up to the first that fails; a program that needs what is
-    /// declared below it waits for that. `each` gets every form's step as soon as it is done.
-    pub fn eval(&mut self, name: &str, text: &str, each: &mut dyn FnMut(Step)) {
+    /// declared below it waits for that. `each` gets every form's step as soon as it is done. Where tests are run, a
+    /// test that is wrong is kept as one that fails, and the forms behind it are evaluated.
+    pub fn eval(&mut self, name: &str, text: &str, each: &mut dyn FnMut(Step)) -> Reached {
         let file = self.shared.options.sources.borrow_mut().add(name, text);
         let (forms, diagnostics) = whistler_lisp::read(&self.shared.options.sources.borrow(), file);
+        let stopped = || Reached::Stopped { tests: forms.iter().filter(|f| named_test(f).is_some()).count() };
         if diagnostics.iter().any(Diagnostic::is_error) {
             each(Step { diagnostics, failed: true, ..Step::default() });
-            return;
+            return stopped();
         }
+        let of_tests = self.shared.options.purpose == Purpose::Tests;
+        let mut names = TestNames::default();
         let order = Order::new(&forms);
         for i in order.indices() {
+            let test = named_test(&forms[i]).filter(|_| of_tests);
+            if let Some(d) = test.and_then(|(name, span)| names.note(name, span)) {
+                each(Step { diagnostics: vec![d], failed: true, ..Step::default() });
+                continue;
+            }
             let mut step = self.eval_form(&forms[i]);
-            let failed = step.failed;
-            if failed && let Some(d) = step.diagnostics.first_mut() {
+            if step.failed && let Some(d) = step.diagnostics.first_mut() {
                 order.point_below(i, d);
             }
+            if let (true, Some(test)) = (step.failed, test)
+                && self.shared.add_broken_test(test, step.diagnostics.clone()).is_ok()
+            {
+                continue;
+            }
+            let failed = step.failed;
             each(step);
             if failed {
-                return;
+                return stopped();
             }
         }
+        Reached::End
+    }
+
+    /// What a script should be told that defines programs and does nothing with them.
+    pub fn idle(&self) -> Option<String> {
+        let live = self.shared.live().ok()?;
+        if live.used || live.last_link > 0 || live.last_unit > 0 {
+            return None;
+        }
+        let mut names: Vec<String> =
+            live.programs.keys().map(|n| self.shared.spelled(n).ok().flatten().unwrap_or_else(|| n.clone())).collect();
+        names.sort();
+        let first = names.first()?;
+        let tests = match live.tests.is_empty() {
+            true => "",
+            false => "; `whistler test` runs the tests",
+        };
+        Some(format!("nothing was attached: (attach {first}){tests}"))
     }
 
     fn eval_form(&mut self, form: &Form) -> Step {
         self.shared.options.interrupt.store(false, Ordering::Relaxed);
-        let result = self.interp.eval(form);
+        let result = self.interp.eval(form).map_err(|e| self.shared.explained(e));
+        if self.shared.options.purpose == Purpose::Tests {
+            let _ = self.interp.fresh_line();
+        }
         // Macros, constants and functions of the host are used by programs, too.
         let names = self.interp.take_redefined();
         let shared = self.shared.clone();

@@ -27,7 +27,7 @@ mod unit;
 
 pub use codec::Codec;
 pub use failure::load_report;
-pub use image::{Image, Mode, Options, Purpose, Refusal, Step};
+pub use image::{Image, Mode, Options, Purpose, Reached, Refusal, Step};
 pub use missing::missing_for_live;
 pub use replay::{ReplayError, Replayed, replay, too_short};
 pub use tests::{CHECK_FAILED, DISAGREE, Run, TestReport, Verdict, disagreements};

@@ -14,6 +14,7 @@ use whistler_lisp::{Form, LispError, Symbol};
 use whistler_loader::{AttachSpec, DispatchSlot, GlobalHandle, Leftover, Link, Map, Program};
 use whistler_object::Object;
 
+use crate::forms::Slot;
 use crate::image::Options;
 use crate::recorded::VmState;
 use crate::tests::{Running, TestDef};
@@ -42,6 +43,16 @@ pub(crate) struct Live {
     /// Filters of earlier processes, as they were last listed.
     pub leftovers: Vec<Leftover>,
     pub vm: Option<VmState>,
+    /// Programs and maps that the host put into maps.
+    pub slots: Vec<Slot>,
+    /// What the test that runs gave parameters, by symbol name.
+    pub parameters: FxHashMap<String, Vec<u8>>,
+    /// The per-CPU map that was read last, to be named where its vector is taken for a number.
+    pub per_cpu_read: Option<String>,
+    /// Whether it was looked whether the trace buffer is on.
+    pub told_of_trace_buffer: bool,
+    /// Whether something was done with programs beside attaching them: run, written to a file.
+    pub used: bool,
     pub emits: crate::emits::Emits,
     /// The tests that were defined, in order.
     pub tests: Vec<TestDef>,
@@ -112,6 +123,23 @@ impl Shared {
         match self.session() {
             Ok(s) => s.env.order.iter().map(|d| d.0.name().to_string()).collect(),
             Err(_) => Vec::new(),
+        }
+    }
+
+    /// Says of a value that was taken for a number what it is, where it is one of ours.
+    pub fn explained(&self, e: LispError) -> LispError {
+        if e.code != whistler_lisp::error::WRONG_TYPE || !e.message.ends_with("a number") && !e.message.ends_with("an integer") {
+            return e;
+        }
+        if let Some(name) = e.message.strip_prefix("#<global ").and_then(|t| t.split('>').next()).map(str::to_string) {
+            return e.help(format!("its value is (global-ref {name})"));
+        }
+        let per_cpu = self.live().ok().and_then(|mut live| live.per_cpu_read.take());
+        match per_cpu.filter(|_| e.message.starts_with("#(")) {
+            Some(map) => e
+                .help(format!("`{map}` is a per-CPU map: its values are vectors, with one value for each CPU"))
+                .help("that of the first CPU is (aref v 0), the sum of all (reduce #'+ v)"),
+            None => e,
         }
     }
 

@@ -7,6 +7,7 @@ use whistler_object::Object;
 use whistler_vm::replay::Replay;
 use whistler_vm::{Machine, MachineOptions};
 
+use crate::forms::Slot;
 use crate::image::Mode;
 use crate::live::Shared;
 
@@ -62,12 +63,17 @@ impl Shared {
             return Err(LispError::from_diagnostic(d));
         }
         let compiled = compiled.ok_or_else(|| LispError::simple("there is no program to run"))?;
-        self.vm_of(Rc::new(compiled.object))
+        let slots = self.live()?.slots.clone();
+        self.machine_with(Rc::new(compiled.object), &slots)
     }
 
     /// A machine that runs an object's programs, at the start of the recording.
     pub fn vm_of(&self, object: Rc<Object>) -> Result<VmState, LispError> {
-        let machine = machine(&object)?;
+        self.machine_with(object, &[])
+    }
+
+    fn machine_with(&self, object: Rc<Object>, slots: &[Slot]) -> Result<VmState, LispError> {
+        let machine = machine(&object, slots)?;
         let replay = match &self.options.recorded {
             None => Replay::default(),
             Some((name, text)) => Replay::parse(text).map_err(|e| LispError::simple(format!("{name}: {e}")))?,
@@ -80,8 +86,11 @@ impl Shared {
         if self.options.mode == Mode::Kernel {
             return self.renew_in_kernel();
         }
-        if let Some(vm) = &mut self.live()?.vm {
-            vm.machine = machine(&vm.object)?;
+        self.forget_slots_of_test()?;
+        let live = &mut *self.live()?;
+        live.parameters.clear();
+        if let Some(vm) = &mut live.vm {
+            vm.machine = machine(&vm.object, &live.slots)?;
             vm.next = 0;
         }
         Ok(())
@@ -105,6 +114,9 @@ impl Shared {
     }
 }
 
-fn machine(object: &Object) -> Result<Machine, LispError> {
-    Machine::new(object, MachineOptions::default()).map_err(|e| LispError::simple(format!("the virtual machine: {e}")))
+fn machine(object: &Object, slots: &[Slot]) -> Result<Machine, LispError> {
+    let wrong = |e: &dyn std::fmt::Display| LispError::simple(format!("the virtual machine: {e}"));
+    let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| wrong(&e))?;
+    crate::forms::fill(&mut machine, slots).map_err(|e| wrong(&e))?;
+    Ok(machine)
 }

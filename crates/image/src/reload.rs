@@ -2,14 +2,16 @@
 //!
 //! Invariant: what is attached goes on running until its successor is accepted.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use whistler_compiler::Compiled;
 use whistler_diag::Diagnostic;
-use whistler_isa::MapType;
+use whistler_isa::{Insn, MapType, op};
 use whistler_lisp::{Interp, LispError, Symbol};
 use whistler_loader::{LoadOptions, Loader, Map, Put, RingConsumer};
 use whistler_object::{Function, Object};
@@ -111,8 +113,10 @@ impl Shared {
         let program = self.load(&compiled.object, symbol)?;
         let section = compiled.object.program(symbol).map(|p| p.section.clone()).unwrap_or_default();
         let exchanged = self.exchange(symbol, &program, &section)?;
+        self.hint_at_trace_buffer(symbol, &compiled.object)?;
         let loaded = LiveProgram { compiled, program: Some(program), stale: false };
         self.live()?.programs.insert(symbol.to_string(), loaded);
+        self.fill_again(Some(symbol))?;
         if exchanged.is_empty() {
             said.push_str(" · accepted by this kernel");
         }
@@ -122,8 +126,30 @@ impl Shared {
         Ok(said)
     }
 
+    /// Tells once that nothing of what programs write by `printk` will be seen.
+    fn hint_at_trace_buffer(&self, symbol: &str, object: &Object) -> Result<(), LispError> {
+        const PRINTK: [&str; 2] = ["trace_printk", "trace_vprintk"];
+        let numbers = PRINTK.map(|n| whistler_isa::helpers::by_name(n).map(|h| h.id as i32));
+        let call = |i: &Insn| i.code == op::JMP | op::CALL && i.src == 0 && numbers.contains(&Some(i.imm));
+        let functions = object.programs.iter().map(|p| &p.function).chain(&object.subprograms);
+        if self.live()?.told_of_trace_buffer || !functions.flat_map(|f| &f.insns).any(call) {
+            return Ok(());
+        }
+        let off = self.options.kernel.tracefs().ok().and_then(|t| t.tracing_on()) == Some(false);
+        let place = self.session()?.env.programs.get(Symbol::intern(symbol)).map(|p| p.form.span).unwrap_or_default();
+        let mut live = self.live()?;
+        live.told_of_trace_buffer = true;
+        if off {
+            let text = "nothing of what `printk` writes will be seen: the trace buffer is off (tracing_on is 0)";
+            let d = Diagnostic::warning(whistler_diag::Code("W0903"), place, text);
+            live.reports.push(d.help("echo 1 | sudo tee /sys/kernel/tracing/tracing_on"));
+        }
+        Ok(())
+    }
+
     fn load(&self, object: &Object, name: &str) -> Result<Arc<whistler_loader::Program>, LispError> {
         let mut live = self.live()?;
+        let object = &*with_parameters(object, &live.parameters);
         let options =
             LoadOptions { reuse: live.maps.clone(), reuse_globals: live.globals.clone(), ..LoadOptions::default() };
         let loaded = Loader::with(&self.options.kernel, options)
@@ -138,6 +164,12 @@ impl Shared {
     /// Gives all maps and globals in the kernel their first contents: emptied where that can be, else made anew with
     /// every program that uses them. What is attached stays as it is.
     pub fn renew_in_kernel(&self) -> Result<(), LispError> {
+        if self.forget_slots_of_test()? {
+            self.live()?.parameters.clear();
+            return self.load_all_again();
+        }
+        let parameters: Vec<String> = self.live()?.parameters.drain().map(|(n, _)| n).collect();
+        self.load_readers_again(&parameters)?;
         let maps: Vec<Arc<Map>> = self.live()?.maps.values().cloned().collect();
         for map in &maps {
             // Those that hold globals are written below.
@@ -176,7 +208,60 @@ impl Shared {
                 p.program = Some(program);
             }
         }
+        self.fill_again(None)
+    }
+
+    /// Gives a parameter a value for the test that runs: programs that read it are loaded anew with it, on the same
+    /// maps.
+    pub fn set_parameter_in_test(&self, interp: &mut Interp, symbol: &str, value: Vec<u8>) -> Result<(), LispError> {
+        self.live()?.parameters.insert(symbol.to_string(), value.clone());
+        if self.options.mode == Mode::Kernel {
+            return self.load_readers_again(&[symbol.to_string()]);
+        }
+        self.with_vm(interp, |vm| {
+            // One that no program reads is not there.
+            if vm.machine.global(symbol).is_some() {
+                let set = vm.machine.set_global(symbol, &value);
+                set.map_err(|e| LispError::simple(format!("parameter `{symbol}`: {e}")))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn load_readers_again(&self, parameters: &[String]) -> Result<(), LispError> {
+        let readers: Vec<(String, Rc<Compiled>)> = {
+            let live = self.live()?;
+            let reads = |o: &Object| o.globals.iter().any(|g| parameters.contains(&g.name));
+            let all = live.programs.iter().filter(|(_, p)| reads(&p.compiled.object));
+            all.map(|(n, p)| (n.clone(), p.compiled.clone())).collect()
+        };
+        for (name, compiled) in readers {
+            let program = self.load(&compiled.object, &name)?;
+            if let Some(p) = self.live()?.programs.get_mut(&name) {
+                p.program = Some(program);
+            }
+            self.fill_again(Some(&name))?;
+        }
         Ok(())
+    }
+
+    /// An error when host variables that a program was compiled with have other values now.
+    pub fn compiled_with_present_values(&self, interp: &mut Interp, symbol: &str) -> Result<(), LispError> {
+        let Some(name) = self.spelled(symbol)? else { return Ok(()) };
+        let Some(old) = self.live()?.programs.get(symbol).map(|p| p.compiled.clone()) else { return Ok(()) };
+        let used: Vec<Symbol> = self.session()?.env.uses.get(&Symbol::intern(&name)).into_iter().flatten().copied().collect();
+        let number = |i: &mut Interp, s: Symbol| i.constant(s).is_some_and(|v| i.heap.as_i128(v).is_some());
+        let mut variables: Vec<Symbol> =
+            used.into_iter().filter(|s| number(interp, *s) && !interp.is_constant(*s)).collect();
+        variables.sort();
+        let Some(first) = variables.first() else { return Ok(()) };
+        let new = self.compile_program(interp, &name)?;
+        if same_code(&old.object, &new.object) {
+            return Ok(());
+        }
+        let text = format!("`{first}` was changed, and `{name}` was compiled with the value that it had before");
+        let mend = "what a test may set before a run is a parameter, as (defparam port u16 80), or a global";
+        Err(LispError::simple(text).help(mend))
     }
 
     /// The map in the kernel, made now if no program needed it yet.
@@ -188,22 +273,7 @@ impl Shared {
         let Some(def) = self.map_def(name)? else {
             return Err(LispError::simple(format!("there is no map `{name}`")));
         };
-        let map = whistler_object::Map {
-            name: symbol.clone(),
-            map_type: def.map_type,
-            key_size: def.key_size,
-            value_size: def.value_size,
-            max_entries: def.max_entries,
-            flags: def.flags,
-            key_type: None,
-            value_type: None,
-            inner: None,
-            pin: def.pin.clone(),
-            contents: Vec::new(),
-            extra: 0,
-            span: def.span,
-        };
-        let object = Object { maps: vec![map], ..Object::default() };
+        let object = Object { maps: vec![whistler_compiler::assemble::bare_map(&def)], ..Object::default() };
         let loaded = Loader::new(&self.options.kernel)
             .load(&object)
             .map_err(|e| load_error(&object, &e, self.options.refusal))?;
@@ -247,6 +317,21 @@ fn empty(map: &Arc<Map>) -> Result<Emptied, SysError> {
         _ => return Ok(Emptied::No),
     }
     Ok(Emptied::Yes)
+}
+
+/// The object with other first values of its parameters.
+fn with_parameters<'o>(object: &'o Object, values: &FxHashMap<String, Vec<u8>>) -> Cow<'o, Object> {
+    let given = |g: &whistler_object::Global| values.get(&g.name).filter(|v| v.len() == g.init.len());
+    if !object.globals.iter().any(|g| given(g).is_some()) {
+        return Cow::Borrowed(object);
+    }
+    let mut object = object.clone();
+    for g in &mut object.globals {
+        if let Some(value) = given(g) {
+            g.init.clone_from(value);
+        }
+    }
+    Cow::Owned(object)
 }
 
 /// Whether two objects of a program do the same with the same things.

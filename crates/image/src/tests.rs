@@ -19,7 +19,15 @@ pub const DISAGREE: Code = Code("E0911");
 pub(crate) struct TestDef {
     name: String,
     span: Span,
-    body: Root,
+    body: Body,
+}
+
+/// What a test does.
+enum Body {
+    /// A function.
+    Ready(Root),
+    /// Nothing: its form could not be made a function, and why.
+    Broken(Vec<Diagnostic>),
 }
 
 /// One run of a program within a test.
@@ -37,7 +45,8 @@ pub struct Run {
 #[derive(Default)]
 pub(crate) struct Running {
     checks: Vec<(Span, bool)>,
-    failures: Vec<Diagnostic>,
+    /// Each with how often its check failed.
+    failures: Vec<(Diagnostic, usize)>,
     runs: Vec<Run>,
     warnings: Vec<Diagnostic>,
     skipped: Option<String>,
@@ -117,6 +126,12 @@ fn host(name: &'static str, arguments: Vec<Form>, span: Span) -> Form {
     Form::list(items, span)
 }
 
+/// The test that a form defines, with the place of its name.
+pub(crate) fn named_test(form: &Form) -> Option<(Symbol, Span)> {
+    let name = form.as_list().filter(|_| form.is_call("deftest"))?.get(1)?;
+    Some((name.as_symbol()?, name.span))
+}
+
 /// `(deftest name form…)`
 fn deftest(form: &Form) -> Result<Form, LispError> {
     let Some([_, name, body @ ..]) = form.as_list() else {
@@ -141,11 +156,8 @@ fn deftest(form: &Form) -> Result<Form, LispError> {
 
 /// `(is form [text])`: of a call of a function the arguments are kept, to be shown.
 fn is(interp: &mut Interp, form: &Form) -> Result<Form, LispError> {
-    let (test, text) = match form.as_list() {
-        Some([_, test]) => (test, Form::nil(form.span)),
-        Some([_, test, text]) => (test, text.clone()),
-        _ => return Err(LispError::malformed(form.span, "it is written (is form [\"text\"])")),
-    };
+    let (test, text) = whistler_compiler::session::check_form(interp, form)?;
+    let text = text.cloned().unwrap_or_else(|| Form::nil(form.span));
     let quoted = host("quote", vec![test.clone()], test.span);
     let [file, lo, hi] = place(test.span);
     let function = test.head().filter(|h| interp.is_plain_function(*h));
@@ -166,25 +178,45 @@ impl Shared {
     fn add_test(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
         let [name, body, place @ ..] = args else { return Ok(Value::NIL) };
         let name = interp.heap.str(*name).unwrap_or_default().to_string();
-        let test = TestDef { name: name.clone(), span: span_of(place), body: interp.heap.root(*body) };
+        let test = TestDef { name: name.clone(), span: span_of(place), body: Body::Ready(interp.heap.root(*body)) };
+        self.keep_test(test)?;
+        Ok(interp.heap.symbol(&name))
+    }
+
+    fn keep_test(&self, test: TestDef) -> Result<(), LispError> {
         let tests = &mut self.live()?.tests;
         // Defined again, it takes the old one's place.
         match tests.iter_mut().find(|t| t.name == test.name) {
             Some(old) => *old = test,
             None => tests.push(test),
         }
-        Ok(interp.heap.symbol(&name))
+        Ok(())
+    }
+
+    /// Keeps a test whose form is wrong: it fails, and the others run.
+    pub fn add_broken_test(&self, (name, span): (Symbol, Span), why: Vec<Diagnostic>) -> Result<(), LispError> {
+        self.keep_test(TestDef { name: name.name().to_string(), span, body: Body::Broken(why) })
     }
 
     fn check(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
         let [holds, form, values, text, place @ ..] = args else { return Ok(Value::NIL) };
         let span = span_of(place);
+        if !text.is_nil() && interp.heap.str(*text).is_none() {
+            let (shown, test) = (interp.prin1(*text)?, interp.prin1(*form)?);
+            return Err(whistler_compiler::session::no_text(span, &shown, &test));
+        }
         let holds = holds.is_true();
         let failure = if holds { None } else { Some(failed_check(interp, *form, *values, *text, span)?) };
         match &mut self.live()?.running {
             Some(running) => {
                 running.checks.push((span, holds));
-                running.failures.extend(failure);
+                if let Some(d) = failure {
+                    // In a loop one report is enough.
+                    match running.failures.iter_mut().find(|(f, _)| f.primary.span == span) {
+                        Some((_, times)) => *times += 1,
+                        None => running.failures.push((d, 1)),
+                    }
+                }
             }
             // At the prompt, or in a script, a check that fails is an error.
             None => {
@@ -208,7 +240,9 @@ impl Shared {
 
     /// Notes a run of a program in the test that runs, if one does.
     pub fn note_run(&self, run: Run) -> Result<(), LispError> {
-        if let Some(running) = &mut self.live()?.running {
+        let mut live = self.live()?;
+        live.used = true;
+        if let Some(running) = &mut live.running {
             running.runs.push(run);
         }
         Ok(())
@@ -222,6 +256,15 @@ impl Shared {
             running.skipped.get_or_insert(why.clone());
         }
         LispError::simple(why)
+    }
+}
+
+/// A failure with how often it was.
+fn repeated((d, times): (Diagnostic, usize)) -> Diagnostic {
+    match times {
+        0 | 1 => d,
+        2 => d.note("and once more"),
+        n => d.note(format!("and {} more times", n - 1)),
     }
 }
 
@@ -260,20 +303,35 @@ impl Image {
         let (span, body) = {
             let live = self.shared.live().ok()?;
             let test = live.tests.iter().find(|t| t.name == name)?;
-            (test.span, test.body.get())
+            let body = match &test.body {
+                Body::Ready(body) => Ok(body.get()),
+                Body::Broken(why) => Err(why.clone()),
+            };
+            (test.span, body)
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(diagnostics) => {
+                let (name, verdict) = (name.to_string(), Verdict::Failed);
+                let (checks, runs, time) = (Vec::new(), Vec::new(), start.elapsed());
+                return Some(TestReport { name, span, verdict, diagnostics, checks, runs, time });
+            }
         };
         let shared = self.shared.clone();
         let result = match shared.renew() {
             Ok(()) => {
                 if let Ok(mut live) = shared.live() {
                     live.running = Some(Running::default());
+                    live.per_cpu_read = None;
                 }
-                self.interp.call(body, &[])
+                self.interp.call(body, &[]).map_err(|e| shared.explained(e))
             }
             Err(e) => Err(e),
         };
+        // What it printed ends before what is said of it begins.
+        let _ = self.interp.fresh_line();
         let running = shared.live().ok().and_then(|mut l| l.running.take()).unwrap_or_default();
-        let mut diagnostics = running.failures;
+        let mut diagnostics: Vec<Diagnostic> = running.failures.into_iter().map(repeated).collect();
         let verdict = match (result, running.skipped) {
             (_, Some(why)) => {
                 // A test that caught the reason went on without what it needs.

@@ -69,6 +69,7 @@ const WANTED: [Cap; 5] = [Cap::Bpf, Cap::Perfmon, Cap::NetAdmin, Cap::DacReadSea
 /// All facts. `program` is the file that capabilities would be given to.
 pub fn examine(kernel: &Kernel, program: &Path) -> Vec<Fact> {
     let mut facts = vec![version(kernel), btf(kernel), tracefs(kernel)];
+    facts.extend(trace_pipe(kernel));
     facts.extend(capabilities(kernel, program));
     facts.extend(no_new_privileges());
     facts.extend([memlock(kernel), unprivileged(kernel), paranoid(kernel), symbols(kernel), lockdown(), jit()]);
@@ -128,6 +129,20 @@ fn tracefs(kernel: &Kernel) -> Fact {
         }
         Err(e) => fact("tracefs", Verdict::Limited, format!("{place}, but sched/sched_process_exec: {e}")),
     }
+}
+
+/// Whether what `printk` writes can be seen.
+fn trace_pipe(kernel: &Kernel) -> Option<Fact> {
+    let tracefs = kernel.tracefs().ok()?;
+    let place = match tracefs.origin() {
+        Origin::Mounted(place) => place,
+        Origin::Detached | Origin::Saved => "/sys/kernel/tracing",
+    };
+    Some(match tracefs.tracing_on()? {
+        true => fact("trace pipe", Verdict::Ok, format!("`printk` writes to {place}/trace_pipe")),
+        false => fact("trace pipe", Verdict::Limited, "off (tracing_on is 0): nothing of what `printk` writes is seen")
+            .mend(format!("echo 1 | sudo tee {place}/tracing_on")),
+    })
 }
 
 fn gid() -> u32 {

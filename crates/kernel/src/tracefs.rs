@@ -78,6 +78,12 @@ impl Tracefs {
         Ok(text.lines().filter_map(|l| l.split([' ', '\t']).next()).map(str::to_string).collect())
     }
 
+    /// Whether the trace buffer takes lines, `printk`'s among them; `None` when that can't be read.
+    pub fn tracing_on(&self) -> Option<bool> {
+        let text = self.dir.read("tracing_on").ok()?;
+        Some(text.trim() != "0")
+    }
+
     /// The text of a tracepoint's `format` file.
     pub fn format_text(&self, category: &str, name: &str) -> Result<String, SysError> {
         check(category)?;

@@ -96,6 +96,9 @@ pub(crate) struct Global {
 pub type SpecialFn = Rc<dyn Fn(&mut Interp, &Form) -> LispResult>;
 /// What is told of a function that doesn't exist, by its name.
 pub type InsteadFn = Rc<dyn Fn(&str) -> Option<String>>;
+/// What an assignment to a variable that holds a [`crate::Foreign`] does instead: the variable and the new value.
+/// Whether it did anything.
+pub type AssignFn = Rc<dyn Fn(&mut Interp, Symbol, Value) -> Result<bool, LispError>>;
 /// A function written in Rust.
 pub type NativeClosure = Rc<dyn Fn(&mut Interp, &[Value]) -> LispResult>;
 /// A macro written in Rust.
@@ -163,6 +166,8 @@ pub struct Interp {
     pub(crate) warnings: Vec<Diagnostic>,
     /// What the embedding program says of functions that don't exist.
     pub(crate) instead: Option<InsteadFn>,
+    /// What assignments to variables of the embedding program's own values do.
+    pub(crate) assign: Option<AssignFn>,
     /// Calls of functions that did not exist when the call was compiled, where someone asks for them.
     pub(crate) open_calls: Option<Vec<(Symbol, Form)>>,
     pub(crate) environments: Vec<Environment>,
@@ -212,6 +217,7 @@ impl Interp {
             redefined: Vec::new(),
             warnings: Vec::new(),
             instead: None,
+            assign: None,
             open_calls: None,
             environments: Vec::new(),
             modules: Vec::new(),

@@ -2,11 +2,8 @@
 
 /// The candidate nearest to `name` by edits, if it is near enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = match name.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
-        _ => 3,
-    };
+    // A third of the letters: what differs in more is another word.
+    let limit = (name.chars().count() / 3).clamp(1, 3);
     candidates
         .into_iter()
         .filter(|c| c.len().abs_diff(name.len()) <= limit && *c != name)
@@ -48,5 +45,7 @@ mod tests {
         assert_eq!(nearest("map-lokup", names), Some("map-lookup"));
         assert_eq!(nearest("whn", names), Some("when"));
         assert_eq!(nearest("completely-else", names), None);
+        assert_eq!(nearest("foo", ["do", "for", "or"]), Some("for"));
+        assert_eq!(nearest("foo", ["do", "or"]), None);
     }
 }

@@ -621,6 +621,12 @@ impl Interp {
         if self.global(s).kind == VarKind::Constant {
             return Err(LispError::simple(format!("`{s}` is a constant and can't be changed")));
         }
+        if self.heap.as_foreign(self.global(s).value).is_some()
+            && let Some(assign) = self.assign.clone()
+            && assign(self, s, v)?
+        {
+            return Ok(());
+        }
         *self.global_value_mut(s) = v;
         Ok(())
     }

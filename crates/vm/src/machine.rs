@@ -547,6 +547,17 @@ impl Machine {
         self.keyed(map, key, "inner maps")?.set_object(key, found).map_err(|e| errno(map, e))
     }
 
+    /// The name of the program or map that lies under a key of a program array or a map of maps.
+    pub fn slot(&mut self, map: &str, key: &[u8]) -> Result<Option<String>, MapError> {
+        let m = self.keyed(map, key, "programs or maps")?;
+        let of_programs = m.map_type == MapType::ProgArray;
+        let Some(at) = m.object(key) else { return Ok(None) };
+        Ok(match of_programs {
+            true => self.state.programs.get(at).map(|p| p.name.to_string()),
+            false => self.state.mem.maps.get(at).map(|m| m.name.clone()),
+        })
+    }
+
     /// Takes the records of a ring buffer that are ready, in order.
     pub fn drain_ring(&mut self, map: &str) -> Result<Vec<Vec<u8>>, MapError> {
         let m = self.map_mut(map)?;

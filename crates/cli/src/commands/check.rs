@@ -5,35 +5,57 @@ use whistler_diag::{Diagnostic, Severity, SourceMap};
 
 use super::Outcome;
 use crate::args::CheckArgs;
-use crate::io::{report, tally};
+use crate::io::{report_folded, tally};
 use crate::unit::Unit;
 
-/// Checks a file; `false` when there are errors.
+/// Checks files; `false` when there are errors.
 pub fn run(args: &CheckArgs) -> Outcome {
-    let mut unit = Unit::read(&args.file, &args.target)?;
-    let diagnostics = unit.check();
-    let sources = unit.sources.borrow();
-    if args.json {
-        say!("{}", to_json(&diagnostics, &sources));
-    } else {
-        report(&diagnostics, &sources);
+    let mut fine = true;
+    let mut all = Found::default();
+    for file in &args.files {
+        let mut unit = Unit::read(file, &args.target)?;
+        let diagnostics = unit.check();
+        fine &= !diagnostics.iter().any(Diagnostic::is_error);
+        let sources = unit.sources.borrow();
+        if args.json {
+            all.add(&diagnostics, &sources);
+            continue;
+        }
+        report_folded(&diagnostics, &sources);
         if let Some(tally) = tally(&diagnostics) {
-            complain!("{}: {tally}", args.file.display());
+            complain!("{}: {tally}", file.display());
         }
     }
-    Ok(!diagnostics.iter().any(Diagnostic::is_error))
+    if args.json {
+        say!("{}", all.to_json());
+    }
+    Ok(fine)
 }
 
-/// `{"errors":[…],"warnings":[…],"notes":[…]}` with 1-based positions.
-fn to_json(diagnostics: &[Diagnostic], sources: &SourceMap) -> Value {
-    let list = |severity: Severity| -> Vec<Value> {
-        diagnostics.iter().filter(|d| d.severity == severity).map(|d| one(d, sources)).collect()
-    };
-    json!({
-        "errors": list(Severity::Error),
-        "warnings": list(Severity::Warning),
-        "notes": list(Severity::Note),
-    })
+/// What was found in all files, as JSON.
+#[derive(Default)]
+struct Found {
+    errors: Vec<Value>,
+    warnings: Vec<Value>,
+    notes: Vec<Value>,
+}
+
+impl Found {
+    fn add(&mut self, diagnostics: &[Diagnostic], sources: &SourceMap) {
+        for d in diagnostics {
+            let list = match d.severity {
+                Severity::Error => &mut self.errors,
+                Severity::Warning => &mut self.warnings,
+                Severity::Note => &mut self.notes,
+            };
+            list.push(one(d, sources));
+        }
+    }
+
+    /// `{"errors":[…],"warnings":[…],"notes":[…]}` with 1-based positions.
+    fn to_json(&self) -> Value {
+        json!({ "errors": self.errors, "warnings": self.warnings, "notes": self.notes })
+    }
 }
 
 fn one(d: &Diagnostic, sources: &SourceMap) -> Value {

@@ -8,7 +8,7 @@ use whistler_object::Object;
 
 use super::Outcome;
 use crate::args::{Bindings, CompileArgs, Emit};
-use crate::io::{report, tally, timed};
+use crate::io::{report_folded, tally, timed};
 use crate::unit::Unit;
 
 /// Compiles a file; `false` after errors in it.
@@ -16,12 +16,12 @@ pub fn run(args: &CompileArgs) -> Outcome {
     let mut unit = Unit::read(&args.file, &args.target)?;
     if args.emit == Emit::Ir {
         let (text, diagnostics) = unit.ir();
-        report(&diagnostics, &unit.sources.borrow());
+        report_folded(&diagnostics, &unit.sources.borrow());
         let Some(text) = text else { return Ok(false) };
         return write(args.output.as_deref().unwrap_or(Path::new("-")), text.as_bytes());
     }
     let (compiled, diagnostics) = unit.compile();
-    report(&diagnostics, &unit.sources.borrow());
+    report_folded(&diagnostics, &unit.sources.borrow());
     let Some(compiled) = compiled else {
         if let Some(tally) = tally(&diagnostics) {
             complain!("{}: {tally}", args.file.display());

@@ -30,10 +30,12 @@ pub fn run(args: &RunArgs, image: &ImageArgs) -> Outcome {
     session.image.borrow_mut().set_arguments(&all);
     let fine = session.eval(&name, &text);
     // A file that looks at its arguments itself needs no `main` to take them.
-    if text.contains("*posix-argv*") && !session.image.borrow_mut().has_main() {
-        return Ok(fine && session.follow_emitted());
+    let own_arguments = text.contains("*posix-argv*") && !session.image.borrow_mut().has_main();
+    let fine = fine && (own_arguments || session.main(&args.args)) && session.follow_emitted();
+    if let (true, Some(hint)) = (fine, session.image.borrow().idle()) {
+        complain!("{name}: {hint}");
     }
-    Ok(fine && session.main(&args.args) && session.follow_emitted())
+    Ok(fine)
 }
 
 /// The events recorded for an example lie beside it: `exec-snoop.events`.

@@ -136,6 +136,25 @@ fn struct_ops(def: &OpsDef, layout: &btf::OpsTypes) -> StructOps {
     StructOps { name: symbol_name(&def.name), type_id, init, functions, registration, span: def.span }
 }
 
+/// A map by itself: without the types of its keys and values, and without contents.
+pub fn bare_map(m: &MapDef) -> Map {
+    Map {
+        name: symbol_name(&m.name),
+        map_type: m.map_type,
+        key_size: m.key_size,
+        value_size: m.value_size,
+        max_entries: m.max_entries,
+        flags: m.flags,
+        key_type: None,
+        value_type: None,
+        inner: m.inner.as_ref().map(|m| Box::new(bare_map(m))),
+        contents: Vec::new(),
+        pin: m.pin.clone(),
+        extra: m.extra,
+        span: m.span,
+    }
+}
+
 fn map(m: &MapDef, types: &btf::MapTypes) -> Map {
     Map {
         name: symbol_name(&m.name),

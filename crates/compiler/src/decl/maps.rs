@@ -587,7 +587,7 @@ fn contents(
 }
 
 /// Why a map can't stand where one like `inner` is wanted (`bpf_map_meta_equal` of the kernel).
-fn differs(map: &MapDef, inner: &MapDef) -> Option<String> {
+pub fn differs(map: &MapDef, inner: &MapDef) -> Option<String> {
     if map.map_type != inner.map_type {
         return Some(format!("its type is :{}, not :{}", map.map_type.keyword(), inner.map_type.keyword()));
     }

@@ -2,7 +2,8 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW, &ATTACHED_TWICE, &CHECK_FAILED, &DISAGREE];
+pub(super) static ALL: &[&CodeDoc] =
+    &[&REFUSED, &MADE_ANEW, &ATTACHED_TWICE, &TRACING_OFF, &CHECK_FAILED, &DISAGREE];
 
 code! {
     /// The kernel's verifier refuses a program that the compiler took: it follows every path and keeps account of
@@ -22,6 +23,13 @@ code! {
     /// A program was attached to the same place again: both links stay, and it runs once for each of them. A program
     /// that is declared again is exchanged under the links that it has, and needs no new one.
     ATTACHED_TWICE, "W0902", "attached twice", "", ""
+}
+
+code! {
+    /// A program calls `printk`, and this machine's trace buffer takes no lines (`tracing_on` is 0): nothing of what it
+    /// writes can be seen. `echo 1 | sudo tee /sys/kernel/tracing/tracing_on` turns it on; lines for yourself alone are
+    /// written by `emit`, which needs no trace buffer.
+    TRACING_OFF, "W0903", "the trace buffer is off", "", ""
 }
 
 code! {

@@ -1,19 +1,68 @@
 //! `deftest` where tests aren't run: whether one is well written, and whether it checks anything.
 
-use whistler_diag::Diagnostic;
-use whistler_lisp::{Form, LispError, Symbol};
+use whistler_diag::{Diagnostic, Span};
+use whistler_lisp::{Form, FormKind, LispError, Symbol};
 
 use crate::diagnostics as diag;
 use crate::hir::At;
 use crate::host::Interp;
+use crate::names::norm;
+
+/// The tests of a file, by name, with the places where they are named.
+#[derive(Default)]
+pub struct TestNames(Vec<(Symbol, Span)>);
+
+impl TestNames {
+    /// Notes a test. The error where the file has one of that name already.
+    pub fn note(&mut self, name: Symbol, place: Span) -> Option<Diagnostic> {
+        let key = norm(name);
+        if let Some((_, first)) = self.0.iter().find(|(n, _)| *n == key) {
+            let at = At { span: place, origin: None };
+            let d = diag::error(&diag::DUPLICATE, &at, format!("the test `{name}` is defined twice"));
+            return Some(d.also(*first, "first here").help("give one of them another name"));
+        }
+        self.0.push((key, place));
+        None
+    }
+}
+
+/// `(is form [text])` taken apart. Errors: it is of another shape, or what stands for the text can't be one.
+pub fn check_form<'f>(interp: &Interp, form: &'f Form) -> Result<(&'f Form, Option<&'f Form>), LispError> {
+    match form.as_list() {
+        Some([_, test]) => Ok((test, None)),
+        Some([_, test, text]) => {
+            let other = match &text.kind {
+                FormKind::Str(_) | FormKind::List(_) => false,
+                FormKind::Symbol(s) => s.is_keyword() || s.fold() == Symbol::NIL || interp.is_constant(*s),
+                _ => true,
+            };
+            if other {
+                return Err(no_text(text.span, &text.to_string(), &test.to_string()));
+            }
+            Ok((test, Some(text)))
+        }
+        _ => Err(LispError::malformed(form.span, "it is written (is form [\"text\"])")),
+    }
+}
+
+/// The error for a second argument of `is` that is no text; `shown` is what it is, `test` what is checked.
+pub fn no_text(place: Span, shown: &str, test: &str) -> LispError {
+    let text = format!("the second argument of `is` is a text to show when the check fails, and {shown} is none");
+    let compares = COMPARE.iter().any(|f| test.starts_with(&format!("({f} ")));
+    LispError::malformed(place, text).help(match compares {
+        true => format!("(is {test} \"what this is about\")"),
+        false => format!("to compare the two: (is (= {test} {shown}))"),
+    })
+}
 
 /// Only a test run runs tests; whether one is well written shows without.
-pub(super) fn look_at_test(interp: &mut Interp, form: &Form, diags: &mut Vec<Diagnostic>) {
+pub(super) fn look_at_test(interp: &mut Interp, form: &Form, names: &mut TestNames, diags: &mut Vec<Diagnostic>) {
     let shape = || LispError::malformed(form.span, "it is written (deftest name form…)").to_diagnostic();
     let Some([_, name, body @ ..]) = form.as_list() else { return diags.push(shape()) };
-    if name.as_symbol().is_none() {
+    let Some(symbol) = name.as_symbol() else {
         return diags.push(LispError::malformed(name.span, "a test is named by a symbol").to_diagnostic());
-    }
+    };
+    diags.extend(names.note(symbol, name.span));
     if body.is_empty() {
         return diags.push(shape());
     }
@@ -22,11 +71,23 @@ pub(super) fn look_at_test(interp: &mut Interp, form: &Form, diags: &mut Vec<Dia
     if let Err(e) = interp.look_at(&Form::list(all, form.span)) {
         diags.push(e.to_diagnostic());
     }
+    bad_checks(interp, body, diags);
     let dropped = dropped_checks(body);
     if dropped.is_empty() && !may_check(interp, body) {
         diags.push(no_checks(name.span));
     }
     diags.extend(dropped.into_iter().map(|(_, d)| d));
+}
+
+/// Reports the `is` forms in these forms that are not well written.
+fn bad_checks(interp: &Interp, forms: &[Form], diags: &mut Vec<Diagnostic>) {
+    for form in forms {
+        let Some(items) = form.as_list().filter(|_| !form.is_call("quote")) else { continue };
+        if form.is_call("is") {
+            diags.extend(check_form(interp, form).err().map(|e| e.to_diagnostic()));
+        }
+        bad_checks(interp, items, diags);
+    }
 }
 
 /// Functions that are called for the truth of what they give.

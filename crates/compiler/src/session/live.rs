@@ -166,6 +166,7 @@ impl Session {
     pub(super) fn record_stand_ins(&self, interp: &mut Interp, name: Symbol) {
         let Some(def) = self.env.structs.get(name) else { return };
         let mut names = vec![
+            format!("make-{name}"),
             format!("make-{name}-record"),
             format!("{name}-record-p"),
             format!("encode-{name}"),

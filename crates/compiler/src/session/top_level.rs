@@ -4,7 +4,7 @@
 use whistler_diag::{Diagnostic, FileId, Severity, SourceMap};
 use whistler_lisp::{Form, LispError, Symbol, Value};
 
-use super::deftest::look_at_test;
+use super::deftest::{TestNames, look_at_test};
 use super::live::{LIVE_FORMS, LIVE_MACROS, SESSION_FORM, skipped};
 use super::{Session, is_declaration_name};
 use crate::check::{EXPANSION_COUNT, at};
@@ -58,7 +58,7 @@ impl Session {
         }
         let items = form.as_list().unwrap_or(&[]);
         if self.looking && head.is("deftest") {
-            look_at_test(interp, form, diags);
+            look_at_test(interp, form, &mut self.tests, diags);
             return;
         }
         let nested = if head.is("progn") {
@@ -148,6 +148,7 @@ impl Session {
         self.register(interp);
         self.stand_ins(interp);
         self.refused = Refused::default();
+        self.tests = TestNames::default();
         let (forms, mut diags) = whistler_lisp::read(sources, file);
         if diags.iter().any(Diagnostic::is_error) {
             self.refused.unread();

@@ -33,5 +33,6 @@ fn compile_to_elf(shared: &Shared, interp: &mut Interp, values: &[Value]) -> Lis
     let Some(compiled) = compiled else { return Err(LispError::simple("there is nothing to compile")) };
     let bytes = whistler_object::elf::write(&compiled.object).map_err(|e| LispError::simple(e.to_string()))?;
     std::fs::write(&file, bytes).map_err(|e| LispError::simple(format!("{file}: {e}")))?;
+    shared.live()?.used = true;
     Ok(path)
 }

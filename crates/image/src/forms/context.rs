@@ -47,8 +47,10 @@ fn context(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult
     };
     let bytes = match prog.info().ctx {
         _ if prog == ProgType::Tracepoint => tracepoint(shared, interp, fields)?,
-        _ if matches!(prog, ProgType::RawTracepoint | ProgType::RawTracepointWritable) => arguments(interp, fields)?,
-        ContextKind::Args => arguments(interp, fields)?,
+        _ if matches!(prog, ProgType::RawTracepoint | ProgType::RawTracepointWritable) => {
+            arguments(interp, &keyword, fields)?
+        }
+        ContextKind::Args => arguments(interp, &keyword, fields)?,
         _ if matches!(prog, ProgType::Kprobe) => registers(interp, fields)?,
         _ => structure(interp, prog, fields)?,
     };
@@ -93,9 +95,19 @@ pub(super) fn put(interp: &Interp, to: &mut [u8], name: &str, value: Value) -> R
     Ok(())
 }
 
-fn arguments(interp: &Interp, fields: &[Value]) -> Result<Vec<u8>, LispError> {
+fn quoted(interp: &Interp, v: Value) -> String {
+    interp.heap.str(v).map_or_else(|| interp.show(v), |text| format!("{text:?}"))
+}
+
+fn arguments(interp: &Interp, kind: &str, fields: &[Value]) -> Result<Vec<u8>, LispError> {
     let mut out = vec![0; 8 * fields.len()];
     for (i, v) in fields.iter().enumerate() {
+        if interp.heap.str(*v).is_some() || v.as_symbol().is_some_and(|s| s.is_keyword()) {
+            let text = format!("the context of :{kind} is made of the hook's arguments, as numbers of 64 bits");
+            return Err(LispError::simple(format!("{text}: {} is none", quoted(interp, *v)))
+                .help(format!("(context :{kind} 1 2), in the order in which `(arg name)` has them"))
+                .help("a struct, or a string, of the kernel: (kernel-object 'file :f_flags 2), (kernel-object \"text\")"));
+        }
         put(interp, &mut out[8 * i..8 * i + 8], "an argument", *v)?;
     }
     Ok(out)

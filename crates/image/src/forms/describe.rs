@@ -6,6 +6,7 @@ use std::rc::Rc;
 use whistler_btf::TypeKind;
 use whistler_compiler::hir::OpsValue;
 use whistler_compiler::names::{nearest, norm, norm_str};
+use whistler_compiler::session::DECLARATION_USES;
 use whistler_isa::helpers::{self, Helper, HelperFlags};
 use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
 
@@ -55,6 +56,10 @@ fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Opti
     let Some(name) = args.first().and_then(|v| name_of(interp, *v)) else { return Ok(None) };
     let mut entries = declared(shared, &name)?;
     entries.extend(built_in(&name));
+    // What every declaration brings for the host is no news.
+    if entries.iter().all(|e| e.what.starts_with("kernel form") || e.what.starts_with("helper")) {
+        entries.extend(of_host(interp, &name));
+    }
     entries.extend(of_kernel(shared, &name));
     if entries.is_empty() {
         let symbol = Symbol::intern(&name);
@@ -77,6 +82,18 @@ fn describe(shared: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Opti
     Ok(Some(Value::NIL))
 }
 
+/// The host's function of a name.
+fn of_host(interp: &mut Interp, name: &str) -> Option<Entry> {
+    let symbol = Symbol::intern(name);
+    let parameters = interp.parameters_of(symbol)?;
+    let doc = interp.documentation(symbol, whistler_lisp::DocKind::Function);
+    let call = match parameters.trim_matches(['(', ')']) {
+        "" => format!("({name})"),
+        parameters => format!("({name} {parameters})"),
+    };
+    Some(Entry { what: format!("host function · {call}"), more: doc.into_iter().collect() })
+}
+
 /// Everything that may be asked about.
 fn known_names(shared: &Shared, interp: &Interp) -> Vec<String> {
     let own = shared.declared_names();
@@ -88,6 +105,9 @@ fn known_names(shared: &Shared, interp: &Interp) -> Vec<String> {
 
 fn documentation(_: &Shared, interp: &mut Interp, args: &[Value]) -> Result<Option<Value>, LispError> {
     let Some(name) = args.first().and_then(|v| name_of(interp, *v)) else { return Ok(None) };
+    if let Some((usage, doc)) = declaration(&name) {
+        return Ok(Some(interp.heap.string(format!("{usage} — {doc}"))));
+    }
     let Some(form) = whistler_compiler::forms::lookup(norm(Symbol::intern(&name))) else { return Ok(None) };
     Ok(Some(interp.heap.string(format!("{} — {}", form.usage, form.doc))))
 }
@@ -99,8 +119,11 @@ fn apropos(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     for (name, kind, _) in &shared.session()?.env.order {
         lines.push((name.name().to_string(), kind.word().to_string()));
     }
-    lines.extend(whistler_compiler::forms::all().map(|f| (f.name.to_string(), format!("kernel form: {}", f.doc))));
-    lines.extend(helpers::HELPERS.iter().map(|h| (norm_str(h.name), format!("helper: {}", signature(h)))));
+    lines.extend(whistler_compiler::forms::all().map(|f| (f.name.to_string(), format!("kernel form: {} — {}", f.usage, f.doc))));
+    // Those that a form of the language stands for are written as the form is.
+    let bare = helpers::HELPERS.iter().filter(|h| form_of(h).is_none());
+    lines.extend(bare.map(|h| (norm_str(h.name), format!("helper: {}", signature(h)))));
+    lines.extend(DECLARATION_USES.iter().map(|(n, usage, doc)| (n.to_string(), format!("declaration: {usage} — {doc}"))));
     for s in interp.all_names() {
         let doc = interp.documentation(s, whistler_lisp::DocKind::Function);
         lines.push((s.name().to_string(), doc.map_or(String::new(), |d| format!("host: {d}"))));
@@ -230,9 +253,22 @@ fn still_used(env: &whistler_compiler::env::Env, object: &whistler_object::Objec
     out
 }
 
+/// The form of the language that stands for a helper.
+fn form_of(h: &Helper) -> Option<&'static whistler_compiler::forms::FormDef> {
+    whistler_compiler::forms::lookup(norm(Symbol::intern(&norm_str(h.name))))
+}
+
+fn declaration(name: &str) -> Option<(&'static str, &'static str)> {
+    let name = norm_str(name);
+    DECLARATION_USES.iter().find(|d| d.0 == name).map(|d| (d.1, d.2))
+}
+
 /// What the language itself has for programs under a name.
 fn built_in(name: &str) -> Vec<Entry> {
     let mut out = Vec::new();
+    if let Some((usage, doc)) = declaration(name) {
+        out.push(Entry { what: format!("declaration · {usage}"), more: vec![doc.to_string()] });
+    }
     if let Some(form) = whistler_compiler::forms::lookup(norm(Symbol::intern(name))) {
         let what = format!("kernel form · {}", form.usage);
         out.push(Entry { what, more: vec![form.doc.to_string()] });
@@ -246,7 +282,8 @@ fn built_in(name: &str) -> Vec<Entry> {
         if h.flags.contains(HelperFlags::MAY_SLEEP) {
             more.push("may sleep: only in sleepable programs".to_string());
         }
-        out.push(Entry { what: format!("helper · {}", signature(h)), more });
+        let call = if form_of(h).is_some() { format!("bpf_{}", h.name) } else { signature(h) };
+        out.push(Entry { what: format!("helper · {call}"), more });
     }
     out
 }

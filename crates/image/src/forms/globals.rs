@@ -8,13 +8,28 @@ use whistler_lisp::{Interp, LispError, LispResult, Symbol, Value};
 use super::define;
 use crate::args::Args;
 use crate::codec::Codec;
-use crate::handles::name_of;
+use crate::handles::{GlobalRef, name_of};
 use crate::image::Mode;
 use crate::live::{Shared, symbol_name};
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(interp, shared, "global-ref", "global", "A global's value now. Setf-able where programs may write it.", get);
-    define(interp, shared, "(setf global-ref)", "value global", "Gives a global a value.", set);
+    define(
+        interp,
+        shared,
+        "(setf global-ref)",
+        "value global",
+        "Gives a global a value; a parameter, where no program that reads it is loaded, or for the rest of a test.",
+        set,
+    );
+    // `(setf port 81)` means the same.
+    let shared = shared.clone();
+    interp.set_assign(Rc::new(move |interp: &mut Interp, name, value| {
+        let global = interp.constant(name).filter(|v| interp.heap.downcast::<GlobalRef>(*v).is_some());
+        let Some(global) = global else { return Ok(false) };
+        set(&shared, interp, &[value, global])?;
+        Ok(true)
+    }));
 }
 
 fn get(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
@@ -22,6 +37,9 @@ fn get(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     let (name, codec, init) = find(shared, interp, global)?;
     let bytes = match shared.options.mode {
         Mode::Vm => shared.with_vm(interp, |vm| Ok(vm.machine.global(&symbol_name(&name)).map(<[u8]>::to_vec)))?,
+        Mode::Kernel if shared.live()?.parameters.contains_key(&symbol_name(&name)) => {
+            shared.live()?.parameters.get(&symbol_name(&name)).cloned()
+        }
         Mode::Kernel => match shared.live()?.globals.get(&symbol_name(&name)) {
             Some(g) => Some(g.read().map_err(|e| LispError::simple(format!("global `{name}`: {e}")))?),
             None => None,
@@ -37,7 +55,11 @@ fn set(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     let bytes = codec.encode(value, &interp.heap)?;
     in_range(shared, interp, &name, value)?;
     if shared.global_def(&name)?.is_some_and(|d| !d.writable) {
-        set_parameter(shared, &name, bytes)?;
+        if shared.live()?.running.is_some() {
+            shared.set_parameter_in_test(interp, &symbol_name(&name), bytes)?;
+        } else {
+            set_parameter(shared, &name, bytes)?;
+        }
         return Ok(value);
     }
     match shared.options.mode {

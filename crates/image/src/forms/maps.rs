@@ -10,7 +10,7 @@ use whistler_loader::{Map, Put};
 use whistler_sys::SysError;
 use whistler_vm::{Machine, MapError, UpdateFlags};
 
-use super::define;
+use super::{define, slots};
 use crate::args::Args;
 use crate::codec::Codec;
 use crate::failure::{refused, refused_by_vm};
@@ -26,7 +26,7 @@ pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
         shared,
         "map-ref",
         "map key &optional default",
-        "The value under a key, decoded by its type; DEFAULT (nil) when there is none. A per-CPU map gives a vector. Setf-able.",
+        "The value under a key, decoded by its type; DEFAULT (nil) when there is none. A per-CPU map gives a vector. Setf-able; a program array's values are programs, a map of maps' maps.",
         map_ref,
     );
     define(
@@ -233,6 +233,12 @@ pub(super) fn map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> L
     };
     let typed = Typed::new(shared, interp, map)?;
     let key = typed.key.encode(key, &interp.heap)?;
+    if slots::holds_objects(&typed) {
+        return Ok(slots::get(shared, interp, &typed, &key)?.unwrap_or(default));
+    }
+    if typed.is_per_cpu() {
+        shared.live()?.per_cpu_read = Some(typed.name.clone());
+    }
     match typed.read(shared, interp, &key)? {
         Some(values) => Ok(typed.decode(interp, &values)),
         None => Ok(default),
@@ -245,6 +251,10 @@ pub(super) fn set_map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) 
     };
     let typed = Typed::new(shared, interp, *map)?;
     let key = typed.key.encode(*key, &interp.heap)?;
+    if slots::holds_objects(&typed) && interp.heap.byte_slice(*value).is_none() {
+        slots::set(shared, interp, &typed, key, *value)?;
+        return Ok(*value);
+    }
     let bytes = typed.value.encode(*value, &interp.heap)?;
     typed.write(shared, interp, &key, &[bytes], Put::Any)?;
     Ok(*value)

@@ -12,9 +12,11 @@ pub(crate) mod loader;
 mod look;
 mod maps;
 mod rings;
+mod slots;
 pub(crate) mod struct_ops;
 mod test_run;
 
+pub(crate) use slots::{Slot, fill};
 pub(crate) use test_run::{no_test_run, with_link};
 
 use std::rc::Rc;

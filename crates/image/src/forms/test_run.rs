@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use whistler_isa::{AttachType, ProgType};
+use whistler_isa::{AttachType, ProgType, ReturnRule};
 use whistler_lisp::{Interp, LispError, LispResult, Value};
 use whistler_loader::{Program, TestRun};
 use whistler_sys::Errno;
@@ -80,6 +80,9 @@ fn run_prog(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResul
     };
     let found = shared.program_ref(interp, *program)?;
     let name = found.name.clone();
+    if found.unit.is_none() && shared.live()?.running.is_some() {
+        shared.compiled_with_present_values(interp, &name)?;
+    }
     let packet = rest.first().filter(|v| v.is_true()).map(|v| bytes(interp, *v)).transpose()?;
     let ctx = args.get("ctx").map(|v| bytes(interp, v)).transpose()?;
     let ran = match shared.options.mode {
@@ -93,14 +96,35 @@ fn run_prog(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResul
             in_kernel(shared, &loaded, &name, packet, ctx)?
         }
     };
+    let first = match signed_result(shared, &found)? {
+        true => Value::Int((ran.ret as i32).into()),
+        false => Value::Int(ran.ret.into()),
+    };
     shared.note_run(Run { program: name, result: ran.ret, packet: ran.packet.clone() })?;
-    let first = Value::Int(i64::from(ran.ret));
     let mut all = vec![first];
     for part in [ran.packet, ran.ctx] {
         all.push(part.map_or(Value::NIL, |b| interp.heap.bytes(b)));
     }
     interp.set_values(&all);
     Ok(first)
+}
+
+/// Whether what a program returns is a signed number: an error's, or one among verdicts.
+fn signed_result(shared: &Shared, program: &ProgramRef) -> Result<bool, LispError> {
+    let (section, prog) = program.section(shared)?;
+    let attach = match &program.unit {
+        Some(unit) => unit.object.program(&program.name).and_then(|p| p.attach_type),
+        None => {
+            let live = shared.live()?;
+            live.programs.get(&program.name).and_then(|p| p.compiled.object.program(&program.name)?.attach_type)
+        }
+    };
+    let of_function = attach == Some(AttachType::ModifyReturn) || section.starts_with("fmod_ret");
+    Ok(match prog.return_rule(attach) {
+        ReturnRule::Hook => true,
+        ReturnRule::Usual(least, _) | ReturnRule::Enforced(least, _) => least < 0 || of_function,
+        ReturnRule::Any => of_function,
+    })
 }
 
 fn in_vm(

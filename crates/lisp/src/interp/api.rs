@@ -117,6 +117,11 @@ impl Interp {
         open.into_iter().map(|(name, form)| self.undefined_function(name).at_form(&form)).collect()
     }
 
+    /// Says what assignments to variables that hold the embedding program's own values do.
+    pub fn set_assign(&mut self, assign: super::AssignFn) {
+        self.assign = Some(assign);
+    }
+
     /// Says what is told of functions that don't exist, by their name; `None` where nothing is known.
     pub fn set_instead(&mut self, instead: super::InsteadFn) {
         self.instead = Some(instead);

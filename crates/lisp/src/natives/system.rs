@@ -51,6 +51,21 @@ impl Interp {
         self.write(Value::T, text)
     }
 
+    /// The parameters of a function, as it is written: `(a &optional b)`.
+    pub fn parameters_of(&mut self, name: Symbol) -> Option<String> {
+        let f = self.find_function(name)?;
+        Some(match (f, self.heap.object(f)) {
+            (Value::Native(n), _) => self.natives.get(n as usize).map_or(String::new(), |d| format!("({})", d.lambda)),
+            (_, Some(Object::Closure(c))) => c.code.lambda_list.clone(),
+            _ => String::new(),
+        })
+    }
+
+    /// Ends the line of standard output, if one is begun.
+    pub fn fresh_line(&mut self) -> Result<(), LispError> {
+        if self.column > 0 { self.print("\n") } else { Ok(()) }
+    }
+
     /// Whether a stream is at the start of a line.
     pub(crate) fn at_line_start(&self, stream: Value) -> bool {
         let stream = match stream {
@@ -180,12 +195,7 @@ fn describe(i: &mut Interp, a: &[Value]) -> LispResult {
     let v = a[0];
     let mut out = format!("{} is of type {}\n", i.show(v), i.type_name(v));
     if let Some(s) = v.as_symbol() {
-        if let Some(f) = i.find_function(s) {
-            let lambda = match (f, i.heap.object(f)) {
-                (Value::Native(n), _) => i.natives.get(n as usize).map_or(String::new(), |d| format!("({})", d.lambda)),
-                (_, Some(Object::Closure(c))) => c.code.lambda_list.clone(),
-                _ => String::new(),
-            };
+        if let Some(lambda) = i.parameters_of(s) {
             out.push_str(&format!("  function with parameters {lambda}\n"));
         }
         if i.user_macro(s).is_some() {

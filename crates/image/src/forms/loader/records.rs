@@ -91,8 +91,13 @@ pub(crate) fn define_record(interp: &mut Interp, codec: &Codec, layout: &Rc<Reco
     };
     interp.define_native(&format!("{name}-record-p"), "value", "", Rc::new(is));
     let of = codec.clone();
-    let make = move |interp: &mut Interp, args: &[Value]| make(interp, &of, args);
-    interp.define_native(&format!("make-{name}-record"), "&rest fields", "", Rc::new(make));
+    let make = Rc::new(move |interp: &mut Interp, args: &[Value]| make(interp, &of, args));
+    for maker in [format!("make-{name}-record"), format!("make-{name}")] {
+        // A function of the user's own under the program's name for it stays.
+        if maker.ends_with("-record") || !interp.is_users(Symbol::intern(&maker)) {
+            interp.define_native(&maker, "&rest fields", "", make.clone());
+        }
+    }
     let of = codec.clone();
     let enc = move |interp: &mut Interp, args: &[Value]| {
         let [record] = Args::new("encode", args, &[])?.exactly()?;
