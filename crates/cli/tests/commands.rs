@@ -284,7 +284,8 @@ fn every_code_is_explained() {
 #[test]
 fn check_takes_several_files_and_tells_once_what_it_leaves_out() {
     let scratch = Scratch::new();
-    let good = scratch.file("good.lisp", "(defprog p (:type :xdp) XDP_PASS)\n(attach p \"lo\")\n(sleep 1)\n(follow 5)\n");
+    let good =
+        scratch.file("good.lisp", "(defprog p (:type :xdp) XDP_PASS)\n(attach p \"lo\")\n(sleep 1)\n(follow 5)\n");
     let bad = scratch.file("bad.lisp", "(defprog p (:type :xdp) (foo))\n");
     let ran = run(whistler(["check"]).arg(&good).arg(&bad)).exits(1);
     assert!(ran.err.contains("left out: forms that need a running session (lines 2,"), "{}", ran.all());
@@ -316,7 +317,10 @@ fn names_are_looked_up_where_they_mean_most() {
     assert!(looked("(documentation 'defmap 'function)").contains("(defmap name :type"));
     assert!(looked("(describe 'defparam)").starts_with("defparam · declaration · (defparam name type value)"));
     let text = looked("(apropos \"tail\")");
-    assert!(text.contains("tail-call · kernel form: (tail-call map index)") && !text.contains("prog-array-map"), "{text}");
+    assert!(
+        text.contains("tail-call · kernel form: (tail-call map index)") && !text.contains("prog-array-map"),
+        "{text}"
+    );
     let ran = run(&mut whistler(["--vm", "-e", "(foo)"])).exits(1);
     assert!(!ran.err.contains("nearest"), "{}", ran.all());
 }

@@ -15,8 +15,8 @@ use whistler_lisp::{Form, HostIo, Interp, LispError, Symbol, Value};
 
 use crate::forms;
 use crate::live::{Live, Shared};
-use crate::tests::named_test;
 use crate::order::Order;
+use crate::tests::named_test;
 
 /// Where programs run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,7 +182,9 @@ impl Image {
                 continue;
             }
             let mut step = self.eval_form(&forms[i]);
-            if step.failed && let Some(d) = step.diagnostics.first_mut() {
+            if step.failed
+                && let Some(d) = step.diagnostics.first_mut()
+            {
                 order.point_below(i, d);
             }
             if let (true, Some(test)) = (step.failed, test)

@@ -128,7 +128,9 @@ impl Shared {
 
     /// Says of a value that was taken for a number what it is, where it is one of ours.
     pub fn explained(&self, e: LispError) -> LispError {
-        if e.code != whistler_lisp::error::WRONG_TYPE || !e.message.ends_with("a number") && !e.message.ends_with("an integer") {
+        if e.code != whistler_lisp::error::WRONG_TYPE
+            || !e.message.ends_with("a number") && !e.message.ends_with("an integer")
+        {
             return e;
         }
         if let Some(name) = e.message.strip_prefix("#<global ").and_then(|t| t.split('>').next()).map(str::to_string) {

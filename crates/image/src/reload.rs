@@ -249,7 +249,8 @@ impl Shared {
     pub fn compiled_with_present_values(&self, interp: &mut Interp, symbol: &str) -> Result<(), LispError> {
         let Some(name) = self.spelled(symbol)? else { return Ok(()) };
         let Some(old) = self.live()?.programs.get(symbol).map(|p| p.compiled.clone()) else { return Ok(()) };
-        let used: Vec<Symbol> = self.session()?.env.uses.get(&Symbol::intern(&name)).into_iter().flatten().copied().collect();
+        let used: Vec<Symbol> =
+            self.session()?.env.uses.get(&Symbol::intern(&name)).into_iter().flatten().copied().collect();
         let number = |i: &mut Interp, s: Symbol| i.constant(s).is_some_and(|v| i.heap.as_i128(v).is_some());
         let mut variables: Vec<Symbol> =
             used.into_iter().filter(|s| number(interp, *s) && !interp.is_constant(*s)).collect();

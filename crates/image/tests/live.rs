@@ -323,7 +323,7 @@ fn names_are_looked_up() {
         ("(describe 'map-lookup)", &["kernel form · (map-lookup", "null"]),
         ("(describe 'get-current-comm)", &["helper · (get-current-comm"]),
         ("(describe 'mapcar)", &["function"]),
-        ("(apropos \"ringbuf\")", &["ringbuf-reserve · kernel form", "helper: (ringbuf-output"]),
+        ("(apropos \"ringbuf\")", &["ringbuf-reserve · kernel form", "helper: (ringbuf-query"]),
         ("(apropos \"even\")", &["event · struct"]),
     ] {
         let text = p.printed(form);

@@ -89,8 +89,7 @@ fn run_file(file: &Path, args: &TestArgs, image: &ImageArgs) -> Result<Suite, St
     let mut kernel = None;
     if args.kernel {
         // The virtual machine has shown the file's warnings.
-        let mut session =
-            session::start(&ImageArgs { vm: false, ..image.clone() }, &Limits::default(), Way::Tests)?;
+        let mut session = session::start(&ImageArgs { vm: false, ..image.clone() }, &Limits::default(), Way::Tests)?;
         let (loaded, reached) = session.eval_tests_again(&name, &text);
         fine &= loaded;
         match reached {

@@ -37,12 +37,12 @@
   (is (equal (outs 3) '(30 31 29))))
 
 (deftest results
-  (is (= (run-prog of-fmod-ret nil :ctx (context :fmod-ret 1 #xfffffffffffffff2)) #xffffffff))
+  (is (= (run-prog of-fmod-ret nil :ctx (context :fmod-ret 1 #xfffffffffffffff2)) -1))
   (is (= (run-prog of-fmod-ret nil :ctx (context :fmod-ret 1 0)) 0)))
 
 (deftest security
   (is (= (run-prog of-lsm nil :ctx (context :lsm 1 2 5 0)) 0))
   (is (= (map-ref out 3) 5))
-  (is (= (run-prog of-lsm-mac nil :ctx (context :lsm 1 7 7 0)) #xffffffff))
+  (is (= (run-prog of-lsm-mac nil :ctx (context :lsm 1 7 7 0)) -1))
   (is (= (run-prog of-lsm-cgroup nil :ctx (context :lsm 2 1 0 0 0)) 0))
   (is (= (run-prog of-lsm-cgroup nil :ctx (context :lsm 10 1 0 0 0)) 1)))

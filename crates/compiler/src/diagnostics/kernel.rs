@@ -2,8 +2,7 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] =
-    &[&REFUSED, &MADE_ANEW, &ATTACHED_TWICE, &TRACING_OFF, &CHECK_FAILED, &DISAGREE];
+pub(super) static ALL: &[&CodeDoc] = &[&REFUSED, &MADE_ANEW, &ATTACHED_TWICE, &TRACING_OFF, &CHECK_FAILED, &DISAGREE];
 
 code! {
     /// The kernel's verifier refuses a program that the compiler took: it follows every path and keeps account of

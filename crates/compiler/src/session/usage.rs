@@ -3,16 +3,32 @@
 
 /// Name, usage, meaning.
 pub const DECLARATION_USES: &[(&str, &str, &str)] = &[
-    ("defstruct", "(defstruct name (field type)…)", "A struct with C's layout; options: (name :packed), (name :align n)."),
+    (
+        "defstruct",
+        "(defstruct name (field type)…)",
+        "A struct with C's layout; options: (name :packed), (name :align n).",
+    ),
     ("defunion", "(defunion name struct…)", "A place that holds one of several structs."),
-    ("defenum", "(defenum name (:member value)…)", "Named numbers: constants +name-member+, keywords where the type is known."),
+    (
+        "defenum",
+        "(defenum name (:member value)…)",
+        "Named numbers: constants +name-member+, keywords where the type is known.",
+    ),
     (
         "defmap",
         "(defmap name :type :hash :key type :value type :max-entries n)",
         "A map that programs and the host share; :key-size and :value-size instead of types, :inner, :values, :pin.",
     ),
-    ("defglobal", "(defglobal name type [value])", "A variable that programs and the host read and write: (global-ref name)."),
-    ("defparam", "(defparam name type value)", "A number for programs that is set before they are loaded, and constant then."),
+    (
+        "defglobal",
+        "(defglobal name type [value])",
+        "A variable that programs and the host read and write: (global-ref name).",
+    ),
+    (
+        "defparam",
+        "(defparam name type value)",
+        "A number for programs that is set before they are loaded, and constant then.",
+    ),
     ("defsubprog", "(defsubprog name ((parameter type)…) type form…)", "A function for programs."),
     (
         "defprog",
@@ -20,7 +36,11 @@ pub const DECLARATION_USES: &[(&str, &str, &str)] = &[
         "A program; the value of its last form is its result.",
     ),
     ("deftracepoint", "(deftracepoint category/event field…)", "The fields of a tracepoint, read as (tp-field)."),
-    ("import-kernel-struct", "(import-kernel-struct name field…)", "A struct of the kernel: (name-field pointer), +name-size+."),
+    (
+        "import-kernel-struct",
+        "(import-kernel-struct name field…)",
+        "A struct of the kernel: (name-field pointer), +name-size+.",
+    ),
     ("import-kernel-enum", "(import-kernel-enum name)", "An enum of the kernel: its members as constants."),
     (
         "defheader",
@@ -37,7 +57,10 @@ mod tests {
     #[test]
     fn every_declaration_has_a_row() {
         for name in crate::session::DECLARATIONS {
-            assert!(DECLARATION_USES.iter().any(|(n, usage, _)| n == name && usage.starts_with(&format!("({name} "))), "{name}");
+            assert!(
+                DECLARATION_USES.iter().any(|(n, usage, _)| n == name && usage.starts_with(&format!("({name} "))),
+                "{name}"
+            );
         }
     }
 }

@@ -106,7 +106,9 @@ fn arguments(interp: &Interp, kind: &str, fields: &[Value]) -> Result<Vec<u8>, L
             let text = format!("the context of :{kind} is made of the hook's arguments, as numbers of 64 bits");
             return Err(LispError::simple(format!("{text}: {} is none", quoted(interp, *v)))
                 .help(format!("(context :{kind} 1 2), in the order in which `(arg name)` has them"))
-                .help("a struct, or a string, of the kernel: (kernel-object 'file :f_flags 2), (kernel-object \"text\")"));
+                .help(
+                    "a struct, or a string, of the kernel: (kernel-object 'file :f_flags 2), (kernel-object \"text\")",
+                ));
         }
         put(interp, &mut out[8 * i..8 * i + 8], "an argument", *v)?;
     }

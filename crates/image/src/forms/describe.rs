@@ -119,11 +119,15 @@ fn apropos(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResult {
     for (name, kind, _) in &shared.session()?.env.order {
         lines.push((name.name().to_string(), kind.word().to_string()));
     }
-    lines.extend(whistler_compiler::forms::all().map(|f| (f.name.to_string(), format!("kernel form: {} — {}", f.usage, f.doc))));
+    lines.extend(
+        whistler_compiler::forms::all().map(|f| (f.name.to_string(), format!("kernel form: {} — {}", f.usage, f.doc))),
+    );
     // Those that a form of the language stands for are written as the form is.
     let bare = helpers::HELPERS.iter().filter(|h| form_of(h).is_none());
     lines.extend(bare.map(|h| (norm_str(h.name), format!("helper: {}", signature(h)))));
-    lines.extend(DECLARATION_USES.iter().map(|(n, usage, doc)| (n.to_string(), format!("declaration: {usage} — {doc}"))));
+    lines.extend(
+        DECLARATION_USES.iter().map(|(n, usage, doc)| (n.to_string(), format!("declaration: {usage} — {doc}"))),
+    );
     for s in interp.all_names() {
         let doc = interp.documentation(s, whistler_lisp::DocKind::Function);
         lines.push((s.name().to_string(), doc.map_or(String::new(), |d| format!("host: {d}"))));
