@@ -15,6 +15,11 @@ pub const DECLARATION_USES: &[(&str, &str, &str)] = &[
         "Named numbers: constants +name-member+, keywords where the type is known.",
     ),
     (
+        "defstruct-ops",
+        "(defstruct-ops name (:type struct [:link nil]) (member value)…)",
+        "An object of the kernel whose functions are programs, as a congestion control.",
+    ),
+    (
         "defmap",
         "(defmap name :type :hash :key type :value type :max-entries n)",
         "A map that programs and the host share; :key-size and :value-size instead of types, :inner, :values, :pin.",
