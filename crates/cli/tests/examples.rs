@@ -401,6 +401,53 @@ impl Drop for User {
     }
 }
 
+/// Connects to the server with the control of that name and sends: its name by the kernel, its window afterwards.
+const SENDER: &str = "
+import socket, struct, sys
+s = socket.socket()
+s.setsockopt(6, 13, b'capped_reno')
+s.connect((sys.argv[1], 7))
+for i in range(200): s.sendall(bytes(65536))
+print(s.getsockopt(6, 13, 16).split(b'\\0')[0].decode(), struct.unpack_from('I', s.getsockopt(6, 11, 104), 80)[0])
+";
+
+#[test]
+fn capped_reno_is_chosen_by_a_connection_and_caps_it() {
+    if !can_use_kernel(&["ip", "python3"]) {
+        return;
+    }
+    let available = || {
+        let all = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").expect("TCP is there");
+        all.split_whitespace().any(|n| n == "capped_reno")
+    };
+    let net = Net::new("cr");
+    let listener = net.listen(7);
+    let reader = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut from, _) = listener.accept().expect("a connection");
+            std::io::copy(&mut from, &mut std::io::sink()).expect("it can be read");
+        }
+    });
+    let scratch = Scratch::new();
+    let sender = scratch.file("sender.py", SENDER);
+    for signal in ["INT", "KILL"] {
+        let mut control = Running::start(&mut whistler(["run", "examples/capped-reno.lisp"]));
+        control.wait_for("capped_reno is there");
+        let said = tool(&format!("ip netns exec {} python3 {} {SERVER_ADDRESS}", net.client, sender.display()));
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let [name, window] = words[..] else { panic!("{said}") };
+        let window: u32 = window.parse().expect("a number");
+        assert!(name == "capped_reno" && (10..=64).contains(&window), "{said}");
+        // Acknowledgements.
+        control.wait_for("\n1  #(");
+        control.signal(signal);
+        let ran = control.finish();
+        assert!(signal == "KILL" || ran.status.success(), "{}", ran.all());
+        eventually("it is taken back", || !available());
+    }
+    reader.join().expect("both were read");
+}
+
 #[test]
 fn the_readmes_recipe_lets_a_new_user_run_exec_snoop() {
     if !can_use_kernel(&["useradd", "setcap", "setpriv", "unshare"]) {

@@ -252,3 +252,88 @@ fn fields_that_are_written_move_with_the_kernel() {
     assert!(seen.iter().any(|(code, n)| *n == 264 && code & 7 == op::ALU64), "{seen:?}");
     assert_eq!(seen.len(), 4, "{seen:?}");
 }
+
+/// Programs for all members of TCP's, with every argument read.
+#[test]
+fn every_member_of_tcps_is_accepted() {
+    if !can_use_kernel(&[]) {
+        return;
+    }
+    let members = [
+        ("ssthresh", "(-> (tcp-sk (arg sk)) snd_ssthresh)"),
+        ("cong_avoid", "(setf (getmap seen 0) (+ (arg ack) (arg acked) (-> (arg sk) sk_rcvbuf)))"),
+        ("set_state", "(setf (getmap seen 0) (arg new_state))"),
+        ("cwnd_event", "(setf (getmap seen 0) (cast u32 (arg ev)))"),
+        ("in_ack_event", "(setf (getmap seen 0) (arg flags) (-> (tcp-sk (arg sk)) snd_cwnd_stamp) 1)"),
+        (
+            "pkts_acked",
+            "(setf (getmap seen 0) (-> (arg sample) pkts_acked) (getmap seen 1) (cast u32 (-> (arg sample) rtt_us)))",
+        ),
+        ("min_tso_segs", "2"),
+        (
+            "cong_control",
+            "(setf (-> (arg sk) sk_pacing_rate) (* (-> (arg rs) delivered) (arg ack)) (-> (arg sk) sk_pacing_status) 1 (getmap seen 0) (cast u32 (arg flag)) (-> (tcp-sk (arg sk)) app_limited) 0)",
+        ),
+        (
+            "undo_cwnd",
+            "(let ((tp (tcp-sk (arg sk)))) (setf (-> tp snd_cwnd_cnt) 0 (-> tp ecn_flags) 0) (-> tp snd_cwnd))",
+        ),
+        ("sndbuf_expand", "(let ((n u32 1)) (setsockopt (arg sk) SOL_TCP TCP_NODELAY (stack-addr n) 4) 3)"),
+        ("init", "(setf (-> (cast (ptr inet_connection_sock) (arg sk)) icsk_ack pending) 0)"),
+        ("release", "(setf (getmap seen 0) (-> (cast (ptr inet_connection_sock) (arg sk)) icsk_ca_state))"),
+    ];
+    let mut source = String::from("(defmap seen :type :array :key u32 :value u64 :max-entries 2)\n");
+    let mut set = String::new();
+    for (member, body) in members {
+        source += &format!("(defprog p_{member} (:type :struct-ops :section \"struct_ops/{member}\")\n  {body})\n");
+        set += &format!(" ({member} p_{member})");
+    }
+    source += &format!("(defstruct-ops wh_every (:type tcp_congestion_ops){set} (name \"wh_every\"))");
+    let scratch = Scratch::new();
+    let object = whistler_object::elf::read(&compiled(&scratch, &source, &["--target", "6.18"])).expect("our object");
+    let loaded = load(&object);
+    assert_eq!(ops(&loaded, "wh_every").programs().len(), members.len());
+    let link = register(&Kernel::running(), &ops(&loaded, "wh_every")).unwrap_or_else(|e| panic!("{e}"));
+    assert!(available("wh_every"));
+    assert_eq!(link.detach(), Ok(()));
+    assert!(!available("wh_every"));
+}
+
+/// The one struct that the kernel's test run calls: arguments of all sizes, null and not, what is written, sleepable ones.
+#[test]
+fn the_kernels_test_run_calls_them() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use whistler_loader::TestRun;
+    if !can_use_kernel(&[]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    // These programs can call no helpers, so no maps.
+    let source = "
+(defprog one (:type :struct-ops :section \"struct_ops/test_1\")
+  (if-let (state (arg cb))
+    (progn (incf (-> state val) 5) (-> state val))
+    -7))
+(defprog two (:type :struct-ops :section \"struct_ops/test_2\")
+  (setf (-> (arg state) val) (+ (arg a2) (>> (arg a4) 60)))
+  (+ (arg a1) (* 1000 (cast i8 (arg a3)))))
+(defprog asleep (:type :struct-ops :section \"struct_ops/test_sleepable\" :sleepable t) 3)";
+    let bytes = compiled(&scratch, source, &["--target", "6.18"]);
+    let object = whistler_object::elf::read(&bytes).expect("our object");
+    assert_eq!(object.program("asleep").map(|p| p.section.as_str()), Some("struct_ops.s/test_sleepable"));
+    let loaded = load(&object);
+    let state = AtomicU32::new(10);
+    let run = |name: &str, args: &[u64]| {
+        let ctx: Vec<u8> = args.iter().flat_map(|a| a.to_ne_bytes()).collect();
+        let run = TestRun { ctx_in: &ctx, ..TestRun::default() };
+        let ran = loaded.program(name).expect("loaded").test_run(&run);
+        ran.unwrap_or_else(|e| panic!("{name}: {e}")).retval as i32
+    };
+    // The first argument is where the kernel copies the struct from, and back to.
+    let address = state.as_ptr() as u64;
+    assert_eq!((run("one", &[address]), state.load(Ordering::Relaxed)), (15, 15));
+    assert_eq!(run("one", &[0]), -7);
+    let args = [address, -3i64 as u64, 65535, -2i64 as u64, u64::MAX >> 2];
+    assert_eq!((run("two", &args), state.load(Ordering::Relaxed)), (-2003, 65535 + 3));
+    assert_eq!(run("asleep", &[address]), 3);
+}

@@ -16,6 +16,8 @@ pub struct Arg {
     pub ty: TypeId,
     /// Its first 8-byte slot among the arguments.
     pub slot: u32,
+    /// Whether the kernel may pass null.
+    pub nullable: bool,
 }
 
 /// How the arguments reach the program.
@@ -115,6 +117,10 @@ impl Hook {
     }
 }
 
+/// Marks of the kernel's: the argument may be null; it is a reference that the program has to give back.
+const NULLABLE: &str = "__nullable";
+const REFERENCE: &str = "__ref";
+
 /// The type of a pointer to a function names no parameters. Their names stand at the function that the kernel has in
 /// the member's place where no program is (`STRUCT__MEMBER`), or in our table; else a parameter is named as the struct
 /// it points to, or by its number.
@@ -127,7 +133,10 @@ fn name_args(btf: &Btf, member: &crate::hir::OpsMember, args: &mut [Arg]) {
         let from_stub = stub.get(i).filter(|n| stub.len() == structs.len() && !n.is_empty()).cloned();
         let from_row = row.and_then(|r| r.get(i)).map(|n| n.to_string());
         let alone = structs[i].clone().filter(|n| structs.iter().flatten().filter(|s| *s == n).count() == 1);
-        arg.name = from_row.or(from_stub).or(alone).unwrap_or_else(|| format!("arg{i}"));
+        let name = from_row.or(from_stub).or(alone).unwrap_or_else(|| format!("arg{i}"));
+        // What the kernel says of a parameter stands behind its name.
+        arg.nullable = name.ends_with(NULLABLE);
+        arg.name = name.trim_end_matches(NULLABLE).trim_end_matches(REFERENCE).to_string();
     }
 }
 
@@ -191,7 +200,7 @@ fn laid_out(btf: &Btf, params: impl Iterator<Item = (String, TypeId)>) -> (Vec<A
     let mut slot = 0;
     let mut args = Vec::new();
     for (name, ty) in params {
-        args.push(Arg { name, ty, slot });
+        args.push(Arg { name, ty, slot, nullable: false });
         slot += size_of(btf, ty).div_ceil(8).max(1);
     }
     (args, slot)
@@ -248,11 +257,13 @@ fn iterator(btf: &Btf, name: &str) -> Result<Hook, String> {
     let members = btf.ty(id).ok().and_then(|t| t.composite()).ok_or_else(missing)?;
     let mut args = Vec::new();
     for m in members.members() {
+        // What is walked is null once, at the end; what is known of the walk is always there.
+        let walked = |name: &str, ty, slot| Arg { name: name.to_string(), ty, slot, nullable: slot > 0 };
         // The kernel aligns each member to 8 bytes by a union around it.
         let inner = btf.ty(strip(btf, m.ty)).ok().and_then(|t| t.composite()).filter(|_| m.name.is_empty());
         match inner.and_then(|c| c.members().next()) {
-            Some(first) => args.push(Arg { name: first.name.to_string(), ty: first.ty, slot: m.bit_offset / 64 }),
-            None => args.push(Arg { name: m.name.to_string(), ty: m.ty, slot: m.bit_offset / 64 }),
+            Some(first) => args.push(walked(first.name, first.ty, m.bit_offset / 64)),
+            None => args.push(walked(m.name, m.ty, m.bit_offset / 64)),
         }
     }
     let slots = args.len() as u32;

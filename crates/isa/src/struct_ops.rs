@@ -45,43 +45,54 @@ const fn field(of: &'static str, path: &'static str, since: (u16, u16)) -> Writa
     Writable { of, path, since: KernelVersion::new(since.0, since.1) }
 }
 
-/// One row a struct. TCP's: net/ipv4/bpf_tcp_ca.c (`bpf_tcp_ca_btf_struct_access`, `bpf_tcp_ca_get_func_proto`),
+/// One row a struct. The second is what the kernel's own test run calls (net/bpf/bpf_dummy_struct_ops.c). TCP's: net/ipv4/bpf_tcp_ca.c (`bpf_tcp_ca_btf_struct_access`, `bpf_tcp_ca_get_func_proto`),
 /// net/ipv4/tcp_cong.c (`tcp_validate_congestion_control`), include/net/tcp.h.
-pub static STRUCT_OPS: &[StructOps] = &[StructOps {
-    name: "tcp_congestion_ops",
-    writable: &[
-        field("tcp_sock", "snd_cwnd", (5, 6)),
-        field("tcp_sock", "snd_cwnd_cnt", (5, 6)),
-        field("tcp_sock", "snd_cwnd_stamp", (6, 10)),
-        field("tcp_sock", "snd_ssthresh", (5, 6)),
-        field("tcp_sock", "ecn_flags", (5, 6)),
-        field("tcp_sock", "app_limited", (6, 4)),
-        field("inet_connection_sock", "icsk_ca_priv", (5, 6)),
-        field("inet_connection_sock", "icsk_ack.pending", (5, 6)),
-        field("sock", "sk_pacing_rate", (6, 0)),
-        field("sock", "sk_pacing_status", (6, 0)),
-    ],
-    required: &[&["name"], &["ssthresh"], &["undo_cwnd"], &["cong_avoid", "cong_control"]],
-    closed: &["get_info"],
-    barred: &[("release", &["setsockopt", "getsockopt"])],
-    params: &[
-        ("ssthresh", &["sk"]),
-        ("cong_avoid", &["sk", "ack", "acked"]),
-        ("set_state", &["sk", "new_state"]),
-        ("cwnd_event", &["sk", "ev"]),
-        ("in_ack_event", &["sk", "flags"]),
-        ("pkts_acked", &["sk", "sample"]),
-        ("min_tso_segs", &["sk"]),
-        ("tso_segs", &["sk", "mss_now"]),
-        ("cong_control", &["sk", "ack", "flag", "rs"]),
-        ("cong_control", &["sk", "rs"]),
-        ("undo_cwnd", &["sk"]),
-        ("sndbuf_expand", &["sk"]),
-        ("init", &["sk"]),
-        ("release", &["sk"]),
-    ],
-    constants: &[("TCP_CONG_NON_RESTRICTED", 1), ("TCP_CONG_NEEDS_ECN", 2)],
-}];
+pub static STRUCT_OPS: &[StructOps] = &[
+    StructOps {
+        name: "tcp_congestion_ops",
+        writable: &[
+            field("tcp_sock", "snd_cwnd", (5, 6)),
+            field("tcp_sock", "snd_cwnd_cnt", (5, 6)),
+            field("tcp_sock", "snd_cwnd_stamp", (6, 10)),
+            field("tcp_sock", "snd_ssthresh", (5, 6)),
+            field("tcp_sock", "ecn_flags", (5, 6)),
+            field("tcp_sock", "app_limited", (6, 4)),
+            field("inet_connection_sock", "icsk_ca_priv", (5, 6)),
+            field("inet_connection_sock", "icsk_ack.pending", (5, 6)),
+            field("sock", "sk_pacing_rate", (6, 0)),
+            field("sock", "sk_pacing_status", (6, 0)),
+        ],
+        required: &[&["name"], &["ssthresh"], &["undo_cwnd"], &["cong_avoid", "cong_control"]],
+        closed: &["get_info"],
+        barred: &[("release", &["setsockopt", "getsockopt"])],
+        params: &[
+            ("ssthresh", &["sk"]),
+            ("cong_avoid", &["sk", "ack", "acked"]),
+            ("set_state", &["sk", "new_state"]),
+            ("cwnd_event", &["sk", "ev"]),
+            ("in_ack_event", &["sk", "flags"]),
+            ("pkts_acked", &["sk", "sample"]),
+            ("min_tso_segs", &["sk"]),
+            ("tso_segs", &["sk", "mss_now"]),
+            ("cong_control", &["sk", "ack", "flag", "rs"]),
+            ("cong_control", &["sk", "rs"]),
+            ("undo_cwnd", &["sk"]),
+            ("sndbuf_expand", &["sk"]),
+            ("init", &["sk"]),
+            ("release", &["sk"]),
+        ],
+        constants: &[("TCP_CONG_NON_RESTRICTED", 1), ("TCP_CONG_NEEDS_ECN", 2)],
+    },
+    StructOps {
+        name: "bpf_dummy_ops",
+        writable: &[field("bpf_dummy_ops_state", "val", (5, 16))],
+        required: &[],
+        closed: &[],
+        barred: &[],
+        params: &[("test_2", &["state", "a1", "a2", "a3", "a4"])],
+        constants: &[],
+    },
+];
 
 /// The row of a struct; `-` and `_` are the same letter.
 pub fn by_name(name: &str) -> Option<&'static StructOps> {
@@ -127,6 +138,6 @@ mod tests {
         assert!(tcp.writes("tcp_sock", "snd_cwnd").is_some() && tcp.writes("tcp_sock", "snd_nxt").is_none());
         assert_eq!(tcp.params_of("cong_control", 2), Some(&["sk", "rs"][..]));
         assert_eq!(tcp.constant("TCP_CONG_NEEDS_ECN"), Some(2));
-        assert!(by_name("bpf_dummy_ops").is_none());
+        assert!(by_name("sched_ext_ops").is_none());
     }
 }

@@ -76,6 +76,7 @@ fn of_type(section: &str, prog_type: ProgType) -> Result<AttachSpec, SectionErro
         ProgType::Xdp => return Err(needs("a network device")),
         ProgType::SchedCls => return Err(needs("a network device and `ingress` or `egress`")),
         ProgType::PerfEvent => return Err(needs("a counter and how often to sample it")),
+        ProgType::StructOps => return Err(needs("the struct of operations that it is a member of")),
         t if t.keyword().starts_with("cgroup") || t == ProgType::SockOps => return Err(needs("a cgroup")),
         _ => return Err(form("a section of a kind that can be attached")),
     })
@@ -120,6 +121,10 @@ mod tests {
             ("fentry/do_exit", "its own target"),
             ("xdp", "! `xdp` does not say where: name a network device"),
             ("cgroup_skb/egress", "! `cgroup_skb/egress` does not say where: name a cgroup"),
+            (
+                "struct_ops/init",
+                "! `struct_ops/init` does not say where: name the struct of operations that it is a member of",
+            ),
             ("socket", "! `socket` names no target; write it as a section of a kind that can be attached"),
         ] {
             assert_eq!(show(section), want);

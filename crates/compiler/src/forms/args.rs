@@ -56,7 +56,7 @@ fn arg(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let Some(hook) = hook(c, &call.at()) else { return Val::error(call.at()) };
     let Some(found) = hook.arg(name.name()) else { return unknown(c, &hook, name, &at(&call.args[0])) };
     match hook.way {
-        Way::Typed | Way::Words | Way::Members => word(c, call, found.ty, found.slot, &hook),
+        Way::Typed | Way::Words | Way::Members => word(c, call, (found.ty, found.slot, found.nullable), &hook),
         Way::Registers => {
             let Some(position) = c.target.arch.registers().parameters.get(found.slot as usize) else {
                 let text = format!("`{name}` of {} does not come in a register", hook.name);
@@ -85,14 +85,17 @@ fn unknown(c: &mut Checker<'_>, hook: &Hook, name: Symbol, here: &At) -> Val {
 }
 
 /// A 64-bit word of the context.
-fn word(c: &mut Checker<'_>, call: &Call<'_>, ty: whistler_btf::TypeId, slot: u32, hook: &Hook) -> Val {
+fn word(
+    c: &mut Checker<'_>,
+    call: &Call<'_>,
+    (ty, slot, nullable): (whistler_btf::TypeId, u32, bool),
+    hook: &Hook,
+) -> Val {
     let ptr = super::ctx::ctx(c, call.at());
     let load = ExprKind::Load { ptr: Box::new(ptr), off: slot as i32 * 8 };
-    let (space, nullable) = match hook.way {
-        Way::Words | Way::Registers | Way::Gone => (Space::Kernel, false),
-        Way::Typed => (Space::Trusted, false),
-        // What is walked is null once, at the end; what is known of the walk is always there.
-        Way::Members => (Space::Trusted, slot > 0),
+    let space = match hook.way {
+        Way::Words | Way::Registers | Way::Gone => Space::Kernel,
+        Way::Typed | Way::Members => Space::Trusted,
     };
     let word = Val::new(load, Ty::U64, call.at());
     typed(c, word, ty, space, nullable, call.at())
@@ -146,5 +149,5 @@ fn retval(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let v = super::ctx::register(c, call, c.target.arch.registers().result);
         return typed(c, v, ret, Space::Kernel, false, call.at());
     }
-    word(c, call, ret, hook.slots, &hook)
+    word(c, call, (ret, hook.slots, false), &hook)
 }

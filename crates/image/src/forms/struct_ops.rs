@@ -141,11 +141,12 @@ impl Shared {
             link.ops = Some(object.clone());
             match self.exchange_ops(&live, link, |_| None) {
                 Ok(how) => said.push(format!("live on link {} ({how})", link.id)),
-                Err(e) => failed = Some(e),
+                Err(e) if link.link.is_some() => failed = Some(e.help("what was registered goes on as it was")),
+                Err(e) => failed = Some(e.help("what was registered is gone: attach it anew")),
             }
         }
         live.links = links;
-        failed.map_or(Ok(said), |e| Err(e.help("what was registered goes on as it was")))
+        failed.map_or(Ok(said), Err)
     }
 
     /// A program that a struct of operations names and that is not declared.
@@ -200,8 +201,14 @@ impl Shared {
             return Ok("update: exchanged by the kernel at once".to_string());
         }
         // Without a link, or with another name in it, the old one has to go first.
-        link.link = None;
-        link.link = Some(self.registered(&ops)?);
+        let new = match self.registered(&ops) {
+            Ok(new) => new,
+            Err(_) => {
+                link.link = None;
+                self.registered(&ops)?
+            }
+        };
+        link.link = Some(new);
         Ok("registered anew".to_string())
     }
 }
