@@ -155,7 +155,7 @@ impl World {
             pid_tgid: 0,
             uid_gid: 0,
             cpu: 0,
-            steps: 400_000_000,
+            steps: 10_000_000,
         }
     }
 

@@ -239,6 +239,10 @@ impl Gen {
             return self.leaf();
         }
         let n = self.rng.below(self.subs.len());
+        // A thousand rounds of a thousand would take minutes to run.
+        if self.loop_depth > 0 && self.long_subs[n] {
+            return self.leaf();
+        }
         let pointer = match (self.subs[n].pointer.is_some(), self.rec()) {
             (false, _) => None,
             (true, Some(rec)) => Some(rec),

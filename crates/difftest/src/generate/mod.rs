@@ -36,8 +36,9 @@ struct Gen {
     /// Statements that may still be made.
     budget: usize,
     loop_depth: usize,
-    /// Subprograms that may be called.
+    /// Subprograms that may be called, and whether there may be a long loop in each.
     subs: Vec<Sub>,
+    long_subs: Vec<bool>,
     /// Whether there is a packet; what the function gives.
     packet: bool,
     result: Ty,
@@ -65,6 +66,7 @@ pub fn generate(seed: u64) -> Program {
         budget: 0,
         loop_depth: 0,
         subs: Vec::new(),
+        long_subs: Vec::new(),
         packet: false,
         result: Ty::U32,
         pivot: 0,
@@ -81,6 +83,7 @@ pub fn generate(seed: u64) -> Program {
         for _ in 0..1 + g.rng.below(2) {
             let sub = g.sub();
             g.subs.push(sub);
+            g.long_subs.push(g.long);
         }
     }
     (g.packet, g.result) = (true, Ty::U32);
