@@ -7,7 +7,7 @@ use whistler_isa::Target;
 
 /// Live eBPF: write a form, and it runs in the kernel.
 #[derive(Parser, Debug)]
-#[command(name = "whistler", version, about, args_conflicts_with_subcommands = true)]
+#[command(name = "whistler", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
     /// Evaluate a form and print its value (may be given more than once)
     #[arg(short = 'e', value_name = "FORM")]

@@ -31,7 +31,14 @@ const HEAP_STEP: usize = 1 << 20;
 
 fn main() -> ExitCode {
     whistler_sys::one_heap(HEAP_STEP);
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|e| {
+        let first = std::env::args().nth(1).filter(|a| std::path::Path::new(a).is_file());
+        if let (clap::error::ErrorKind::InvalidSubcommand, Some(file)) = (e.kind(), first) {
+            complain!("whistler: `{file}` is a file; to run it: whistler run {file}");
+            std::process::exit(2);
+        }
+        e.exit()
+    });
     let large = std::thread::Builder::new().stack_size(STACK);
     match large.spawn(move || run(args)).map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,

@@ -324,3 +324,13 @@ fn names_are_looked_up_where_they_mean_most() {
     let ran = run(&mut whistler(["--vm", "-e", "(foo)"])).exits(1);
     assert!(!ran.err.contains("nearest"), "{}", ran.all());
 }
+
+#[test]
+fn a_file_without_a_command_is_told_of_run() {
+    let scratch = Scratch::new();
+    let file = scratch.file("mine.lisp", "(print 1)\n");
+    let ran = run(whistler(&[] as &[&str]).arg(&file)).exits(2);
+    assert!(ran.err.contains("is a file; to run it: whistler run "), "{}", ran.all());
+    assert!(run(&mut whistler(["--help"])).ok().out.starts_with("Live eBPF"), "what it is comes first");
+    assert_eq!(run(&mut whistler(["--vm", "-e", "(print 4)"])).ok().out, "\n4 \n4\n");
+}

@@ -295,3 +295,37 @@ fn at_a_terminal() {
     p.say("\u{4}");
     p.end().ok();
 }
+
+#[test]
+fn words_of_other_prompts_are_taken() {
+    for word in ["quit", "(exit)", "exit", ":q"] {
+        let ran = run_with_input(&mut whistler(["--vm"]), &format!("(+ 1 2)\n{word}\n(+ 3 4)\n")).ok();
+        assert_eq!(ran.out, "3\n", "{word}: {}", ran.all());
+    }
+    for word in ["help", "(help)", "?", ":help"] {
+        let ran = run_with_input(&mut whistler(["--vm"]), &format!("{word}\n")).ok();
+        assert!(ran.out.contains("(attach PROG …)"), "{word}: {}", ran.all());
+    }
+    let ran = run_with_input(&mut whistler(["--vm"]), "(defun exit () 7)\n(exit)\n").ok();
+    assert!(ran.out.ends_with("7\n"), "{}", ran.all());
+}
+
+/// A program that lies in a program array is exchanged there when it is defined again.
+#[test]
+fn what_a_tail_call_goes_to_can_be_typed_again() {
+    let typed = "(defmap jumps :type :prog-array :key u32 :value u32 :max-entries 4)
+(defprog target (:type :xdp) XDP_DROP)
+(defprog start (:type :xdp) (tail-call jumps 1) XDP_PASS)
+(run-prog start (packet (eth) (ipv4)))
+(setf (map-ref jumps 1) target)
+(run-prog start (packet (eth) (ipv4)))
+(defprog target (:type :xdp) XDP_TX)
+(run-prog start (packet (eth) (ipv4)))
+(map-ref jumps 1)
+";
+    for way in [&["--vm"][..], &[]].iter().take(if can_use_kernel(&[]) { 2 } else { 1 }) {
+        let ran = run_with_input(&mut whistler(*way), typed).ok();
+        let lines: Vec<&str> = ran.out.lines().filter(|l| !l.contains(" · ")).collect();
+        assert_eq!(lines, ["2", "#<program target>", "1", "3", "#<program target>"], "{}", ran.all());
+    }
+}

@@ -305,3 +305,25 @@ fn damaged_formats_are_compiled_or_refused() {
     println!("{compiled} compiled, {refused} refused");
     assert!(compiled > 150, "{compiled} compiled, {refused} refused");
 }
+
+/// What `printk` writes is seen only while the trace buffer is on: a program that calls it is told so, once.
+#[test]
+fn a_trace_buffer_that_is_off_is_told() {
+    if !can_use_kernel(&[]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let program = |name: &str| format!("(defprog {name} (:type :xdp) (printk \"hello\") XDP_PASS)\n");
+    let file = scratch.file("hello.lisp", &(program("one") + &program("two")));
+    let quiet = scratch.file("quiet.lisp", "(defprog one (:type :xdp) XDP_PASS)\n");
+    let formats = scratch.path().join("formats");
+    std::fs::create_dir_all(formats.join("events")).expect("made");
+    let ran = |file: &Path| run(whistler(["run".as_ref(), file.as_os_str()]).arg("--tracefs").arg(&formats)).ok().err;
+    for (on, times) in [("0\n", 1), ("1\n", 0)] {
+        std::fs::write(formats.join("tracing_on"), on).expect("written");
+        let err = ran(&file);
+        assert_eq!(err.matches("warning[W0903]").count(), times, "{err}");
+        assert_eq!(err.matches("tee /sys/kernel/tracing/tracing_on").count(), times, "{err}");
+        assert!(!ran(&quiet).contains("W0903"), "nothing is written there");
+    }
+}

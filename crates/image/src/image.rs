@@ -221,7 +221,8 @@ impl Image {
     fn eval_form(&mut self, form: &Form) -> Step {
         self.shared.options.interrupt.store(false, Ordering::Relaxed);
         let result = self.interp.eval(form).map_err(|e| self.shared.explained(e));
-        if self.shared.options.purpose == Purpose::Tests {
+        // What it printed ends before what is said of it begins.
+        if self.shared.options.purpose == Purpose::Tests || self.shared.options.exchangeable {
             let _ = self.interp.fresh_line();
         }
         // Macros, constants and functions of the host are used by programs, too.
@@ -298,6 +299,12 @@ impl Image {
         let values: Vec<Value> = args.iter().map(|a| self.interp.heap.string(a.as_str())).collect();
         let list = self.interp.heap.list(&values);
         self.interp.define_variable("*posix-argv*", list);
+    }
+
+    /// Whether a name is that of a function, macro or variable.
+    pub fn knows(&mut self, name: &str) -> bool {
+        let name = Symbol::intern(name);
+        self.interp.is_defined(name) || self.interp.function(name).is_some() || self.interp.constant(name).is_some()
     }
 
     /// Whether the function `main` is defined.

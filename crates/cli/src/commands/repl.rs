@@ -42,6 +42,9 @@ pub fn run(args: &ImageArgs) -> Outcome {
                 "" => {}
                 ":quit" | ":q" => break,
                 ":help" | ":h" => say!("{HELP}"),
+                // As other prompts have them, where the user has nothing of that name.
+                word @ ("quit" | "exit" | "(quit)" | "(exit)") if !known(&session, word) => break,
+                word @ ("help" | "(help)" | "?") if !known(&session, word) => say!("{HELP}"),
                 _ => fine &= session.eval("<prompt>", &text),
             },
             Err(ReadlineError::Interrupted) => say!("(end with Ctrl-D or :quit)"),
@@ -53,6 +56,11 @@ pub fn run(args: &ImageArgs) -> Outcome {
         let _ = editor.save_history(path);
     }
     Ok(fine || std::io::stdin().is_terminal())
+}
+
+/// Whether a word at the prompt means something in the language.
+fn known(session: &session::Session, word: &str) -> bool {
+    session.image.borrow_mut().knows(word.trim_matches(['(', ')']))
 }
 
 const HELP: &str = "\

@@ -67,7 +67,10 @@ fn run_in_kernel(
         return Err(format!("`{name}`: {why}; with --vm it runs"));
     }
     let run = TestRun { data_in: packet.unwrap_or(&[]), ctx_in: ctx.unwrap_or(&[]), ..TestRun::default() };
-    let out = program.test_run(&run).map_err(|e| format!("`{name}` can't be run so: {e}"))?;
+    let out = program.test_run(&run).map_err(|e| match (packet, ctx) {
+        (None, None) => format!("`{name}` can't be run without what it runs on: --packet HEX or --ctx HEX ({e})"),
+        _ => format!("`{name}` can't be run so: {e}"),
+    })?;
     std::thread::sleep(Duration::from_millis(wait));
     for m in &object.maps {
         let Some(map) = loaded.map(&m.name) else { continue };

@@ -49,6 +49,7 @@
 (deftest what-the-file-put-there-stays
   (is (= (run-prog dispatch (tcp)) XDP_TX))
   (is (equal (format nil "~a" (map-ref jumps 6)) "#<program on-tcp>"))
+  (is (equal (mapcar #'car (map-entries jumps)) '(6)))
   (setf (map-ref jumps 6) nil)
   (is (= (run-prog dispatch (tcp)) XDP_PASS)))
 

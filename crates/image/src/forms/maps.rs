@@ -280,6 +280,13 @@ fn map_entries(shared: &Shared, interp: &mut Interp, args: &[Value]) -> LispResu
     let typed = Typed::new(shared, interp, map)?;
     let mut out = Vec::new();
     for key in typed.keys(shared, interp)? {
+        if slots::holds_objects(&typed) {
+            if let Some(held) = slots::get(shared, interp, &typed, &key)? {
+                let k = typed.key.decode(&key, &mut interp.heap);
+                out.push(interp.heap.cons(k, held));
+            }
+            continue;
+        }
         // One that vanished meanwhile is left out.
         let Some(values) = typed.read(shared, interp, &key)? else { continue };
         let k = typed.key.decode(&key, &mut interp.heap);
