@@ -124,7 +124,7 @@ fn a_refusal_is_shown_at_its_line_by_every_command() {
 }
 
 #[test]
-fn a_parameter_is_set_before_load_and_refused_after() {
+fn a_parameter_is_set_before_load_and_by_tests_and_refused_after() {
     let scratch = Scratch::new();
     let before = "(defparam burst u64 5)
 (setf (global-ref burst) 1)
@@ -140,9 +140,18 @@ fn a_parameter_is_set_before_load_and_refused_after() {
     for flags in [&[][..], &["--kernel"][..]].iter().take(if kernel { 2 } else { 1 }) {
         run(whistler(["test"]).args(*flags).arg(&before)).ok();
         let ran = run(whistler(["test"]).args(*flags).arg(&after)).exits(1);
-        assert!(ran.out.contains("`burst` is a parameter, and `p`, which reads it, is loaded"), "{}", ran.all());
+        assert!(ran.out.contains("ok    set-after (1 check)"), "{}", ran.all());
         assert!(ran.out.contains("-1 does not fit `level`, which is u32: 0 to 4294967295"), "{}", ran.all());
         assert!(!ran.out.contains("E0911"), "{}", ran.all());
+    }
+    let late = "(defparam burst u64 5)\n(defprog p (:type :xdp) (if (> burst 3) XDP_DROP XDP_PASS))\n";
+    for set in ["(setf (global-ref burst) 1)", "(setf burst 1)", "(incf burst)"] {
+        let ran = run(whistler(["run", "--vm"]).arg(scratch.file("late.lisp", &format!("{late}{set}\n")))).exits(1);
+        let known = match set {
+            "(incf burst)" => "its value is (global-ref burst)",
+            _ => "`burst` is a parameter, and `p`, which reads it, is loaded",
+        };
+        assert!(ran.err.contains(known), "{}", ran.all());
     }
     if kernel {
         let clock =
@@ -189,6 +198,6 @@ fn a_value_of_the_wrong_kind_is_shown_as_it_is_written() {
 (defprog p (:type :xdp) (when-let ((v (map-lookup m 1))) (setf (s-a v) 1)) XDP_PASS)
 (deftest stores-a-number (setf (map-ref m 1) 5) (is t))";
     let ran = run(whistler(["test"]).arg(scratch.file("kind.lisp", source))).exits(1);
-    assert!(ran.out.contains("5 is not a struct s: one is made by (make-s-record …)"), "{}", ran.all());
+    assert!(ran.out.contains("5 is not a struct s: one is made by (make-s …)"), "{}", ran.all());
     assert!(!ran.out.contains("Int("), "{}", ran.all());
 }
