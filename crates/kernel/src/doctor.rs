@@ -134,14 +134,15 @@ fn tracefs(kernel: &Kernel) -> Fact {
 /// Whether what `printk` writes can be seen.
 fn trace_pipe(kernel: &Kernel) -> Option<Fact> {
     let tracefs = kernel.tracefs().ok()?;
-    let place = match tracefs.origin() {
-        Origin::Mounted(place) => place,
-        Origin::Detached | Origin::Saved => "/sys/kernel/tracing",
+    let (place, first) = match tracefs.origin() {
+        Origin::Mounted(place) => (place, ""),
+        Origin::Detached => ("/sys/kernel/tracing", "sudo mount -t tracefs tracefs /sys/kernel/tracing && "),
+        Origin::Saved => return None,
     };
     Some(match tracefs.tracing_on()? {
         true => fact("trace pipe", Verdict::Ok, format!("`printk` writes to {place}/trace_pipe")),
         false => fact("trace pipe", Verdict::Limited, "off (tracing_on is 0): nothing of what `printk` writes is seen")
-            .mend(format!("echo 1 | sudo tee {place}/tracing_on")),
+            .mend(format!("{first}echo 1 | sudo tee {place}/tracing_on")),
     })
 }
 
