@@ -38,8 +38,10 @@ struct WithFlavours {
 
 /// The source with these structs, and with these modules' types, too.
 pub fn with_flavours(source: &Rc<dyn TypeSource>, flavours: &[Flavour], modules: &[Rc<str>]) -> Rc<dyn TypeSource> {
-    let nothing = flavours.is_empty() && modules.is_empty();
-    let Some(base) = source.btf().filter(|_| !nothing) else { return source.clone() };
+    if flavours.is_empty() && modules.is_empty() {
+        return source.clone();
+    }
+    let Some(base) = source.btf() else { return source.clone() };
     // What can't be continued has said so when it was asked for a type.
     let Ok((types, strings)) = base.extent() else { return source.clone() };
     let mut out = BtfBuilder::split(types, strings);

@@ -3,7 +3,9 @@
 mod common;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use whistler_btf::{Btf, TracepointFormat, TypeSource, TypeSourceError};
 use whistler_codegen::OptLevel;
 use whistler_compiler::{Mode, Session};
 use whistler_diag::SourceMap;
@@ -78,4 +80,40 @@ fn the_prompt_redefines_and_says_what_it_took() {
     declare("(defprog p (:type :xdp) 2)");
     let (unit, _) = s.check(&mut interp, Some(&[Symbol::intern("p")]));
     assert_eq!(unit.functions.len(), 1);
+}
+
+/// Types that nobody may ask for.
+struct Untouched;
+
+impl TypeSource for Untouched {
+    fn btf(&self) -> Option<&Btf> {
+        panic!("the kernel's types were asked for");
+    }
+
+    fn btf_problem(&self) -> Option<String> {
+        panic!("the kernel's types were asked for");
+    }
+
+    fn tracepoint(&self, category: &str, event: &str) -> Result<Arc<TracepointFormat>, TypeSourceError> {
+        panic!("{category}/{event} was asked for");
+    }
+
+    fn kernel_version(&self) -> Option<(u16, u16)> {
+        None
+    }
+}
+
+#[test]
+fn programs_without_kernel_types_do_not_touch_them() {
+    // To open the kernel's BTF takes as long as a tenth of compiling such a program.
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for name in ["syn-limit.lisp", "port-block.lisp"] {
+        let path = examples.join(name);
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let (mut sources, mut interp) = (SourceMap::new(), Interp::new(Box::new(NoIo)));
+        let mut s = Session::new(Target::default(), Rc::new(Untouched));
+        let file = sources.add(name, &*text);
+        let (compiled, diags) = s.compile_source(&mut interp, &sources, file, OptLevel::Full);
+        assert!(compiled.is_some(), "{diags:?}");
+    }
 }

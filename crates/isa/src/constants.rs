@@ -22,6 +22,12 @@ pub fn by_name(name: &str) -> Option<i64> {
     }
 }
 
+/// The constants whose names begin so.
+pub fn with_prefix(prefix: &str) -> impl Iterator<Item = &'static (&'static str, i64)> {
+    let from = CONSTANTS.partition_point(|(n, _)| compare_names(n, prefix).is_lt());
+    CONSTANTS.iter().skip(from).take_while(move |(n, _)| n.starts_with(prefix))
+}
+
 /// All constants with their values, in the order of their names.
 #[rustfmt::skip]
 pub static CONSTANTS: &[(&str, i64)] = &[
@@ -619,6 +625,10 @@ mod tests {
         }
         assert_eq!(by_name("BPF_FUNC_map_lookup_elem"), Some(1));
         assert_eq!(by_name("XDP_PAS"), None);
+        for prefix in ["XDP_", "BPF_F_", "SK_", "A", "ZZZ", ""] {
+            let those = CONSTANTS.iter().filter(|(n, _)| n.starts_with(prefix));
+            assert!(with_prefix(prefix).eq(those), "{prefix}");
+        }
         // Every number of the type tables is here too.
         for p in crate::ProgType::ALL {
             assert_eq!(by_name(p.kernel_name()), Some(i64::from(p.number())), "{p}");

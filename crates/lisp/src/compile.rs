@@ -102,9 +102,7 @@ impl Cx<'_> {
             let args = self.arguments(args)?;
             return Ok(Node::new(NodeKind::CallValue(Box::new(f), args), form));
         }
-        let mut current = form.clone();
-        if let Some(expanded) = self.expand_once(&current)? {
-            current = expanded;
+        if let Some(mut current) = self.expand_once(form)? {
             let mut rounds = 1;
             while let Some(expanded) = self.expand_once(&current)? {
                 current = expanded;
@@ -177,7 +175,7 @@ impl Cx<'_> {
             name
         };
         let target = self.i.resolve_function(plain).unwrap_or(plain);
-        if self.i.open_calls.is_some() && self.i.find_function(plain).is_none() {
+        if self.i.open_calls.is_some() && !self.i.knows_function(plain) {
             let head = form.as_list().and_then(|l| l.first()).unwrap_or(form);
             self.i.open_calls.get_or_insert_default().push((plain, head.clone()));
         }

@@ -445,6 +445,13 @@ impl Interp {
         self.resolve_function(s).map(|s| self.function_cell(s))
     }
 
+    /// Whether a symbol names a function, of the library's, too, which is not read for that.
+    pub(crate) fn knows_function(&self, s: Symbol) -> bool {
+        self.resolve_function(s).is_some()
+            || self.is_in_library(s, "defun")
+            || s.package().is_some() && self.knows_function(s.unqualified())
+    }
+
     /// The error for an operator that doesn't exist.
     pub fn undefined_function(&self, s: Symbol) -> LispError {
         let e =

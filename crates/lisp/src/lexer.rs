@@ -168,6 +168,9 @@ impl<'a> Lexer<'a> {
 
     /// The rest of a symbol or number; whether all bars are closed.
     fn constituents(&mut self) -> bool {
+        // Most names are plain from end to end.
+        let plain = self.text.as_bytes().get(self.pos..).unwrap_or_default().iter();
+        self.pos += plain.take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'*' | b'%')).count();
         while let Some(c) = self.peek() {
             match c {
                 '|' => {
@@ -275,6 +278,8 @@ impl Iterator for Lexer<'_> {
             };
             return Some(Token { kind, lo: 0, hi: self.pos });
         }
+        let blank = self.text.as_bytes().get(self.pos..).unwrap_or_default().iter();
+        self.pos += blank.take_while(|b| matches!(b, b' ' | b'\n')).count();
         // Some editors put a byte order mark at a file's start.
         while self.peek().is_some_and(|c| c.is_whitespace() || (c == '\u{feff}' && self.pos == 0)) {
             self.bump();

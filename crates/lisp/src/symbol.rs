@@ -33,6 +33,8 @@ struct Entry {
     name: &'static str,
     package: Package,
     fold: u32,
+    /// Whether there are spellings that differ from this one, which is folded.
+    varies: bool,
 }
 
 struct Table {
@@ -63,14 +65,16 @@ impl Table {
 
     fn add(&mut self, package: Package, name: &'static str) -> u32 {
         let id = self.entries.len() as u32;
-        self.entries.push(Entry { name, package, fold: id });
+        self.entries.push(Entry { name, package, fold: id, varies: false });
         if package == Package::Uninterned {
             return id;
         }
         self.index.insert((package, name), id);
-        if name.chars().any(char::is_uppercase) {
+        // Most names are ASCII, which needs no table to tell.
+        if name.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) && name.chars().any(char::is_uppercase) {
             let fold = self.intern(package, &name.to_lowercase());
             self.entries[id as usize].fold = fold;
+            self.entries[fold as usize].varies = true;
             self.variants.entry(fold).or_default().push(id);
         }
         id
@@ -221,8 +225,15 @@ impl Symbol {
         if wanted(self) {
             return Some(self);
         }
-        let fold = self.fold();
-        let variants: SmallVec<[u32; 2]> = TABLE.with_borrow(|t| t.variants.get(&fold.0).cloned()).unwrap_or_default();
+        let (fold, variants) = TABLE.with_borrow(|t| {
+            let fold = t.entries.get(self.0 as usize).map_or(self.0, |e| e.fold);
+            let varies = t.entries.get(fold as usize).is_some_and(|e| e.varies);
+            (Symbol::at(fold), if varies { t.variants.get(&fold).cloned() } else { None })
+        });
+        if variants.is_none() && fold == self {
+            return None;
+        }
+        let variants: SmallVec<[u32; 2]> = variants.unwrap_or_default();
         let mut found = None;
         for candidate in variants.into_iter().map(Symbol::at).chain([fold]) {
             if candidate != self && wanted(candidate) {

@@ -248,3 +248,19 @@ fn starting_is_quick() {
     let each = start.elapsed() / 20;
     assert!(each < std::time::Duration::from_millis(20), "{each:?}");
 }
+
+#[test]
+fn code_that_is_looked_at_reads_no_function_that_it_only_calls() {
+    let mut i = interp();
+    // To read the first one is a warning.
+    i.define_library_source(FileId(78), "(defun unread (x) (let ((x)) . y))\n(defun other (x) (unread x))\n");
+    i.watch_calls();
+    let (forms, _) = whistler_lisp::read_text(FileId(0), "(list (unread 1) (other 2) (missing 3) (better-known 4))");
+    i.look_at(&forms[0]).expect("well written");
+    let unknown = i.unknown_calls(|s| s.is("better-known"));
+    let names: Vec<_> = unknown.iter().filter_map(|e| e.about).map(Symbol::name).collect();
+    assert_eq!(names, ["missing"]);
+    assert!(i.is_defined(Symbol::intern("unread")) && !i.is_users(Symbol::intern("unread")));
+    assert!(i.take_warnings().is_empty());
+    assert!(i.function(Symbol::intern("unread")).is_none() && !i.take_warnings().is_empty());
+}

@@ -101,7 +101,10 @@ impl Checker<'_> {
                 _ => return,
             }
         } else {
-            let Some(btf) = types.btf().filter(|_| crate::hook::is_named_in_btf(&info)) else { return };
+            if !crate::hook::is_named_in_btf(&info) {
+                return;
+            }
+            let Some(btf) = types.btf() else { return };
             let Err(why) = crate::hook::Hook::of(btf, &info) else { return };
             if crate::hook::is_of_module(&*types, &info) {
                 return;

@@ -53,9 +53,10 @@ impl Checker<'_> {
 
     /// What a program's member yields; `None` where it is no member, or the types are not there.
     pub(super) fn member_yields(&mut self, member: Option<&OpsMember>) -> Option<Ty> {
+        let member = member?;
         let types = self.types.clone();
         let btf = types.btf()?;
-        let hook = Hook::member(btf, member?).ok()?;
+        let hook = Hook::member(btf, member).ok()?;
         match hook.ret {
             None => Some(Ty::Void),
             Some(ret) => field_ty(btf, ret, Space::Trusted),

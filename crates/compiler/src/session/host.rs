@@ -12,10 +12,8 @@ use crate::host::Interp;
 /// What programs return and what helpers take, for host code by the kernel's own names.
 pub(super) fn kernel_constants(interp: &mut Interp) {
     const NAMES: &[&str] = &["XDP_", "TC_ACT_", "SK_", "BPF_ANY", "BPF_NOEXIST", "BPF_EXIST", "BPF_F_"];
-    for (name, number) in whistler_isa::constants::CONSTANTS {
-        if NAMES.iter().any(|n| name.starts_with(n)) {
-            interp.define_constant(name, Value::Int(*number));
-        }
+    for (name, number) in NAMES.iter().flat_map(|n| whistler_isa::constants::with_prefix(n)) {
+        interp.define_constant(name, Value::Int(*number));
     }
     interp.set_outer_constants(Rc::new(|name| whistler_isa::constants::of(name, whistler_isa::Arch::HERE)));
 }

@@ -188,10 +188,8 @@ fn of_programs(mut d: Diagnostic) -> Diagnostic {
 /// Functions that host code calls and nothing defines.
 fn unknown_calls(interp: &mut Interp, env: &Env) -> Vec<Diagnostic> {
     // A running session reads what was decoded as a struct by the names that programs use.
-    let reader =
-        |e: &LispError| e.about.is_some_and(|s| s.name().starts_with("(setf ") || env.accessors.contains_key(&norm(s)));
-    let mut errors = interp.unknown_calls();
-    errors.retain(|e| !reader(e));
+    let is_reader = |s: Symbol| s.name().starts_with("(setf ") || env.accessors.contains_key(&norm(s));
+    let errors = interp.unknown_calls(is_reader);
     let warning = |e: LispError| {
         let mut d = e.to_diagnostic();
         d.severity = Severity::Warning;

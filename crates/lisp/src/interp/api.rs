@@ -107,13 +107,15 @@ impl Interp {
     }
 
     /// The calls compiled since the last call of this whose functions don't exist now either, as the errors that
-    /// running them would give.
-    pub fn unknown_calls(&mut self) -> Vec<LispError> {
+    /// running them would give; without those of which the caller knows better.
+    pub fn unknown_calls(&mut self, is_known: impl Fn(Symbol) -> bool) -> Vec<LispError> {
         let calls = match &mut self.open_calls {
             Some(calls) => std::mem::take(calls),
             None => Vec::new(),
         };
-        let open = calls.into_iter().filter(|(name, _)| !self.is_defined(*name)).collect::<Vec<_>>();
+        // To make an error takes looking through all names.
+        let open = calls.into_iter().filter(|(name, _)| !is_known(*name) && !self.is_defined(*name));
+        let open = open.collect::<Vec<_>>();
         open.into_iter().map(|(name, form)| self.undefined_function(name).at_form(&form)).collect()
     }
 
@@ -264,11 +266,14 @@ impl Interp {
 
     /// Whether the host has an operator, function or macro of this name.
     pub fn is_defined(&mut self, name: Symbol) -> bool {
-        self.find_operator(name).is_some() || self.user_macro(name).is_some() || self.find_function(name).is_some()
+        self.find_operator(name).is_some() || self.knows_function(name) || self.user_macro(name).is_some()
     }
 
     /// Whether this name is a macro or a function written in Lisp, and not the library's.
     pub fn is_users(&mut self, name: Symbol) -> bool {
+        if self.is_in_library(name.unqualified(), "defun") {
+            return false;
+        }
         let written =
             self.user_macro(name).is_some() || self.find_function(name).is_some_and(|f| !matches!(f, Value::Native(_)));
         // To find it took it out of the library, if it was there.

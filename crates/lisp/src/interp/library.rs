@@ -51,11 +51,16 @@ impl Interp {
         items
     }
 
+    /// Whether the library has a definition under this name that was not read yet, made by this operator.
+    pub(crate) fn is_in_library(&self, name: Symbol, definer: &str) -> bool {
+        let found = name.resolve(|s| self.library.contains_key(&s));
+        found.and_then(|s| self.library.get(&s)).is_some_and(|item| item.head == definer)
+    }
+
     /// Defines a library macro under this name. A function is read when it is called: code that merely mentions it
     /// has no use for its body.
     pub(crate) fn load_library_macro(&mut self, name: Symbol) {
-        let found = name.resolve(|s| self.library.contains_key(&s));
-        if found.and_then(|s| self.library.get(&s)).is_some_and(|item| item.head == "defmacro") {
+        if self.is_in_library(name, "defmacro") {
             self.load_library_item(name);
         }
     }

@@ -1,5 +1,7 @@
 //! Tokens that are a datum by themselves.
 
+use std::borrow::Cow;
+
 use whistler_diag::Diagnostic;
 
 use super::{BAD_CHAR, BAD_NUMBER, BAD_SYMBOL, Reader, UNCLOSED_COMMENT, UNCLOSED_STRING};
@@ -103,7 +105,10 @@ fn unescape(body: &str) -> String {
 }
 
 /// A symbol's name without bars and backslashes, and where its package marker is (place and length).
-fn unbar(text: &str) -> (String, Option<(usize, usize)>) {
+fn unbar(text: &str) -> (Cow<'_, str>, Option<(usize, usize)>) {
+    if !text.bytes().any(|b| matches!(b, b'|' | b'\\' | b':')) {
+        return (text.into(), None);
+    }
     let mut out = String::with_capacity(text.len());
     let mut colon = None;
     let mut barred = false;
@@ -127,5 +132,5 @@ fn unbar(text: &str) -> (String, Option<(usize, usize)>) {
             c => out.push(c),
         }
     }
-    (out, colon)
+    (out.into(), colon)
 }
