@@ -180,6 +180,13 @@ pub fn is_of_module(types: &dyn TypeSource, program: &ProgramInfo) -> bool {
     asked.filter_map(|m| types.module_btf(m)).any(|btf| Hook::of(&btf, &program).is_ok())
 }
 
+/// Whether a probe hangs on one function of the kernel's, given by its plain name.
+pub fn is_plain_function(program: &ProgramInfo) -> bool {
+    let Some((head, name)) = program.section.split_once('/') else { return false };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    matches!(head, "kprobe" | "kretprobe") && !name.is_empty() && name.bytes().all(plain)
+}
+
 /// The hook that may be meant by a name that is none.
 pub fn nearest_hook(btf: &Btf, program: &ProgramInfo) -> Option<String> {
     let name = program.section.split_once('/')?.1;

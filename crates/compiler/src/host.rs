@@ -26,7 +26,10 @@ pub fn expand(host: &mut Interp, m: &Macro, form: &Form) -> Result<Form, Box<Dia
 
 /// What programs or other languages call what the host has under another name.
 const INSTEAD: &[(&str, &str)] = &[
-    ("getmap", "the host reads an entry of a map with (map-ref map key)"),
+    (
+        "getmap",
+        "the host reads an entry of a map with (map-ref map key); what programs call is a `defsubprog`, no `defun`",
+    ),
     ("setmap", "the host writes an entry of a map with (setf (map-ref map key) value)"),
     ("incf-map", "the host writes an entry of a map with (incf (map-ref map key))"),
     ("remmap", "the host removes an entry of a map with (map-delete map key)"),

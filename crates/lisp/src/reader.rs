@@ -312,9 +312,20 @@ impl<'a> Reader<'a> {
         if form.is_none() && self.diagnostics.len() == before {
             let text = self.text_of(token);
             let d = Diagnostic::error(NOTHING_AFTER, self.span_of(token), format!("nothing follows this `{text}`"));
-            self.diagnostics.push(d);
+            let quoted = (text == "'").then(|| self.character_before(token)).flatten();
+            self.diagnostics.push(match quoted {
+                Some(c) => d.help(format!("a character is written #\\{c}")),
+                None => d,
+            });
         }
         form
+    }
+
+    /// The character between this quote and one before it, as C writes characters.
+    fn character_before(&self, quote: Token) -> Option<char> {
+        let mut before = self.text.get(..quote.lo)?.chars().rev();
+        let c = before.next()?;
+        (before.next() == Some('\'')).then_some(c)
     }
 
     fn prefixed(&mut self, token: Token, name: Symbol, depth: usize) -> Option<Form> {

@@ -1,5 +1,5 @@
 ;; class: unknown-name
-;; codes: E0001 E0012 E0012 E0012 E0001 E0012 E0012 E0012 W0018 W0018
+;; codes: E0001 E0012 E0012 E0012 E0001 E0012 E0012 E0012 W0018 W0018 W0018
 (defprog entered (:type :fentry :section "fentry/do_sys_opnat2")
   (arg dfd)
   0)

@@ -4,7 +4,7 @@
 
 use super::{Checker, Val, describe};
 use crate::diagnostics as diag;
-use crate::hir::{At, Expr, ExprKind, PtrTy, Space, Ty};
+use crate::hir::{At, BinOp, Expr, ExprKind, PtrTy, Space, Ty};
 
 /// The pointer type of a value that can't be meant as a number.
 pub(crate) fn mistaken(ty: &Ty) -> Option<&PtrTy> {
@@ -132,6 +132,23 @@ impl Checker<'_> {
         true
     }
 
+    /// Reports a variable that points to a number and is set to itself, moved; yields whether it did.
+    pub(crate) fn moves_the_pointer(&mut self, l: crate::hir::LocalId, v: &Val) -> bool {
+        let (ExprKind::Bin(op @ (BinOp::Add | BinOp::Sub), p, _), true) = (&v.e.kind, v.at().origin.is_none()) else {
+            return false;
+        };
+        let mut of = &**p;
+        while let ExprKind::Cast(inner) = &of.kind {
+            of = inner;
+        }
+        if !matches!(of.kind, ExprKind::Local(from) if from == l) {
+            return false;
+        }
+        let op = if *op == BinOp::Add { "incf" } else { "decf" };
+        let old = Val::new(ExprKind::Local(l), self.f.vars[l.0 as usize].ty.clone(), v.at().clone());
+        self.counts_the_pointer(&old, op)
+    }
+
     /// Reports a number assigned to a variable that holds a pointer; yields whether it did.
     pub(crate) fn number_for_pointer(&mut self, name: &str, var: &Ty, v: &Val, here: &At) -> bool {
         let Some(p) = mistaken(var).cloned() else { return false };
@@ -152,23 +169,40 @@ impl Checker<'_> {
 
     /// Reports a comparison of two texts by where they lie; yields whether it did.
     pub(crate) fn compares_text(&mut self, a: &Val, b: &Val, here: &At) -> bool {
+        let literal = |v: &Val| matches!(v.e.kind, ExprKind::Bytes(_));
+        let far = |v: &Val| v.ty().as_ptr().is_some_and(|p| p.space.is_number());
+        if (literal(a) && far(b)) || (literal(b) && far(a)) {
+            let text = "this compares where the bytes lie, not the bytes";
+            let d = diag::error(&diag::ADDRESS_AS_NUMBER, here, text);
+            self.report(d.help(
+                "copy the text into an (array char n) first, by a probe read, and compare that: (= (memcmp a b n) 0)",
+            ));
+            return true;
+        }
         let (Some(_), Some(_)) = (mistaken(a.ty()), mistaken(b.ty())) else { return false };
-        if !to_bytes(a) || !to_bytes(b) {
+        // No other pointer is ever the same as a literal's.
+        if !(literal(a) || literal(b) || (to_bytes(a) && to_bytes(b))) {
             return false;
         }
         let bytes = |v: &Val| match &v.e.kind {
             ExprKind::Bytes(b) => Some(b.len() as u32),
             _ => None,
         };
+        let shown = |v: &Val, otherwise: &str| match &v.e.kind {
+            ExprKind::Bytes(b) => match std::str::from_utf8(b).map(|t| t.trim_end_matches('\0')) {
+                Ok(t) if !t.contains(['"', '\\']) => format!("\"{t}\""),
+                _ => otherwise.to_string(),
+            },
+            _ => self.named(&v.e).1.unwrap_or_else(|| otherwise.to_string()),
+        };
+        let (first, second) = (shown(a, "a"), shown(b, "b"));
         let size = |v: &Val| v.ty().as_ptr().and_then(|p| p.pointee.as_ref()).map(|t| t.size());
         let n = bytes(a).or(bytes(b)).or_else(|| Some(size(a)?.min(size(b)?))).unwrap_or(8);
         let text = "this compares where the bytes lie, not the bytes";
         let d = diag::error(&diag::ADDRESS_AS_NUMBER, here, text);
-        self.report(
-            d.also(a.at().span, "an address")
-                .also(b.at().span, "another")
-                .help(format!("the bytes are equal when (= (memcmp a b {n}) 0), the final 0 of a text counted")),
-        );
+        self.report(d.also(a.at().span, "an address").also(b.at().span, "another").help(format!(
+            "the bytes are equal when (= (memcmp {first} {second} {n}) 0), the final 0 of a text counted"
+        )));
         true
     }
 }

@@ -101,7 +101,9 @@ impl Checker<'_> {
                 _ => return,
             }
         } else {
-            if !crate::hook::is_named_in_btf(&info) {
+            let plain = crate::hook::is_plain_function(&info);
+            // Asked for the kernel's types only where they are needed: reading them takes time.
+            if !plain && !crate::hook::is_named_in_btf(&info) {
                 return;
             }
             let Some(btf) = types.btf() else { return };
@@ -109,7 +111,12 @@ impl Checker<'_> {
             if crate::hook::is_of_module(&*types, &info) {
                 return;
             }
-            (why, crate::hook::nearest_hook(btf, &info))
+            let near = crate::hook::nearest_hook(btf, &info);
+            // Functions that BTF doesn't describe can be probed, too: one that is nearly another is a slip.
+            if plain && near.is_none() {
+                return;
+            }
+            (why, near)
         };
         let options = decl.form.as_list().and_then(|l| l.get(2)?.as_list()).unwrap_or(&[]);
         let section = options.windows(2).find(|w| w[0].as_keyword().is_some_and(|k| k.is("section"))).map(|w| &w[1]);

@@ -286,7 +286,17 @@ impl<'a> Checker<'a> {
                 None => Val::literal(0, at(form)),
                 Some(head) => match head.as_symbol() {
                     Some(name) => self.call(&Call { form, name, args: &items[1..], want }),
-                    None => self.malformed(form, "the first element of a call must be a name"),
+                    None => {
+                        let text = "the first element of a call must be a name";
+                        let d = diag::error(&diag::MALFORMED, &at(form), text);
+                        let made = form.origin.as_ref().map(|o| o.macro_name).filter(|_| head.as_list().is_some());
+                        self.fail(match made {
+                            Some(name) => d.help(format!(
+                                "if forms are put into the template of `{name}`: `,@body` puts them in one by one, `,body` as a list"
+                            )),
+                            None => d,
+                        })
+                    }
                 },
             },
             FormKind::Vector(_) | FormKind::Dotted(..) => self.malformed(form, "this is no expression of a program"),

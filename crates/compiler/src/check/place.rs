@@ -307,6 +307,9 @@ impl Checker<'_> {
                 return Val::error(here);
             }
         }
+        if self.moves_the_pointer(l, &v) {
+            return Val::error(here);
+        }
         let known = !matches!(v.ty(), Ty::Ptr(p) if p.nullable) && !v.is_zero();
         let acquired = crate::forms::refs::acquires(&self.unit, &v.e);
         if self.f.flow.live.contains(&l) && var.root == l {

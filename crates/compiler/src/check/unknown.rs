@@ -66,6 +66,34 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("regs-get-kernel-argument", "pt-regs-parm1"),
 ];
 
+/// What bpftrace calls values that programs read by a call.
+const OF_BPFTRACE: &[(&str, &str)] = &[
+    ("comm", "the command's name is written into memory: (get-current-comm pointer 16)"),
+    ("pid", "(>> (get-current-pid-tgid) 32) is the process's id"),
+    ("tid", "(cast u32 (get-current-pid-tgid)) is the thread's id"),
+    ("uid", "(cast u32 (get-current-uid-gid)) is the user's id"),
+    ("gid", "(>> (get-current-uid-gid) 32) is the group's id"),
+    ("nsecs", "(ktime-get-ns) is the time"),
+    ("cpu", "(get-smp-processor-id) is the CPU's number"),
+    ("curtask", "(get-current-task-btf) is the task"),
+    ("cgroup", "(get-current-cgroup-id) is the cgroup's id"),
+    ("retval", "(retval) is the function's result"),
+    ("arg0", "(arg NAME) is an argument, or (pt-regs-parm1)"),
+    ("arg1", "(arg NAME) is an argument, or (pt-regs-parm2)"),
+];
+
+/// A number of C's as it is written here, if the name is one: `0x1f`, `0b11`, `017`.
+fn number_of_c(name: &str) -> Option<String> {
+    let (radix, mark, digits) = match name.get(..2)? {
+        "0x" | "0X" => (16, 'x', &name[2..]),
+        "0b" | "0B" => (2, 'b', &name[2..]),
+        _ => return None,
+    };
+    let digits = digits.trim_end_matches(['u', 'U', 'l', 'L']);
+    u64::from_str_radix(digits, radix).ok()?;
+    Some(format!("#{mark}{digits}"))
+}
+
 /// What other languages call true and false.
 const TRUTHS: &[(&str, &str)] =
     &[("true", "`t`, which is 1"), ("false", "`nil`, which is 0"), ("none", "`nil`"), ("nullptr", "`nil`")];
@@ -187,10 +215,10 @@ impl Checker<'_> {
             let globals = self.env.globals.names().map(Symbol::name);
             let maps = self.env.maps.names().map(Symbol::name);
             let kernel = whistler_isa::constants::CONSTANTS.iter().map(|(n, _)| *n);
-            let kernel = kernel.chain(whistler_isa::uapi::names());
+            let capital = s.name().bytes().any(|b| b.is_ascii_uppercase());
+            let kernel = kernel.chain(whistler_isa::uapi::names().filter(move |_| capital));
             let own = locals.chain(consts).chain(globals).chain(maps);
             // Names of the kernel's are written in capitals; a word of one is no misspelt variable.
-            let capital = s.name().bytes().any(|b| b.is_ascii_uppercase());
             let like_it = |n: &&str| capital || n.len().abs_diff(s.name().len()) <= 2;
             nearest(s.name(), own)
                 .or_else(|| nearest(s.name(), kernel.filter(like_it)))
@@ -203,13 +231,20 @@ impl Checker<'_> {
         let of_library = near.is_some() && crate::library::names().any(|n| n == s.name());
         if let Some(help) = forms::ctx::field_by_other_name(self, s.name(), forms::ctx::Spelling::Near) {
             d = d.help(help);
+        } else if let Some(number) = number_of_c(s.name()) {
+            d = d.help(format!("the number is written {number}"));
+        } else if let Some((_, ours)) = OF_BPFTRACE.iter().find(|(theirs, _)| *theirs == s.name()) {
+            d = d.help(*ours);
         } else if let Some((_, ours)) = TRUTHS.iter().find(|(theirs, _)| *theirs == s.name().to_ascii_lowercase()) {
             d = d.help(format!("here it is {ours}"));
         } else if self.around.iter().any(|a| a.same_folded(s)) {
             d = d.note("the function runs later, when the variables around it are gone");
             d = d.help("keep what it needs in the map's value, or in a global");
         } else if !of_library && self.operator_exists(s) {
-            d = d.help(format!("`{s}` is an operator: call it as ({s} …)"));
+            d = match s.name().bytes().any(|b| b.is_ascii_alphabetic()) {
+                true => d.help(format!("`{s}` is an operator: call it as ({s} …)")),
+                false => d.help(format!("an operator comes first in its parentheses: ({s} a b)")),
+            };
         } else if let Some(near) = near {
             d = d.help(format!("did you mean `{near}`?"));
         } else if crate::types::named(self.env, s).is_some() {
@@ -217,6 +252,10 @@ impl Checker<'_> {
                 Some(_) => format!("`{s}` is a type: a variable of it is written (x {s} 0), a cast (cast {s} …)"),
                 None => format!("`{s}` is a type; a value comes from a variable, (make-{s}) or (as-{s} …)"),
             });
+        }
+        let made = form.origin.as_ref().map(|o| o.macro_name);
+        if let Some(name) = made.filter(|m| crate::host::user_macro(self.host, *m).is_some_and(|m| !m.library)) {
+            d = d.help(format!("if it is a parameter of `{name}`: write ,{s} in its template"));
         }
         self.fail(d)
     }
@@ -241,7 +280,7 @@ impl Checker<'_> {
         let mut d = diag::error(&diag::UNKNOWN_NAME, &head_at, format!("there is no operator `{name}` in programs"))
             .about(name.name())
             .label("not found");
-        d = match self.entry_meant(call) {
+        d = match self.entry_meant(call).or_else(|| self.quoted(call)).or_else(|| self.made_of_kernel(call)) {
             Some(help) => d.help(help),
             None => self.operator_mend(d, name),
         };
@@ -267,6 +306,36 @@ impl Checker<'_> {
             _ => return None,
         };
         Some(format!("an entry is (getmap {map} {key}), and is set as (setf (getmap {map} {key}) value)"))
+    }
+
+    /// What is meant by a quoted symbol.
+    fn quoted(&mut self, call: &Call<'_>) -> Option<String> {
+        let name = call.args.first()?.as_symbol().filter(|_| call.name.is("quote"))?;
+        let protocol = format!("IPPROTO_{}", name.name().to_ascii_uppercase());
+        if whistler_isa::constants::by_name(&protocol).is_some() {
+            return Some(format!("symbols are no values at run time; the protocol's number is {protocol}"));
+        }
+        Some(
+            "symbols are no values at run time: a constant is named without a quote, a member of an enum by a keyword"
+                .into(),
+        )
+    }
+
+    /// How an object is declared that is laid out as one of the kernel's.
+    fn made_of_kernel(&self, call: &Call<'_>) -> Option<String> {
+        let name = crate::names::norm_str(call.name.name());
+        let name = name.strip_prefix("make-")?;
+        if name == "bpf-sock-tuple" {
+            return Some(
+                "declare one of your own, its fields in network order: \
+                 (defstruct tuple4 (saddr u32) (daddr u32) (sport u16) (dport u16))"
+                    .into(),
+            );
+        }
+        crate::kernel::find(self.types.btf()?, name)?;
+        Some(format!(
+            "a struct of the kernel's is not made; declare one of your own that has its fields: (defstruct own-{name} (f u32) …)"
+        ))
     }
 
     fn operator_mend(&mut self, d: Diagnostic, name: Symbol) -> Diagnostic {

@@ -14,6 +14,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &VERDICT_UNWRITTEN,
     &OTHER_VERDICT,
     &OTHER_MOMENT,
+    &NO_LINK_HEADER,
     &SECTION,
     &PROGRAM_TYPE,
     &SLEEPS,
@@ -116,4 +117,11 @@ code! {
     OTHER_MOMENT, "W0414", "register read at the wrong moment",
     "(defprog p (:type :kprobe :section \"kretprobe/vfs_read\")\n  (printk \"%d\" (pt-regs-parm3))\n  0)",
     "(defprog p (:type :kprobe :section \"kretprobe/vfs_read\")\n  (printk \"%d\" (pt-regs-ret))\n  0)"
+}
+code! {
+    /// Programs of cgroups and of lightweight tunnels see packets from the IP header on. What lies 12 bytes behind
+    /// their start is no ethertype. `with-ipv4` and the like know it; `(ctx protocol)` is the ethertype, in network order.
+    NO_LINK_HEADER, "W0415", "ethertype looked for where there is none",
+    "(defprog p (:type :cgroup-skb)\n  (let ((data (ctx data)))\n    (when (and (in-bounds data 34 (ctx data_end)) (= (ntohs (load u16 data 12)) #x0800))\n      (return 0)))\n  1)",
+    "(defprog p (:type :cgroup-skb)\n  (when (= (ctx protocol) (htons #x0800))\n    (return 0))\n  1)"
 }

@@ -2,7 +2,8 @@
 
 use super::{CodeDoc, code};
 
-pub(super) static ALL: &[&CodeDoc] = &[&NOT_RELEASED, &RELEASED_TWICE, &UNBOUNDED_LOOP, &RECURSION, &BAD_EXIT, &REGION];
+pub(super) static ALL: &[&CodeDoc] =
+    &[&NOT_RELEASED, &RELEASED_TWICE, &UNBOUNDED_LOOP, &RECURSION, &BAD_EXIT, &REGION, &WALK_ENDS];
 
 code! {
     /// What a call hands out must be given back on every path: a reserved record of a ring buffer is submitted or
@@ -42,4 +43,11 @@ code! {
     REGION, "E0506", "lock or region misused",
     "(defstruct cell (lock bpf-spin-lock) (n u32))\n(defmap m :type :array :key u32 :value cell :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((c (map-lookup m 0)))\n    (spin-lock (cell-lock-ptr c))\n    (incf (cell-n c)))\n  XDP_PASS)",
     "(defstruct cell (lock bpf-spin-lock) (n u32))\n(defmap m :type :array :key u32 :value cell :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((c (map-lookup m 0)))\n    (with-spin-lock ((cell-lock-ptr c))\n      (incf (cell-n c))))\n  XDP_PASS)"
+}
+code! {
+    /// A function that is called for each entry of a map, or each round of a loop, goes on when it yields 0, and ends
+    /// the walk otherwise. Its value is the last form's: that of `incf` is what the place then holds.
+    WALK_ENDS, "W0507", "callback that ends the walk by chance",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defglobal sum u64 0)\n(defprog p (:type :xdp)\n  (for-each-map-elem m (lambda (_key value) (incf sum (deref value))))\n  XDP_PASS)",
+    "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defglobal sum u64 0)\n(defprog p (:type :xdp)\n  (for-each-map-elem m (lambda (_key value) (incf sum (deref value)) 0))\n  XDP_PASS)"
 }

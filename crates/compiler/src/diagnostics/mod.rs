@@ -26,6 +26,7 @@ pub use maps::*;
 pub use names::*;
 pub use numbers::*;
 pub use pointers::*;
+pub use syntax::NO_ESCAPES;
 
 /// What `whistler explain` and the manual say about a code.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &BAD_NUMBER,
     &BAD_DOT,
     &NOTHING_AFTER,
+    &NO_ESCAPES,
     &NESTED,
     &STRAY_COMMA,
     &BAD_SYMBOL,
@@ -104,4 +105,12 @@ code! {
     BAD_SYMBOL, "E0032", "not a symbol",
     "(defvar *a* '...)",
     "(defvar *a* 'dots)"
+}
+
+code! {
+    /// In a string a backslash takes the next character as it is: `\\n` is the letter n. `printk` and `emit` end
+    /// their lines by themselves; where a newline is part of the text, the string goes on in the next line.
+    NO_ESCAPES, "W0033", "escape of C in a string",
+    "(defprog p (:type :xdp)\n  (printk \"%d\\n\" (get-prandom-u32))\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (printk \"%d\" (get-prandom-u32))\n  XDP_PASS)"
 }

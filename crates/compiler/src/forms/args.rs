@@ -37,7 +37,9 @@ fn hook(c: &mut Checker<'_>, here: &At) -> Option<Hook> {
         Err(why) => {
             let mut d = diag::error(&diag::NOT_HERE, here, why);
             // Of the others a warning at the section says it.
-            let untold = !crate::hook::is_named_in_btf(&program) && !program.section.starts_with('u');
+            let untold = !crate::hook::is_named_in_btf(&program)
+                && !crate::hook::is_plain_function(&program)
+                && !program.section.starts_with('u');
             if let Some(near) = crate::hook::nearest_hook(btf, &program).filter(|_| untold) {
                 d = d.help(format!("did you mean `{near}`?"));
             } else if matches!(program.prog_type, whistler_isa::ProgType::Kprobe) {

@@ -63,6 +63,7 @@ pub(super) fn compared_orders(c: &mut Checker<'_>, call: &Call<'_>, forms: [&For
         return;
     }
     unswapped(c, call, forms, values);
+    link_header(c, forms, values);
     for (form, plain, v, other) in
         [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
     {
@@ -127,6 +128,27 @@ fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&
         }
         c.report(d.help(format!("write {}", ways.join(", or "))));
         return;
+    }
+}
+
+/// Warns of an ethertype looked for in packets that begin behind it.
+fn link_header(c: &mut Checker<'_>, forms: [&Form; 2], values: [&Val; 2]) {
+    if !super::statics::sees_packets_from_ip(c.prog_type()) {
+        return;
+    }
+    for (read, v, n) in [(forms[0], values[0], values[1]), (forms[1], values[1], values[0])] {
+        let Some(n) = n.as_lit().and_then(|n| u16::try_from(n).ok()) else { continue };
+        let known = |n: u16| whistler_isa::places::ETHERTYPES.contains(&n);
+        let mut e = &v.e;
+        while let ExprKind::Bswap(2, inner) | ExprKind::Cast(inner) = &e.kind {
+            e = inner;
+        }
+        if (known(n) || known(n.swap_bytes())) && c.origin(e) == Some(Origin::Wire(Some(12))) {
+            let text = "packets begin with the IP header here: there is no Ethernet header before it";
+            let d = diag::warning(&diag::NO_LINK_HEADER, &at(read), text);
+            c.report(d.help("the context says what follows: (= (ctx protocol) (htons ETH_P_IP)); the version is the high half of byte 0"));
+            return;
+        }
     }
 }
 

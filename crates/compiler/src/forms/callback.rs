@@ -53,7 +53,7 @@ fn parameters(c: &Checker<'_>, h: &Helper, map: Option<MapId>) -> Option<(Vec<Ty
 /// A call of a helper that calls back: `(helper argument… (lambda …) [flags])`.
 pub(super) fn with_callback(c: &mut Checker<'_>, call: &Call<'_>, h: &'static Helper) -> Val {
     let at_fn = h.args.iter().position(|a| a.kind == ArgKind::Func).unwrap_or(0);
-    let written = format!("({} {} (lambda (…) …))", call.name, argument_names(h, at_fn));
+    let written = format!("({} {} (lambda ({}) …))", call.name, argument_names(h, at_fn), names_given(h).join(" "));
     let given = call.args.len();
     // The context pointer may be written as in C, when it is null, and flags that are 0 need not be.
     let rest = call.args.get(at_fn + 1..).unwrap_or(&[]);
@@ -108,6 +108,52 @@ pub(super) fn with_callback(c: &mut Checker<'_>, call: &Call<'_>, h: &'static He
     Val::new(kind, Ty::I64, call.at())
 }
 
+/// The names of what a helper calls its function with.
+fn names_given(h: &Helper) -> &'static [&'static str] {
+    match h.name {
+        "loop" => &["i"],
+        "for_each_map_elem" => &["key", "value"],
+        "find_vma" => &["task", "vma"],
+        "user_ringbuf_drain" => &["dynptr"],
+        _ => &["…"],
+    }
+}
+
+/// Whether a callback's value certainly is meant for nothing: what a place then holds, a sum, a line's length.
+fn by_chance(c: &Checker<'_>, e: &Expr, depth: usize) -> bool {
+    let int = e.ty.as_int().is_some_and(|_| e.ty != Ty::Bool);
+    match &e.kind {
+        ExprKind::Seq(es) => es.last().is_some_and(|e| by_chance(c, e, depth)),
+        ExprKind::If(_, a, b) => by_chance(c, a, depth) || by_chance(c, b, depth),
+        ExprKind::Cast(inner) => by_chance(c, inner, depth),
+        ExprKind::Set(_, to) => int && to.as_const().is_none_or(|n| !(0..=1).contains(&n)),
+        ExprKind::Store { value, .. } => int && value.as_const().is_none_or(|n| !(0..=1).contains(&n)),
+        ExprKind::Atomic { .. } | ExprKind::Bin(..) => int,
+        ExprKind::Local(l) => int && c.f.locals[l.0 as usize].name.is_empty() && !c.f.vars[l.0 as usize].written,
+        ExprKind::Helper { id, .. } => {
+            helpers::by_id(*id).is_some_and(|h| matches!(h.name, "trace_printk" | "trace_vprintk"))
+        }
+        ExprKind::Call { function, .. } if depth < 8 => {
+            c.unit.functions.get(function.0 as usize).is_some_and(|f| by_chance(c, &f.body, depth + 1))
+        }
+        _ => false,
+    }
+}
+
+/// Warns of a callback whose last form's value ends the walk by chance.
+fn ends_the_walk(c: &mut Checker<'_>, v: &Val, form: &Form, body: &[Form]) {
+    let in_range = v.lo >= 0 && v.hi <= 1;
+    if v.never() || in_range || form.origin.is_some() || !by_chance(c, &v.e, 0) {
+        return;
+    }
+    let place = match form.head().is_some_and(|h| h.is("lambda")) {
+        true => body.last().unwrap_or(form),
+        false => form,
+    };
+    let d = diag::warning(&diag::WALK_ENDS, &at(place), "this value ends the walk as soon as it isn't 0");
+    c.report(d.help("let a 0 be the function's last form; 1 ends the walk"));
+}
+
 fn argument_names(h: &Helper, before: usize) -> String {
     let names: Vec<String> = h.args[..before].iter().map(|a| a.name.replace('_', "-")).collect();
     names.join(" ")
@@ -137,7 +183,19 @@ pub(super) fn function_form(c: &mut Checker<'_>, form: &Form, written: &str) -> 
         [head, name] if head.as_symbol().is_some_and(|h| h.is("function")) => {
             let Some(symbol) = name.as_symbol().filter(|s| c.env.subprograms.spelled(*s).is_some()) else {
                 let text = format!("there is no subprogram `{name}`");
-                c.report(diag::error(&diag::UNKNOWN_NAME, &at(name), text));
+                let d = diag::error(&diag::UNKNOWN_NAME, &at(name), text).about(&name.to_string());
+                let of_host = name.as_symbol().is_some_and(|s| crate::host::is_function(c.host, s));
+                let near = {
+                    let known = c.env.subprograms.names().map(Symbol::name);
+                    crate::names::nearest(name.as_symbol().map_or("", |s| s.name()), known).map(str::to_string)
+                };
+                c.report(match near {
+                    _ if of_host => {
+                        d.help(format!("it is a function of the host: what programs call is a (defsubprog {name} …)"))
+                    }
+                    Some(near) => d.help(format!("did you mean `{near}`?")),
+                    None => d.help(format!("written as {written}")),
+                });
                 return None;
             };
             let spelled = c.env.subprograms.spelled(symbol)?;
@@ -165,7 +223,13 @@ fn closure(c: &mut Checker<'_>, form: &Form, hidden: &[Ty], shown: &[Ty], writte
     let (names, body) = function_form(c, form, written)?;
     if names.len() > shown.len() || (names.len() < shown.len() && !names.is_empty()) {
         let text = format!("the function is called with {} arguments and takes {}", shown.len(), names.len());
-        c.report(diag::error(&diag::ARGUMENT_COUNT, &at(form), text));
+        let d = diag::error(&diag::ARGUMENT_COUNT, &at(form), text).help(format!("written as {written}"));
+        c.report(match names.len() > shown.len() {
+            true => {
+                d.note("the map and the context that C passes are left out: the function sees the variables around it")
+            }
+            false => d,
+        });
         return None;
     }
     let label = c.label();
@@ -185,6 +249,7 @@ fn closure(c: &mut Checker<'_>, form: &Form, hidden: &[Ty], shown: &[Ty], writte
             parts.push(set);
         }
         let v = c.body(&body, Want::Value, at(form));
+        ends_the_walk(c, &v, form, &body);
         let v = if v.never() { v } else { Val::of(c.truth(v)) };
         let body = c.seq(parts, v).e;
         (Expr::new(ExprKind::Const(1), Ty::Bool, at(form)), body)

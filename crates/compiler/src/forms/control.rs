@@ -164,7 +164,27 @@ fn when(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     )
 }
 
+/// Warns of what runs only where a pointer is null that a test, or the form it is bound by, has shown not to be.
+fn never_null(c: &mut Checker<'_>, call: &Call<'_>) {
+    let Some(s) = call.args[0].as_symbol().filter(|_| call.form.origin.is_none()) else { return };
+    let Some(b) = c.binding(s).map(|i| &c.f.scope[i]) else { return };
+    let (local, span) = (b.local, b.span);
+    let var = &c.f.vars[local.0 as usize];
+    let Ty::Ptr(p) = &var.ty else { return };
+    if !p.nullable || var.assigned || !c.f.flow.nonnull.contains(&var.root) || c.f.loops > 0 {
+        return;
+    }
+    let Some(next) = call.args.get(1) else { return };
+    let text = format!("this is never reached: `{s}` is not null here");
+    let d = diag::warning(&diag::UNREACHABLE, &at(next), text).also(span, "bound here");
+    c.report(d.help(format!(
+        "the forms of `with-reference`, `when-let` and the like run only when it isn't; bind it by `let` to see it null: \
+         (let (({s} …)) (unless {s} …) …)"
+    )));
+}
+
 fn unless(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
+    never_null(c, call);
     let test = c.expr(&call.args[0], Want::Test);
     branch(
         c,
@@ -191,11 +211,30 @@ fn cond(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     clauses(c, call.form, call.args, call.want)
 }
 
+/// How clauses are written.
+const CLAUSES: &str = "each clause has parentheses of its own: (cond ((< a b) 1) (t 2))";
+
+/// Whether a name in the place of a test is an operator and nothing that has a value.
+fn bare_test(c: &mut Checker<'_>, s: Symbol) -> bool {
+    let other = |s: Symbol| s.is_keyword() || matches!(s.fold(), Symbol::T | Symbol::NIL) || s.is("otherwise");
+    !other(s)
+        && c.binding(s).is_none()
+        && c.env.globals.get(s).is_none()
+        && c.env.maps.get(s).is_none()
+        && c.constant(s).is_none()
+        && c.operator_exists(s)
+}
+
 fn clauses(c: &mut Checker<'_>, form: &Form, rest: &[Form], want: Want) -> Val {
     let Some((clause, rest)) = rest.split_first() else { return Val::literal(0, at(form)) };
     let Some([test, body @ ..]) = clause.as_list() else {
-        return c.malformed(clause, "a clause of cond is written (test form…)");
+        let d = diag::error(&diag::MALFORMED, &at(clause), "a clause of cond is written (test form…)");
+        return c.fail(d.help(CLAUSES));
     };
+    if let Some(name) = test.as_symbol().filter(|s| !body.is_empty() && bare_test(c, *s)) {
+        let text = format!("this clause tests `{name}`, which is an operator");
+        return c.fail(diag::error(&diag::MALFORMED, &at(clause), text).help(CLAUSES));
+    }
     let always = test.as_symbol().is_some_and(|s| s.is("t") || s.is("otherwise"));
     if always && c.binding(test.as_symbol().unwrap_or(Symbol::T)).is_none() {
         if let Some(next) = rest.first() {

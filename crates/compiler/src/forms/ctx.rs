@@ -530,6 +530,13 @@ fn tracepoint_memory(c: &mut Checker<'_>, field: Symbol, here: &At) -> Option<Me
         );
         return None;
     };
+    let hung = c.f.program.as_ref().and_then(crate::hook::record).map(|(c, e)| format!("{c}/{e}"));
+    if let Some(hung) = hung.filter(|h| !whistler_isa::same_name(h, decl.name.name())) {
+        let text = format!("`{field}` is a field of {}, and the program hangs on {hung}", decl.name);
+        let d = diag::error(&diag::NOT_HERE, here, text);
+        c.report(d.help(format!("declare the event that it hangs on: (deftracepoint {hung} {field})")));
+        return None;
+    }
     let Some(f) = decl.format.field(field.name()) else {
         let near = nearest(field.name(), decl.format.fields.iter().map(|f| f.name.as_str())).map(str::to_string);
         let mut d = diag::error(&diag::CONTEXT_FIELD, here, format!("{} has no field `{field}`", decl.name));

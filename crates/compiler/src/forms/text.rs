@@ -48,11 +48,17 @@ fn format<'f>(c: &mut Checker<'_>, form: &'f Form, values: usize, known: &str) -
     };
     let pieces = match emit::pieces(text) {
         Ok(p) => p,
+        Err(_) if text.contains('~') => {
+            let d = diag::error(&diag::MALFORMED, &at(form), "this is a format of the host's `format`");
+            c.report(d.help("formats of programs are C's: %d for a number, %s for text"));
+            return None;
+        }
         Err(bad) => {
             c.report(unknown(form, &bad, known));
             return None;
         }
     };
+    escaped_letter(c, form, text);
     let conversions: Vec<Conversion> = pieces
         .into_iter()
         .filter_map(|p| match p {
@@ -74,6 +80,20 @@ fn format<'f>(c: &mut Checker<'_>, form: &'f Form, values: usize, known: &str) -
         return None;
     }
     Some((text, conversions))
+}
+
+/// Warns of a newline written as in C: in a literal, a backslash stands only for the character behind it.
+fn escaped_letter(c: &mut Checker<'_>, form: &Form, text: &str) {
+    let written = (form.span.hi - form.span.lo) as usize;
+    // As long as the text says: the quotes, and a backslash at the end that is no part of it.
+    let backslashes = written.saturating_sub(text.len() + 2);
+    let plain = !text.contains(['"', '\\']);
+    if form.origin.is_some() || !plain || backslashes == 0 || !text.ends_with('n') {
+        return;
+    }
+    let text = "a string of Lisp has no `\\n`: this ends in the letter n";
+    let d = diag::warning(&diag::NO_ESCAPES, &at(form), text);
+    c.report(d.help("leave it out, lines end by themselves; elsewhere a line is broken inside of the string"));
 }
 
 fn unknown(form: &Form, bad: &str, known: &str) -> whistler_diag::Diagnostic {

@@ -174,6 +174,7 @@
 ;>   help: written as (setf place value place value …)
 ;> error E0004 7:47 "(1 2)": the first element of a call must be a name
 ;> error E0004 7:59 "5": a clause of cond is written (test form…)
+;>   help: each clause has parentheses of its own: (cond ((< a b) 1) (t 2))
 ;> error E0004 7:71 "5": dotimes is written (dotimes (i count) form…)
 ;> error E0003 7:80 "2": what `2` is asked of has no known struct
 ;>   help: name it: (-> (cast (ptr task_struct) x) …)

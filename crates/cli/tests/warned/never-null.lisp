@@ -1,0 +1,13 @@
+;; codes: W0015 W0015
+(defstruct tuple4 (saddr u32) (daddr u32) (sport u16) (dport u16))
+(defmap m :type :hash :key u32 :value u64 :max-entries 8)
+(defprog only-known (:type :tc)
+  (let ((tuple (make-tuple4)))
+    (with-reference (sk (sk-lookup-tcp (ctx-ptr) tuple 12 BPF_F_CURRENT_NETNS 0))
+      (unless sk (return TC_ACT_SHOT))))
+  (when-let ((v (map-lookup m 1)))
+    (unless v (return TC_ACT_SHOT)))
+  (let ((v (map-lookup m 1)))
+    (unless v (return TC_ACT_SHOT))
+    (incf (deref v)))
+  TC_ACT_OK)
