@@ -132,6 +132,8 @@ const TROUBLED: &str = r#"
 (deftest a-vector (run-prog block (to 80)) (is (= (map-ref counts 0) 1)))
 (deftest of-another-type (setf (map-ref jumps 1) other) (is (= (run-prog jump (to 80)) XDP_DROP)))
 (deftest fine (is (= (run-prog block (to 80)) XDP_DROP)))
+(deftest always-true (is (run-prog block (to 80))))
+(deftest "a string" (is t))
 "#;
 
 #[test]
@@ -158,13 +160,16 @@ fn one_bad_test_does_not_hide_the_others() {
             "(reduce #'+ v)",
             "`other` is of type :tc, and `jump`, which goes on in `jumps`, is of type :xdp",
             "ok    fine (1 check)",
-            "2 passed, 6 failed\n",
+            "every number is true: this holds whatever it is",
+            "FAIL  a string",
+            "a test is named by a symbol",
+            "2 passed, 8 failed\n",
         ] {
             assert!(ran.out.contains(expected), "{way:?}: no `{expected}` in\n{}", ran.all());
         }
         assert_eq!(ran.out.matches("this does not hold").count(), 1, "{}", ran.all());
         let both = ran.out.matches("in the virtual machine and in the kernel").count();
-        assert_eq!(both, if way.len() == 2 { 6 } else { 0 }, "{}", ran.all());
+        assert_eq!(both, if way.len() == 2 { 8 } else { 0 }, "{}", ran.all());
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use whistler_diag::{Code, Diagnostic, FileId, Span};
-use whistler_lisp::{Form, Interp, LispError, LispResult, Root, Symbol, Value};
+use whistler_lisp::{Form, FormKind, Interp, LispError, LispResult, Root, Symbol, Value};
 
 use crate::image::{Image, Mode};
 use crate::live::Shared;
@@ -129,7 +129,12 @@ fn host(name: &'static str, arguments: Vec<Form>, span: Span) -> Form {
 /// The test that a form defines, with the place of its name.
 pub(crate) fn named_test(form: &Form) -> Option<(Symbol, Span)> {
     let name = form.as_list().filter(|_| form.is_call("deftest"))?.get(1)?;
-    Some((name.as_symbol()?, name.span))
+    let symbol = match &name.kind {
+        // Which is an error, of that test alone.
+        FormKind::Str(text) => Symbol::intern(text),
+        _ => name.as_symbol()?,
+    };
+    Some((symbol, name.span))
 }
 
 /// `(deftest name form…)`

@@ -29,6 +29,11 @@ impl TestNames {
 /// `(is form [text])` taken apart. Errors: it is of another shape, or what stands for the text can't be one.
 pub fn check_form<'f>(interp: &Interp, form: &'f Form) -> Result<(&'f Form, Option<&'f Form>), LispError> {
     match form.as_list() {
+        Some([_, test]) if test.is_call("run-prog") => Err(LispError::malformed(
+            test.span,
+            "what a program returns is a number, and every number is true: this holds whatever it is",
+        )
+        .help(format!("(is (= {test} XDP_PASS)), or whatever it is to return"))),
         Some([_, test]) => Ok((test, None)),
         Some([_, test, text]) => {
             let other = match &text.kind {
