@@ -8,7 +8,7 @@ use whistler_btf::{
     TypeSourceError, int_encoding,
 };
 
-/// A kernel with `task_struct`, `mm_struct` and one tracepoint.
+/// A kernel with `task_struct`, `mm_struct`, one tracepoint, and what controls TCP's congestion.
 pub struct SmallKernel(Btf);
 
 impl SmallKernel {
@@ -37,8 +37,38 @@ impl SmallKernel {
                 MemberDef::at("comm", comm, 200),
             ],
         );
+        congestion(&mut b);
         SmallKernel(Btf::parse(b.to_bytes()).expect("made just now"))
     }
+}
+
+/// `tcp_congestion_ops` and the fields of sockets that its programs use.
+fn congestion(b: &mut BtfBuilder) {
+    let (u32_, u64_) = (b.int("unsigned int", 4, 0), b.int("unsigned long long", 8, 0));
+    let sock = b.structure("sock", 64, &[MemberDef::at("sk_rcvbuf", u32_, 16)]);
+    let room = b.array(u64_, 13);
+    b.structure("inet_connection_sock", 256, &[MemberDef::at("icsk_ca_priv", room, 144)]);
+    let fields = ["snd_cwnd", "snd_cwnd_cnt", "snd_ssthresh", "prior_cwnd", "max_packets_out"];
+    let mut members: Vec<MemberDef<'_>> =
+        fields.iter().enumerate().map(|(i, name)| MemberDef::at(name, u32_, 300 + 4 * i as u32)).collect();
+    members.push(MemberDef { bits: 1, ..MemberDef::at("is_cwnd_limited", u32_, 340) });
+    b.structure("tcp_sock", 400, &members);
+    let sk = b.ptr(sock);
+    let one = b.func_proto(u32_, &[("", sk)]);
+    let nothing = b.func_proto(whistler_btf::TypeId(0), &[("", sk)]);
+    let acks = b.func_proto(whistler_btf::TypeId(0), &[("", sk), ("", u32_), ("", u32_)]);
+    let (one, nothing, acks) = (b.ptr(one), b.ptr(nothing), b.ptr(acks));
+    let chr = b.int("char", 1, 0);
+    let name = b.array(chr, 16);
+    let members = [
+        MemberDef::at("ssthresh", one, 0),
+        MemberDef::at("cong_avoid", acks, 8),
+        MemberDef::at("undo_cwnd", one, 16),
+        MemberDef::at("name", name, 24),
+        MemberDef::at("init", nothing, 40),
+    ];
+    let ops = b.structure("tcp_congestion_ops", 64, &members);
+    b.structure("bpf_struct_ops_tcp_congestion_ops", 128, &[MemberDef::at("data", ops, 64)]);
 }
 
 impl TypeSource for SmallKernel {
