@@ -21,7 +21,23 @@ pub fn nearest_macro(host: &mut Interp, name: &str) -> Option<String> {
 
 /// Expands a macro call once.
 pub fn expand(host: &mut Interp, m: &Macro, form: &Form) -> Result<Form, Box<Diagnostic>> {
-    host.expand_macro(m, form).map_err(|e| Box::new(e.to_diagnostic()))
+    host.expand_macro(m, form).map_err(|e| {
+        let mut d = e.to_diagnostic();
+        if d.about.as_deref().is_some_and(is_of_programs) {
+            d.help = vec![
+                "a macro gives back a form: a backquote stands before what it gives back, and a comma before each parameter in it: `(incf (getmap stats ,slot))".to_string(),
+            ];
+        }
+        Box::new(d)
+    })
+}
+
+/// Whether only programs know a name: a form, a helper, a number's type.
+fn is_of_programs(name: &str) -> bool {
+    let key = crate::names::norm_str(name);
+    crate::forms::names().any(|n| n == key)
+        || whistler_isa::helpers::by_name(&key).is_some()
+        || crate::types::scalar(Symbol::intern(&key)).is_some()
 }
 
 /// What programs or other languages call what the host has under another name.
@@ -54,8 +70,7 @@ pub fn instead(name: &str) -> Option<String> {
     if let Some((_, mend)) = INSTEAD.iter().find(|(n, _)| *n == key) {
         return Some((*mend).to_string());
     }
-    let of_programs = crate::forms::names().any(|n| n == key) || whistler_isa::helpers::by_name(&key).is_some();
-    of_programs.then(|| format!("`{name}` is for programs: it stands in the body of a defprog or defsubprog"))
+    is_of_programs(&key).then(|| format!("`{name}` is for programs: it stands in the body of a defprog or defsubprog"))
 }
 
 /// Whether the host has a function of this name.

@@ -13,6 +13,7 @@ mod ops;
 pub(crate) mod origins;
 mod place;
 mod readable;
+mod records;
 mod regions;
 mod returns;
 mod scope;
@@ -281,7 +282,12 @@ impl<'a> Checker<'a> {
                 Val::literal(i128::from(n), at(form))
             }
             FormKind::Str(s) => crate::forms::bytes::string(s, form),
-            FormKind::Symbol(s) => self.symbol(*s, form),
+            FormKind::Symbol(s) => {
+                if want == Want::Effect {
+                    self.verdict_used(*s, form);
+                }
+                self.symbol(*s, form)
+            }
             FormKind::List(items) => match items.first() {
                 None => Val::literal(0, at(form)),
                 Some(head) => match head.as_symbol() {

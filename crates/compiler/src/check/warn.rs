@@ -84,6 +84,16 @@ impl Checker<'_> {
         );
     }
 
+    /// Warns of a verdict that stands where nobody uses what a form yields.
+    pub(super) fn verdict_used(&mut self, s: whistler_lisp::Symbol, form: &Form) {
+        if form.origin.is_some() || whistler_isa::verdicts::by_name(s.name()).is_none() {
+            return;
+        }
+        let text = format!("nobody uses this `{s}`: the program goes on");
+        let help = format!("to end the program with it: (return {s})");
+        self.report(diag::warning(&diag::VERDICT_UNUSED, &at(form), text).help(help));
+    }
+
     /// Warns of a call whose result matters and isn't used.
     pub(super) fn result_used(&mut self, call: &Call<'_>, v: &Val) {
         if call.want != Want::Effect || call.form.origin.is_some() {

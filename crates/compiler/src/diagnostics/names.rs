@@ -21,6 +21,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &RESULT_IGNORED,
     &KERNEL_NAME_TAKEN,
     &UNKNOWN_TARGET,
+    &VERDICT_UNUSED,
+    &RECORD_UNWRITTEN,
     &HOST_CALL,
     &CHECK_DROPPED,
     &NO_CHECKS,
@@ -127,6 +129,20 @@ code! {
     RESULT_IGNORED, "W0016", "result ignored",
     "(defprog p (:type :xdp)\n  (redirect 3 0)\n  XDP_PASS)",
     "(defprog p (:type :xdp)\n  (redirect 3 0))"
+}
+code! {
+    /// A verdict stands where nobody uses what a form yields. A form's value is the program's result only where it is
+    /// the last one; elsewhere `(return VERDICT)` leaves the program with it.
+    VERDICT_UNUSED, "W0022", "verdict that nobody uses",
+    "(defprog p (:type :xdp)\n  (when (= (ctx rx_queue_index) 3) XDP_DROP)\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (when (= (ctx rx_queue_index) 3) (return XDP_DROP))\n  XDP_PASS)"
+}
+code! {
+    /// A field of a record that `with-ringbuf` sends is written nowhere. The kernel doesn't clear records: what an earlier
+    /// one left at that place is sent.
+    RECORD_UNWRITTEN, "W0023", "field of a record that is never written",
+    "(defstruct event (a u32) (b u32))\n(defmap ring :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (with-ringbuf (e ring (sizeof event))\n    (setf (event-a e) 1))\n  XDP_PASS)",
+    "(defstruct event (a u32) (b u32))\n(defmap ring :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (with-ringbuf (e ring (sizeof event))\n    (setf (event-a e) 1\n          (event-b e) 2))\n  XDP_PASS)"
 }
 code! {
     /// A declaration takes the name of a constant or helper of the kernel's, and programs mean the declaration from

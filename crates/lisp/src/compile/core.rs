@@ -89,7 +89,7 @@ fn named_lambda(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
         return Err(wrong(form, "(%named-lambda name block (parameter…) body…)"));
     };
     let name = name.as_str().map_or_else(|| name.to_string(), str::to_string);
-    cx.lambda(name, list, body, form, block.as_symbol())
+    cx.lambda(name, list, body, form, block.as_symbol().filter(|b| b.fold() != Symbol::NIL))
 }
 
 fn if_(cx: &mut Cx<'_>, form: &Form, args: &[Form]) -> Outcome {
@@ -253,7 +253,7 @@ fn leave(cx: &mut Cx<'_>, form: &Form, name: Symbol, value: Option<&Form>) -> Ou
     let name = if name.fold() == Symbol::NIL { Symbol::NIL } else { name };
     let Some(exit) = cx.block(name) else {
         return Err(LispError::malformed(form.span, format!("there is no block `{name}` around this form")).help(
-            "`return` leaves `dolist`, `dotimes`, `do`, `loop` or `(block nil …)`; `return-from` a block by its name",
+            "`return` leaves `dolist`, `dotimes`, `do`, `loop` or `(block nil …)`; `return-from` a block by its name; in a form that a macro gives back, it stands behind a backquote",
         ));
     };
     let value = init(cx, value, form)?;
