@@ -34,5 +34,5 @@ pub use patch::{POISON_HELPER, Patched, apply};
 pub use query::{FieldPath, Step};
 pub use raw::{Linkage, TypeId, TypeKind, int_encoding};
 pub use read::{Btf, Composite, Datasec, Enum, FuncProto, Int, Kind, Member, Param, Type};
-pub use resolve::{CoreError, MemAdjust, Resolution, describe, essential_name, resolve};
+pub use resolve::{CoreError, MemAdjust, Resolution, describe, essential_name, resolve, resolve_in};
 pub use source::{NoTypes, TracepointField, TracepointFieldKind, TracepointFormat, TypeSource, TypeSourceError};

@@ -6,6 +6,7 @@ use crate::core::{CoreKind, CoreReloc};
 use crate::error::BtfError;
 use crate::raw::{TypeId, TypeKind};
 use crate::read::{Btf, Kind, Type};
+use crate::source::TypeSource;
 
 /// Accesses are at most this deep (libbpf's `BPF_CORE_SPEC_MAX_LEN`).
 const MAX_SPEC: usize = 64;
@@ -582,6 +583,35 @@ pub fn resolve(local: &Btf, reloc: &CoreReloc, target: &Btf) -> Result<Resolutio
         target: target_id,
         candidates,
     })
+}
+
+/// Resolves for a kernel and its modules: in the kernel's own types, and in those of its modules where the kernel has none
+/// of that name; what several modules have must agree. So does libbpf (`bpf_core_find_cands`, `bpf_core_calc_relo_insn`).
+///
+/// # Errors
+/// A sentence: the types can't be had or make no sense, or what was found does not agree.
+pub fn resolve_in(local: &Btf, reloc: &CoreReloc, kernel: &dyn TypeSource) -> Result<Resolution, String> {
+    let Some(btf) = kernel.btf() else {
+        return Err(kernel.btf_problem().unwrap_or_else(|| "this kernel has no BTF".to_string()));
+    };
+    let own = resolve(local, reloc, btf).map_err(|e| e.to_string())?;
+    if own.candidates || reloc.kind == CoreKind::TypeIdLocal {
+        return Ok(own);
+    }
+    let mut found: Option<(String, Resolution)> = None;
+    for name in kernel.modules() {
+        // A module whose types can't be read has none.
+        let Some(types) = kernel.module_btf(&name) else { continue };
+        let Some(r) = resolve(local, reloc, &types).ok().filter(|r| r.target.is_some()) else { continue };
+        match &found {
+            None => found = Some((name, r)),
+            Some((other, known)) if known.value != r.value => {
+                return Err(format!("the modules `{other}` and `{name}` have such types, which do not agree"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found.map_or(own, |(_, r)| r))
 }
 
 /// The access in words, for messages: `struct task_struct.real_parent.tgid`.

@@ -175,3 +175,27 @@ fn a_field_that_is_not_there_is_named_with_its_line() {
         assert!(ran.err.contains(words), "{words}\n{}", ran.err);
     }
 }
+
+/// In the virtual machine there is no kernel to ask: the types that were given answer.
+#[test]
+fn what_exists_is_answered_by_the_types_given() {
+    let scratch = Scratch::new();
+    let (here, there) = (scratch.path().join("here"), scratch.path().join("there"));
+    kernel(&here, 48, 4);
+    kernel(&there, 0, 4);
+    for (dir, has) in [(&here, 1), (&there, 0)] {
+        let text = format!(
+            "(import-kernel-struct gadget_state next)
+             (defprog asks (:type :xdp)
+               (+ (if (field-exists? gadget_state speed) 1 0)
+                  (if (type-exists? of_no_kernel) 10 0)
+                  (if (field-exists? device id) 100 0)
+                  (if (type-exists? gadget_state) 1000 0)))
+             (deftest by-the-types (is (= (run-prog asks (packet)) {})))",
+            1100 + has
+        );
+        let file = scratch.file("asks.lisp", &text);
+        let ran = run(whistler(["test"]).arg(file).arg("--btf").arg(dir)).ok();
+        assert!(ran.out.contains("1 passed") || ran.out.contains("1 test"), "{}", ran.out);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use whistler_kernel::Kernel;
 use whistler_lisp::{Interp, LispError};
 use whistler_object::Object;
 use whistler_vm::replay::Replay;
@@ -73,7 +74,7 @@ impl Shared {
     }
 
     fn machine_with(&self, object: Rc<Object>, slots: &[Slot]) -> Result<VmState, LispError> {
-        let machine = machine(&object, slots)?;
+        let machine = machine(&object, &self.options.kernel, slots)?;
         let replay = match &self.options.recorded {
             None => Replay::default(),
             Some((name, text)) => Replay::parse(text).map_err(|e| LispError::simple(format!("{name}: {e}")))?,
@@ -90,7 +91,7 @@ impl Shared {
         let live = &mut *self.live()?;
         live.parameters.clear();
         if let Some(vm) = &mut live.vm {
-            vm.machine = machine(&vm.object, &live.slots)?;
+            vm.machine = machine(&vm.object, &self.options.kernel, &live.slots)?;
             vm.next = 0;
         }
         Ok(())
@@ -114,9 +115,9 @@ impl Shared {
     }
 }
 
-fn machine(object: &Object, slots: &[Slot]) -> Result<Machine, LispError> {
+fn machine(object: &Object, kernel: &Kernel, slots: &[Slot]) -> Result<Machine, LispError> {
     let wrong = |e: &dyn std::fmt::Display| LispError::simple(format!("the virtual machine: {e}"));
-    let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| wrong(&e))?;
+    let mut machine = Machine::with_types(object, MachineOptions::default(), kernel).map_err(|e| wrong(&e))?;
     crate::forms::fill(&mut machine, slots).map_err(|e| wrong(&e))?;
     Ok(machine)
 }

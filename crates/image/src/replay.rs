@@ -132,7 +132,9 @@ pub fn replay(
         return Err(format!("`{name}` is a program of type :{}, which sees no packets", prog.keyword()).into());
     }
     let mut place = match mode {
-        Mode::Vm => Place::Vm(Box::new(Machine::new(object, MachineOptions::default()).map_err(|e| e.to_string())?)),
+        Mode::Vm => Place::Vm(Box::new(
+            Machine::with_types(object, MachineOptions::default(), kernel).map_err(|e| e.to_string())?,
+        )),
         Mode::Kernel => {
             let options = LoadOptions { only: vec![name.to_string()], ..LoadOptions::default() };
             let loaded = Loader::with(kernel, options).load(object).map_err(|e| ReplayError::Refused(Box::new(e)))?;

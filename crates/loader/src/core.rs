@@ -3,7 +3,7 @@
 //! Invariant: an access that this kernel lacks becomes an instruction that the verifier refuses if it
 //! can be reached, never a wrong number.
 
-use whistler_btf::{Btf, CoreKind, CoreReloc, Patched, Resolution, apply, describe, resolve};
+use whistler_btf::{Btf, Patched, Resolution, apply, describe, resolve_in};
 use whistler_isa::Insn;
 use whistler_kernel::Kernel;
 use whistler_object::Function;
@@ -32,7 +32,7 @@ pub(crate) fn relocate(
         let Some(local) = types else {
             return Err(fail("the object has no types of its own that say what it means".to_string()));
         };
-        let resolution = in_kernel(kernel, local, &c.reloc).map_err(fail)?;
+        let resolution = resolve_in(local, &c.reloc, kernel).map_err(fail)?;
         match apply(&mut code, at.saturating_mul(8), &resolution) {
             Ok(Patched::Done) => {}
             Ok(Patched::Poisoned) => poisoned.push((at, reason(&what(), &resolution))),
@@ -55,37 +55,12 @@ fn reason(what: &str, resolution: &Resolution) -> String {
     }
 }
 
-/// Looks in the kernel's own types, and in those of its modules where the kernel has none of that name; what several
-/// modules have must agree. So does libbpf (`bpf_core_find_cands`, `bpf_core_calc_relo_insn`).
-fn in_kernel(kernel: &Kernel, local: &Btf, reloc: &CoreReloc) -> Result<Resolution, String> {
-    let Some(btf) = kernel.shared_btf() else {
-        return Err(kernel.btf_error().unwrap_or("this kernel has no BTF").to_string());
-    };
-    let own = resolve(local, reloc, &btf).map_err(|e| e.to_string())?;
-    if own.candidates || reloc.kind == CoreKind::TypeIdLocal {
-        return Ok(own);
-    }
-    let mut found: Option<(String, Resolution)> = None;
-    for name in kernel.modules() {
-        // A module whose types can't be read has none.
-        let Some(types) = kernel.module_btf(&name) else { continue };
-        let Some(r) = resolve(local, reloc, &types).ok().filter(|r| r.target.is_some()) else { continue };
-        match &found {
-            None => found = Some((name, r)),
-            Some((other, known)) if known.value != r.value => {
-                return Err(format!("the modules `{other}` and `{name}` have such types, which do not agree"));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(found.map_or(own, |(_, r)| r))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fmt::Write as _;
     use std::path::{Path, PathBuf};
+    use whistler_btf::{CoreKind, CoreReloc};
 
     fn data(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core").join(name)
@@ -189,7 +164,7 @@ mod tests {
         assert_eq!(kernel.modules(), ["another", "broken", "driver"]);
         let asked = |type_id, access: &str, kind| {
             let reloc = CoreReloc { insn_off: 0, type_id, access: access.to_string(), kind };
-            in_kernel(&kernel, &local_types, &reloc)
+            resolve_in(&local_types, &reloc, &kernel)
         };
         let ask = |type_id, access: &str, kind| asked(type_id, access, kind).expect("resolved").value;
         let weight = base.find_member(part, "weight").expect("sound").expect("there").byte_offset();

@@ -3,9 +3,9 @@
 //! the next run; everything else starts afresh.
 
 use rustc_hash::FxHashMap;
-use whistler_btf::{Btf, TypeId};
-use whistler_isa::{MapType, ProgType};
-use whistler_object::{Global, Mutability, Object, Symbol};
+use whistler_btf::{Btf, CoreKind, TypeId, TypeSource, apply, resolve_in};
+use whistler_isa::{Insn, MapType, ProgType};
+use whistler_object::{Function, Global, Mutability, Object, Symbol};
 
 use crate::code::{Code, Resolve};
 use crate::context::{self, RunInput};
@@ -274,11 +274,48 @@ impl Resolve for Names<'_> {
     }
 }
 
+/// A function whose questions of existence are answered, if it asks any that can be.
+fn answered(f: &Function, own: &Btf, kernel: &dyn TypeSource) -> Option<Function> {
+    let asks = |kind| {
+        matches!(kind, CoreKind::FieldExists | CoreKind::TypeExists | CoreKind::EnumvalExists | CoreKind::TypeMatches)
+    };
+    if !f.core.iter().any(|c| asks(c.reloc.kind)) || kernel.btf().is_none() {
+        return None;
+    }
+    let mut code = Insn::encode_all(&f.insns);
+    for c in f.core.iter().filter(|c| asks(c.reloc.kind)) {
+        // What can't be resolved keeps the answer that it was compiled with.
+        if let Ok(resolution) = resolve_in(own, &c.reloc, kernel) {
+            let _ = apply(&mut code, (c.insn as usize).saturating_mul(8), &resolution);
+        }
+    }
+    let insns = code.as_chunks::<8>().0.iter().map(|slot| Insn::from_bytes(*slot)).collect();
+    Some(Function { insns, ..f.clone() })
+}
+
 impl Machine {
     /// Makes an object runnable: maps empty, globals with their initial bytes.
     ///
     /// CO-RE records are left alone: the target's types are the object's own.
     pub fn new(object: &Object, options: MachineOptions) -> Result<Machine, MachineError> {
+        Self::made(object, options, None)
+    }
+
+    /// The same for a kernel with these types: what a program asks for is there or not as it is in that kernel. Places
+    /// of fields stay those of the object's own types, by which this machine lays out what it simulates.
+    pub fn with_types(
+        object: &Object,
+        options: MachineOptions,
+        kernel: &dyn TypeSource,
+    ) -> Result<Machine, MachineError> {
+        Self::made(object, options, Some(kernel))
+    }
+
+    fn made(
+        object: &Object,
+        options: MachineOptions,
+        kernel: Option<&dyn TypeSource>,
+    ) -> Result<Machine, MachineError> {
         let mut state = State::new(&options);
         state.task_layout = TaskLayout::of(&object.btf);
         let mut maps = FxHashMap::default();
@@ -312,7 +349,10 @@ impl Machine {
         let mut code = Code::default();
         let names = Names { functions: &functions, maps: &maps, globals: &globals };
         for f in all() {
-            code.add(f, &names);
+            match kernel.zip(btf.as_ref()).and_then(|(kernel, own)| answered(f, own, kernel)) {
+                Some(f) => code.add(&f, &names),
+                None => code.add(f, &names),
+            }
         }
         let mut start = 0;
         for p in &object.programs {

@@ -43,7 +43,10 @@ pub fn run(args: &TestRunArgs, image: &ImageArgs) -> Outcome {
             }
         }
     } else {
-        run_in_vm(&object, &name, packet.clone(), ctx, args.wait)?
+        {
+            let given = Kernel::chosen(args.target.btf.clone(), args.target.tracefs.clone());
+            run_in_vm(&object, &given, &name, packet.clone(), ctx, args.wait)?
+        }
     };
     say!("{} in {}: {} ({:#x}) · {}", args.program, ran.where_, ran.ret as i32, ran.ret, ran.detail);
     if let Some(after) = ran.packet
@@ -96,12 +99,13 @@ fn run_in_kernel(
 
 fn run_in_vm(
     object: &Object,
+    types: &Kernel,
     name: &str,
     packet: Option<Vec<u8>>,
     ctx: Option<Vec<u8>>,
     wait: u64,
 ) -> Result<Ran, String> {
-    let mut machine = Machine::new(object, MachineOptions::default()).map_err(|e| e.to_string())?;
+    let mut machine = Machine::with_types(object, MachineOptions::default(), types).map_err(|e| e.to_string())?;
     let packet_given = packet.is_some();
     let input = RunInput { packet, ctx, ..RunInput::default() };
     let out = machine.run(name, input).map_err(|e| e.to_string())?;

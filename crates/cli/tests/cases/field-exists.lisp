@@ -1,5 +1,4 @@
 ;;; Whether the running kernel's struct has a field is folded when the program is loaded; sizes too.
-;;; only: kernel the machine answers by the types the program was compiled with
 ;;; ctx: 0700000000000000 ffffffffffffffff
 ;;; result: 0
 ;;; out: 1 0 1 2
