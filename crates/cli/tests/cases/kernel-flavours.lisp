@@ -1,5 +1,6 @@
 ;;; Fields that the kernel at hand lacks, declared with their types in a flavour of the struct; which one is there is
 ;;; known when the program is loaded, and the other way is never looked at.
+;;; only: kernel in the machine a task has no fields that only a flavour of it names
 ;;; ctx: 0700000000000000 ffffffffffffffff
 ;;; result: 0
 ;;; out: 0 1 1 1 0 1 7 1
