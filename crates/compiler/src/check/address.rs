@@ -82,6 +82,9 @@ impl Checker<'_> {
 
     /// How the content of a pointer is read, and its address given on purpose.
     pub(crate) fn content_of(&self, e: &Expr, p: &PtrTy) -> String {
+        if let Some(help) = super::convert::address_literal(e) {
+            return help;
+        }
         let name = self.named(e).1.unwrap_or_else(|| "pointer".into());
         let test = if p.nullable { ", once a test has shown it not null" } else { "" };
         let meant = format!("if the address itself is meant: (cast u64 {name})");

@@ -36,7 +36,7 @@ fn always_wide(e: &Expr) -> bool {
 }
 
 /// How an address that is given as text is written as a number.
-fn address_literal(e: &Expr) -> Option<String> {
+pub(super) fn address_literal(e: &Expr) -> Option<String> {
     let ExprKind::Bytes(bytes) = &e.kind else { return None };
     let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\0');
     text.parse::<std::net::Ipv4Addr>().ok()?;
