@@ -1,4 +1,4 @@
-;; codes: W0312 W0312 W0312 W0312
+;; codes: W0023 W0312 W0023 W0312 W0023 W0312 W0312
 (defstruct event (pid u32) (name (array char 64)))
 (defmap events :type :ringbuf :max-entries 4096)
 (defprog on-open (:type :kprobe :section "kprobe/do_sys_openat2")

@@ -1,4 +1,4 @@
-;; codes: W0015 W0015 W0015
+;; codes: W0015 W0022 W0015 W0015
 (defprog main (:type :xdp)
   (cond ((= (ctx rx_queue_index) 1) (return XDP_DROP)
          XDP_PASS)

@@ -542,8 +542,10 @@ impl<'a> Checker<'a> {
         }
         let mut parts = Vec::with_capacity(forms.len());
         let mut never = false;
+        // Of what is never reached, no more is said than that.
+        let wanted = |f: &Form, want, never| if never && f.as_symbol().is_some() { Want::Value } else { want };
         for (i, f) in before.iter().enumerate() {
-            let v = self.expr(f, Want::Effect);
+            let v = self.expr(f, wanted(f, Want::Effect, never));
             if v.never() && !never && !matches!(v.e.kind, ExprKind::Const(_)) {
                 // What a macro leaves by is not seen, and code behind it is how its users write.
                 let by_macro = f.head().is_some_and(|h| matches!(self.head(h), Head::Macro(_)));
@@ -554,7 +556,7 @@ impl<'a> Checker<'a> {
             never |= v.never();
             parts.push(v.e);
         }
-        let v = self.expr(last, want);
+        let v = self.expr(last, wanted(last, want, never));
         let mut out = self.seq(parts, v);
         if never {
             out.e.ty = Ty::Never;
