@@ -129,6 +129,14 @@ struct Item {
     bits: u8,
 }
 
+impl Item {
+    /// The bit behind it.
+    fn end(&self) -> u64 {
+        let bits = if self.bits > 0 { u64::from(self.bits) } else { 8 * u64::from(self.value.size) };
+        u64::from(self.bit) + bits
+    }
+}
+
 /// How a struct's members are placed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layout {
@@ -404,7 +412,10 @@ impl<'a> Writer<'a> {
         let mut names = HashSet::new();
         let mut items = Vec::new();
         self.items(c, &name, 0, is_union, depth, &mut names, &mut items)?;
+        // What is damaged may say anything.
+        let inside = items.iter().all(|i| i.end() <= 8 * u64::from(c.size));
         let written = match is_union {
+            _ if !inside => None,
             true => self.union_text(&name, c.size, items),
             false => self.struct_text(&name, c.size, items),
         };
@@ -413,6 +424,7 @@ impl<'a> Writer<'a> {
                 self.push(text)?;
                 Value::of(name, c.size, align)
             }
+            None if !inside => Value::bytes(c.size, format!("members of {name} lie behind its end")),
             None => Value::bytes(c.size, format!("members of {name} lie over each other")),
         };
         self.done.insert(id, v.clone());
