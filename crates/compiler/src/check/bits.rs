@@ -25,7 +25,8 @@ fn as_field(x: Expr, ty: &Ty, bits: BitPlace, here: &At) -> Val {
     if !ty.as_int().is_some_and(|i| i.signed) {
         let low = if width >= 64 { x } else { bin(BinOp::And, x, bits.mask() as i64, here) };
         let mut v = Val::of(low).within(0, i128::from(bits.mask()));
-        if matches!(ty, Ty::Enum(_)) {
+        // It mixes with others as a number of the field's type does.
+        if matches!(ty, Ty::Enum(_) | Ty::Int(_)) && ty.size() < 8 {
             v.e = Expr::new(ExprKind::Cast(Box::new(v.e)), ty.clone(), here.clone());
         }
         return v;

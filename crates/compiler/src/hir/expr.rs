@@ -395,12 +395,15 @@ pub struct LoopPlan {
     /// A variable that holds 0, though the verifier does not know it: what a loop counts from, so that one round is
     /// to the verifier as any other.
     pub zero: Option<LocalId>,
+    /// Another one, which each count adds besides 1. What the verifier learns of one in a round would else be known of the
+    /// other.
+    pub more: Option<LocalId>,
 }
 
 impl LoopPlan {
     /// A loop whose way is still to be chosen.
     pub fn new(bound: u64) -> LoopPlan {
-        LoopPlan { bound, way: LoopWay::Auto, zero: None }
+        LoopPlan { bound, way: LoopWay::Auto, zero: None, more: None }
     }
 }
 

@@ -160,7 +160,13 @@ impl Lower<'_> {
         let (zero, one) = (self.start(plan), self.b.iconst(1));
         // A number that the verifier does not know stays so only when it is counted by another one: after a test that it
         // equals something it would be known, and followed round by round.
-        let step_by = if plan.zero.is_some() { self.b.bin(BinOp::Add, W64, zero, one) } else { one };
+        let step_by = match plan.more {
+            Some(more) => {
+                let more = self.read(more);
+                self.b.bin(BinOp::Add, W64, more, one)
+            }
+            None => one,
+        };
         self.assign(var, zero);
         self.b.jump(head, &[]);
         self.b.switch_to(head);

@@ -41,7 +41,7 @@ impl Planner<'_> {
         let node = Expr::new(ExprKind::Helper { id: NUMA_NODE, args: Vec::new() }, Ty::U64, at.clone());
         let high = ExprKind::Bin(BinOp::ShrU, Box::new(node), Box::new(number(31, &at)));
         let high = Expr::new(high, Ty::U64, at.clone());
-        let (head, zero) = (self.local(Ty::U64), self.local(Ty::U64));
+        let (head, zero, more) = (self.local(Ty::U64), self.local(Ty::U64), self.local(Ty::U64));
         let set =
             |l: LocalId, ty: &Ty, value: Expr| Expr::new(ExprKind::Set(l, Box::new(value)), ty.clone(), at.clone());
         // Each zero by a number of its own: what comes of one the verifier would keep equal.
@@ -50,10 +50,9 @@ impl Planner<'_> {
             let odd = Box::new(number(ANY_ODD - 2 * 97 * n as i64, &at));
             Expr::new(ExprKind::Bin(BinOp::Mul, head, odd), Ty::U64, at.clone())
         };
-        let mut out = vec![set(head, &Ty::U64, high), set(zero, &Ty::U64, any(0))];
+        let mut out = vec![set(head, &Ty::U64, high), set(zero, &Ty::U64, any(0)), set(more, &Ty::U64, any(1))];
         let mut again = Vec::new();
         for (n, place) in carried.into_iter().enumerate() {
-            let mut nothing = any(n + 1);
             let plus = |nothing: Expr| {
                 let old = place.read(&at);
                 let (ty, sum) = (old.ty.clone(), ExprKind::Bin(BinOp::Add, Box::new(old), Box::new(nothing)));
@@ -64,11 +63,10 @@ impl Planner<'_> {
                 && super::any(e, &mut |e| equates(e, *l))
             {
                 let kept = self.local(Ty::U64);
-                out.push(set(kept, &Ty::U64, nothing));
-                nothing = Expr::new(ExprKind::Local(kept), Ty::U64, at.clone());
-                again.push(plus(nothing.clone()));
+                out.push(set(kept, &Ty::U64, any(2 * n + 3)));
+                again.push(plus(Expr::new(ExprKind::Local(kept), Ty::U64, at.clone())));
             }
-            out.push(plus(nothing));
+            out.push(plus(any(2 * n + 2)));
         }
         match &mut e.kind {
             ExprKind::While { body, .. } | ExprKind::For { body, .. } => preceded(body, again),
@@ -76,7 +74,7 @@ impl Planner<'_> {
             _ => {}
         }
         if let ExprKind::While { plan, .. } | ExprKind::For { plan, .. } = &mut e.kind {
-            plan.zero = Some(zero);
+            (plan.zero, plan.more) = (Some(zero), Some(more));
         }
         out
     }

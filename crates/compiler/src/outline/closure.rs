@@ -38,9 +38,9 @@ pub(super) fn count(e: &Expr, out: &mut FxHashMap<LocalId, u32>) {
         ExprKind::Local(l) | ExprKind::Set(l, _) | ExprKind::AddrOf(l) => one(*l),
         ExprKind::For { var, plan, .. } => {
             one(*var);
-            plan.zero.into_iter().for_each(one);
+            plan.zero.into_iter().chain(plan.more).for_each(one);
         }
-        ExprKind::While { plan, .. } => plan.zero.into_iter().for_each(one),
+        ExprKind::While { plan, .. } => plan.zero.into_iter().chain(plan.more).for_each(one),
         ExprKind::WithCallback { callback, .. } => callback.params.iter().for_each(|p| one(*p)),
         _ => {}
     }
@@ -499,9 +499,11 @@ impl Rewrite<'_, '_> {
             },
             ExprKind::For { var, plan, .. } => {
                 *var = own(var);
-                plan.zero = plan.zero.as_ref().map(own);
+                (plan.zero, plan.more) = (plan.zero.as_ref().map(own), plan.more.as_ref().map(own));
             }
-            ExprKind::While { plan, .. } => plan.zero = plan.zero.as_ref().map(own),
+            ExprKind::While { plan, .. } => {
+                (plan.zero, plan.more) = (plan.zero.as_ref().map(own), plan.more.as_ref().map(own));
+            }
             ExprKind::OnLeaving { taken, .. } => *taken = own(taken),
             ExprKind::WithCallback { callback, .. } => {
                 callback.params.iter_mut().for_each(|p| *p = own(p));

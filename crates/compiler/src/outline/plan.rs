@@ -297,7 +297,12 @@ impl Planner<'_> {
         }
         match way {
             LoopWay::Auto | LoopWay::Jump => true,
-            LoopWay::Unroll => constant.is_some() && round.saturating_mul(rounds) <= UNROLLED,
+            LoopWay::Unroll => {
+                // What callbacks keep for themselves would be shared by those of all rounds.
+                let calls_back = |e: &Expr| matches!(e.kind, ExprKind::WithCallback { .. });
+                let callbacks = parts.iter().any(|e| super::any(e, &mut |e| calls_back(e)));
+                constant.is_some() && round.saturating_mul(rounds) <= UNROLLED && !callbacks
+            }
             LoopWay::Helper => {
                 let helper = helpers::by_id(LOOP);
                 let offered = helper.is_some_and(|h| self.prog.is_none_or(|p| h.progs.contains(p)));
