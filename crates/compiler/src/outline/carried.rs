@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use whistler_isa::{LoopWay, helpers};
 
-use super::plan::{Planner, number, preceded};
+use super::plan::{Planner, number, preceded, weight};
 use crate::hir::{At, BinOp, CmpOp, Expr, ExprKind, IntTy, LocalId, Space, Ty};
 
 const NUMA_NODE: u32 = 42;
@@ -12,6 +12,9 @@ const NUMA_NODE: u32 = 42;
 /// Any odd number with many bits that an instruction holds: in a register of its own it would stay behind as a number
 /// that the verifier of 6.18 follows round the loop and over calls, and then reports a bug of its own.
 const ANY_ODD: i64 = -0x61c8_8647;
+
+/// Instructions of a round from which on it matters less to forget a number in each than to verify the round once more.
+const HEAVY: u64 = 100;
 
 /// Which of the numbers that a loop carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl Planner<'_> {
 
     /// What is done before a loop or callback whose round is verified once: numbers that it carries from round to round
     /// are made unknown to the verifier. It would follow each of their values otherwise, one by one. Those that the round
-    /// may come to know are made unknown in each.
+    /// may come to know are made unknown in each, and so are all where a round is long.
     pub(super) fn blur(&mut self, e: &mut Expr, way: LoopWay, which: Carried) -> Vec<Expr> {
         let carried = self.carried(e, which);
         if !self.opaque_zero() || (carried.is_empty() && way != LoopWay::MayGoto) {
@@ -51,6 +54,10 @@ impl Planner<'_> {
             Expr::new(ExprKind::Bin(BinOp::Mul, head, odd), Ty::U64, at.clone())
         };
         let mut out = vec![set(head, &Ty::U64, high), set(zero, &Ty::U64, any(0)), set(more, &Ty::U64, any(1))];
+        let callee = |f: usize| self.weights.get(f).copied().unwrap_or(0);
+        let mut round = 0u64;
+        e.each_child(&mut |c| round = round.saturating_add(weight(c, &callee)));
+        let heavy = round > HEAVY;
         let mut again = Vec::new();
         for (n, place) in carried.into_iter().enumerate() {
             let plus = |nothing: Expr| {
@@ -59,9 +66,11 @@ impl Planner<'_> {
                 let sum = Expr::new(sum, Ty::U64, at.clone());
                 place.written(Expr::new(ExprKind::Cast(Box::new(sum)), ty, at.clone()), &at)
             };
-            if let Place::Local(l, _) = &place
-                && super::any(e, &mut |e| equates(e, *l))
-            {
+            let learnt = match &place {
+                Place::Local(l, _) => super::any(e, &mut |e| equates(e, *l)),
+                Place::Stack(..) => false,
+            };
+            if heavy || learnt {
                 let kept = self.local(Ty::U64);
                 out.push(set(kept, &Ty::U64, any(2 * n + 3)));
                 again.push(plus(Expr::new(ExprKind::Local(kept), Ty::U64, at.clone())));

@@ -90,7 +90,7 @@ fn next_label(e: &Expr, next: &mut u32) {
 
 /// About how many instructions the verifier follows through an expression, loops round by round; `callee` says what a
 /// subprogram costs.
-fn weight(e: &Expr, callee: &dyn Fn(usize) -> u64) -> u64 {
+pub(super) fn weight(e: &Expr, callee: &dyn Fn(usize) -> u64) -> u64 {
     let mut inside = 0u64;
     e.each_child(&mut |c| inside = inside.saturating_add(weight(c, callee)));
     match &e.kind {
@@ -170,7 +170,7 @@ pub(super) struct Planner<'p> {
     pub(super) prog: Option<ProgType>,
     gpl: bool,
     /// Of every function of the unit.
-    weights: &'p [u64],
+    pub(super) weights: &'p [u64],
     /// How often the function mentions each variable.
     pub(super) mentions: FxHashMap<LocalId, u32>,
     /// The variables that the function decides by.
