@@ -200,7 +200,14 @@ pub fn nearest_hook(btf: &Btf, program: &ProgramInfo) -> Option<String> {
     };
     let mut known: Vec<&str> = Vec::new();
     btf.for_each_name(|_, n, k| known.extend(n.strip_prefix(prefix).filter(|_| k == kind))).ok()?;
-    crate::names::nearest(name, known.into_iter()).map(str::to_string)
+    // System calls are called by what the machine's entry is called.
+    let of_call = name.strip_prefix("__").unwrap_or(name).strip_prefix("sys_").map(|call| format!("_sys_{call}"));
+    let entry = of_call.and_then(|call| {
+        let is_entry =
+            |n: &&str| n.strip_suffix(call.as_str()).is_some_and(|arch| ["__x64", "__arm64"].contains(&arch));
+        known.iter().copied().find(is_entry)
+    });
+    entry.or_else(|| crate::names::nearest(name, known.into_iter())).map(str::to_string)
 }
 
 fn laid_out(btf: &Btf, params: impl Iterator<Item = (String, TypeId)>) -> (Vec<Arg>, u32) {

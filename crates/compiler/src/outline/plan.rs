@@ -211,10 +211,9 @@ impl Planner<'_> {
         self.nested = nested;
         let forks = self.forks(e);
         let way = match &e.kind {
-            // A loop over what the kernel gives (`do-kernel`), which ends by itself. The verifier forgets numbers by which
-            // nothing is decided there.
+            // A loop over what the kernel gives (`do-kernel`), which ends by itself.
             ExprKind::While { plan, .. } | ExprKind::For { plan, .. } if plan.way != LoopWay::Auto => {
-                let before = self.blur(e, plan.way, Carried::Decided);
+                let before = self.blur(e, plan.way, Carried::All);
                 return preceded(e, before);
             }
             ExprKind::WithCallback { .. } => {

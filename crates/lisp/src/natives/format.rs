@@ -13,6 +13,10 @@ pub(super) const TABLE: Table = &[(
     "destination control &rest arguments",
     Many(2, ANY, |i, a| {
         let control = text(i, a[1])?;
+        if a.len() > 2 && is_of_c(&control) {
+            return Err(bad("the text has directives of C, and none of `format`: they are not filled in")
+                .help("write ~d for numbers, ~x for hexadecimal ones, ~a for anything, ~% for a new line"));
+        }
         let out = i.format_to_string(&control, &a[2..])?;
         if a[0].is_nil() {
             let out = out.strip_prefix(FRESH).map(str::to_string).unwrap_or(out);
@@ -28,6 +32,15 @@ pub(super) const TABLE: Table = &[(
         Ok(Value::NIL)
     }),
 )];
+
+/// Whether a control text is written for C's `printf`: a `%` with a letter of it, and no `~`.
+fn is_of_c(control: &str) -> bool {
+    let directive = |rest: &str| {
+        rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == 'l')
+            .starts_with(['d', 'i', 'u', 's', 'x', 'c', 'p'])
+    };
+    !control.contains('~') && control.split('%').skip(1).any(directive)
+}
 
 /// Stands for a `~&` before any text; private use, so no text has it.
 const FRESH: char = '\u{f8ff}';
