@@ -7,7 +7,7 @@
 
 use super::fold;
 use crate::ir::cfg::Cfg;
-use crate::ir::{BinOp, Cc, Function, Op, Size, Ty, UnOp, Value, Width};
+use crate::ir::{BinOp, Callee, Cc, Function, Inst, Op, Size, Ty, UnOp, Value, Width};
 
 const HIGH: u64 = 0xffff_ffff_0000_0000;
 
@@ -72,8 +72,10 @@ impl Bits {
     pub fn of(f: &Function, cfg: &Cfg) -> Bits {
         let nothing = vec![Known::NOTHING; f.values.len()];
         let mut bits = Bits { known: nothing.clone(), told: nothing };
+        let widened = before_iterators(f, cfg);
         for &b in &cfg.order {
             let data = &f.blocks[b.index()];
+            let told_stays = !widened.get(b.index()).copied().unwrap_or(false);
             // An argument that comes from a later block has not been looked at.
             let known_before = b.index() != 0 && cfg.preds[b.index()].iter().all(|p| !cfg.is_back(*p, b));
             for (n, p) in data.params.iter().enumerate().filter(|_| known_before) {
@@ -89,12 +91,19 @@ impl Bits {
                     }
                 }
                 let (known, told) = all.unwrap_or((Known::NOTHING, Known::NOTHING));
-                (bits.known[p.index()], bits.told[p.index()]) = (known, told);
+                bits.known[p.index()] = known;
+                if told_stays {
+                    bits.told[p.index()] = told;
+                }
             }
             for i in &data.insts {
                 let inst = &f.insts[i.index()];
                 if let Some(r) = inst.result {
                     bits.learn(f, r, &inst.op);
+                    let is_number = matches!(inst.op, Op::Const(_));
+                    if !told_stays && !is_number {
+                        bits.told[r.index()] = Known::NOTHING;
+                    }
                 }
             }
         }
@@ -130,6 +139,34 @@ impl Bits {
             None => of_op(f, op, ty, |v| self.told(v)),
         };
     }
+}
+
+/// The blocks from which a step of one of the kernel's iterators is reached, if that stands in a loop: there the verifier
+/// forgets numbers that it had no need of so far (`widen_imprecise_scalars`), also what was known of them before the loop.
+fn before_iterators(f: &Function, cfg: &Cfg) -> Vec<bool> {
+    let steps = |i: &Inst| {
+        let data = &f.insts[i.index()];
+        let pointer = data.result.is_some_and(|r| f.ty(r) != Ty::Int);
+        pointer && matches!(&data.op, Op::Call { callee: Callee::Kfunc(_), .. })
+    };
+    let mut out = Vec::new();
+    for &b in &cfg.order {
+        if !f.blocks[b.index()].insts.iter().any(steps) {
+            continue;
+        }
+        let mut seen = vec![false; f.blocks.len()];
+        let mut work = cfg.preds[b.index()].clone();
+        while let Some(p) = work.pop() {
+            if !std::mem::replace(&mut seen[p.index()], true) {
+                work.extend(cfg.preds[p.index()].iter().copied());
+            }
+        }
+        if seen[b.index()] {
+            out.resize(seen.len(), false);
+            out.iter_mut().zip(seen).for_each(|(o, s)| *o |= s);
+        }
+    }
+    out
 }
 
 /// What an operation makes of what is known.
