@@ -88,6 +88,20 @@ impl Planner<'_> {
         out
     }
 
+    /// Whether a loop is counted up to a variable that is also used elsewhere: where the loop ends, that is known, and
+    /// another number at each end.
+    fn counts_by_what_is_used(&self, e: &Expr) -> bool {
+        let ExprKind::For { count, .. } = &e.kind else { return false };
+        let mut mine = FxHashMap::default();
+        super::closure::count(e, &mut mine);
+        let used = |l: &LocalId| {
+            let of = |counts: &FxHashMap<LocalId, u32>| counts.get(l).copied().unwrap_or(0);
+            // Once it is set, once used.
+            of(&self.mentions) >= of(&mine) + 2
+        };
+        super::any(count, &mut |e| matches!(&e.kind, ExprKind::Local(l) if used(l)))
+    }
+
     /// The numbers that a loop or callback changes and that are also known around it.
     fn carried(&self, e: &Expr, which: Carried) -> Vec<Place> {
         let (mut assigned, mut mine) = (FxHashSet::default(), FxHashMap::default());
@@ -132,7 +146,7 @@ impl Planner<'_> {
             _ => false,
         };
         let which = if self.nested { Carried::All } else { Carried::Decided };
-        forks && !self.carried(e, which).is_empty()
+        forks && (self.counts_by_what_is_used(e) || !self.carried(e, which).is_empty())
     }
 }
 

@@ -263,7 +263,9 @@ impl Planner<'_> {
         let all = round.saturating_mul(known.rounds);
         let few = left.saturating_mul(known.rounds) <= PENDING;
         let forks_little = !known.forks || all.saturating_mul(known.rounds) / 2 <= VERIFIER_BUDGET_OF_FORKS;
-        if all <= VERIFIER_BUDGET && few && forks_little {
+        // At each step of one of the kernel's iterators the verifier forgets numbers, and so the bound of a loop around.
+        let forgotten = known.constant.is_none() && parts.iter().any(|e| super::any(e, &mut |e| has_iterator(e)));
+        if all <= VERIFIER_BUDGET && few && forks_little && !forgotten {
             return LoopWay::Jump;
         }
         let cheapest_first = [LoopWay::MayGoto, LoopWay::Iterator, LoopWay::Helper];
@@ -454,6 +456,15 @@ fn releases_other(e: &Expr, made: &FxHashSet<LocalId>) -> bool {
         released
             .into_iter()
             .any(|(_, arg)| super::any(arg, &mut |e| matches!(&e.kind, ExprKind::Local(l) if !made.contains(l))))
+    }
+}
+
+/// Whether a loop steps one of the kernel's iterators, as far as its way is chosen.
+fn has_iterator(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::While { plan, .. } | ExprKind::For { plan, .. } => plan.way == LoopWay::Iterator,
+        ExprKind::Kfunc { kfunc, .. } => kfunc.name.starts_with("bpf_iter_"),
+        _ => false,
     }
 }
 
