@@ -61,8 +61,11 @@ pub(super) fn lower(unit: &Unit, func: &Function, shared: &mut Shared) -> ir::Fu
         .collect();
     let ctx = hidden_ctx.then(|| values[0]);
     let mut lower = Lower { unit, func, shared, b, frames: FxHashMap::default(), iterators: Vec::new(), locals, ctx };
+    let compared = super::entry::compares_rounds(unit, func);
     for (id, value) in func.params.iter().zip(&values[usize::from(hidden_ctx)..]) {
-        lower.assign(*id, *value);
+        let ty = &func.locals[id.0 as usize].ty;
+        let value = if compared { lower.entering(*value, ty) } else { *value };
+        lower.assign(*id, value);
     }
     let result = lower.expr(&func.body);
     lower.b.ret(result);

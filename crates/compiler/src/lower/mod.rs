@@ -4,6 +4,7 @@
 
 mod arith;
 mod control;
+mod entry;
 mod function;
 mod memory;
 
