@@ -138,6 +138,11 @@ impl Checker<'_> {
             Ty::Int(_) | Ty::Bool | Ty::Char | Ty::Enum(_) => {
                 let (lo, hi) = type_range(target);
                 let fits = v.lo >= lo && v.hi <= hi;
+                if how == Fit::Place && target.size < 8 {
+                    let bits = u32::from(target.size) * 8;
+                    let why = format!("and {to} keeps {bits} bits");
+                    crate::forms::arith::nothing_left(self, &v.e, (1 << bits) - 1, &why, &here);
+                }
                 if let (Fit::Exact(what), false) = (how, fits)
                     && v.int().is_some_and(|i| i.size > target.size)
                 {

@@ -3,6 +3,7 @@
 
 pub(crate) mod address;
 mod bits;
+mod capture;
 mod convert;
 mod exprs;
 pub mod flow;
@@ -450,7 +451,10 @@ impl<'a> Checker<'a> {
             Head::Macro(m) => {
                 self.use_name(m.name);
                 match self.expand(&m, call.form) {
-                    Some(form) => self.expr(&form, call.want),
+                    Some(form) => {
+                        self.captured(&m, call.form, &form);
+                        self.expr(&form, call.want)
+                    }
                     None => Val::error(call.at()),
                 }
             }

@@ -1,11 +1,11 @@
-//! Records of ring buffers that are sent with fields never written. Invariant: a field counts as written when any byte of
+//! Records of ring buffers that are sent with fields never written, or with nothing in them. Invariant: a field counts as written when any byte of
 //! it may be, on any path; what the checks can't follow counts as writing everything.
 
 use std::rc::Rc;
 
 use super::{Checker, at};
 use crate::diagnostics as diag;
-use crate::hir::{BinOp, Expr, ExprKind, LocalId, StructDef, Ty};
+use crate::hir::{At, BinOp, Expr, ExprKind, LocalId, StructDef, Ty};
 use whistler_isa::helpers;
 use whistler_lisp::Form;
 
@@ -45,6 +45,91 @@ impl Checker<'_> {
                 .also(def.span, "declared here")
                 .help(if names.len() == 1 { help.replacen("set them", "set it", 1) } else { help }),
         );
+    }
+
+    /// Warns where leaving sends a record that nothing was written to by then.
+    pub(crate) fn sent_empty(&mut self, record: LocalId, body: &Expr, var: &Form) {
+        let mut path = Path { record, sent: Vec::new() };
+        let some = path.writes(body, false);
+        if var.origin.is_some() || (!some && !path.touches(body)) {
+            return;
+        }
+        for here in path.sent.into_iter().filter(|a| a.origin.is_none()) {
+            let text = format!("leaving here sends the record `{var}`, and nothing was written to it yet");
+            self.report(
+                diag::warning(&diag::SENT_EMPTY, &here, text)
+                    .also(var.span, "every way out of `with-ringbuf` sends its record")
+                    .help(format!("test before `with-ringbuf`, or drop the record first: (ringbuf-discard {var})")),
+            );
+        }
+    }
+}
+
+/// The ways through a body, as far as the writes to a record matter.
+struct Path {
+    record: LocalId,
+    /// Where the record is sent with nothing in it.
+    sent: Vec<At>,
+}
+
+impl Path {
+    fn is_record(&self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Local(l) => *l == self.record,
+            ExprKind::Cast(p) | ExprKind::Bin(BinOp::Add, p, _) => self.is_record(p),
+            _ => false,
+        }
+    }
+
+    /// Whether anything is written to the record anywhere.
+    fn touches(&self, e: &Expr) -> bool {
+        let own = match &e.kind {
+            ExprKind::Store { ptr, .. } => self.is_record(ptr),
+            ExprKind::Copy { dst, .. } | ExprKind::Fill { dst, .. } => self.is_record(dst),
+            ExprKind::Helper { id, args } => {
+                !helpers::by_id(*id).is_some_and(|h| h.args.iter().any(|a| a.released))
+                    && args.iter().any(|a| self.is_record(a))
+            }
+            ExprKind::Call { args, .. } | ExprKind::Kfunc { args, .. } => args.iter().any(|a| self.is_record(a)),
+            _ => false,
+        };
+        let mut found = own;
+        e.each_child(&mut |c| found |= self.touches(c));
+        found
+    }
+
+    /// Goes through an expression; yields whether something may be written behind it, on any way that goes on.
+    fn writes(&mut self, e: &Expr, before: bool) -> bool {
+        match &e.kind {
+            ExprKind::If(test, a, b) => {
+                let tested = self.writes(test, before);
+                let (x, y) = (self.writes(a, tested), self.writes(b, tested));
+                match (a.never(), b.never()) {
+                    (true, false) => y,
+                    (false, true) => x,
+                    _ => x || y,
+                }
+            }
+            ExprKind::Helper { id, args } if args.first().is_some_and(|a| self.is_record(a)) => {
+                let h = helpers::by_id(*id);
+                if !h.is_some_and(|h| h.args.iter().any(|a| a.released)) {
+                    return true;
+                }
+                if !before && h.is_some_and(|h| h.name == "ringbuf_submit") {
+                    self.sent.push(e.at.clone());
+                }
+                before
+            }
+            ExprKind::Seq(es) => es.iter().fold(before, |w, e| self.writes(e, w)),
+            _ => {
+                let mut parts = Vec::new();
+                e.each_child(&mut |c| parts.push(c.clone()));
+                let inside = parts.iter().fold(before, |w, c| self.writes(c, w));
+                // A load only reads; all else that has the record's address may write.
+                let reads = matches!(e.kind, ExprKind::Load { .. } | ExprKind::Cmp(..) | ExprKind::Cast(_) | ExprKind::Bin(..));
+                inside || (!reads && parts.iter().any(|c| self.is_record(c)))
+            }
+        }
     }
 }
 

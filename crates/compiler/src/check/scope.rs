@@ -183,6 +183,10 @@ pub struct FnState {
     pub again: bool,
     /// Bindings made.
     pub ordinals: u32,
+    /// Names that macros bind for their callers to see.
+    pub anaphora: FxHashSet<Symbol>,
+    /// Names bound by the clauses of a `let` before the one whose value is under check.
+    pub siblings: Vec<Symbol>,
     /// Macro calls expanded.
     pub expansions: usize,
     /// Loops entered.

@@ -229,7 +229,9 @@ impl Checker<'_> {
             .label("not found");
         // What the user has named is likelier meant than a macro of the library that happens to have the name.
         let of_library = near.is_some() && crate::library::names().any(|n| n == s.name());
-        if let Some(help) = forms::ctx::field_by_other_name(self, s.name(), forms::ctx::Spelling::Near) {
+        if self.f.siblings.iter().any(|n| n.same_folded(s)) {
+            d = d.help(format!("`{s}` is bound by this same `let`, whose values don't see it; write `let*`"));
+        } else if let Some(help) = forms::ctx::field_by_other_name(self, s.name(), forms::ctx::Spelling::Near) {
             d = d.help(help);
         } else if let Some(number) = number_of_c(s.name()) {
             d = d.help(format!("the number is written {number}"));

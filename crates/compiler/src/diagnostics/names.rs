@@ -26,6 +26,9 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &HOST_CALL,
     &CHECK_DROPPED,
     &NO_CHECKS,
+    &CAPTURED,
+    &CONSTANT_TEST,
+    &SENT_EMPTY,
 ];
 
 code! {
@@ -176,4 +179,29 @@ code! {
     NO_CHECKS, "W0021", "test without checks",
     "(deftest sums (list (+ 1 1)))",
     "(deftest sums (is (= (+ 1 1) 2)))"
+}
+code! {
+    /// A variable that the caller of a macro wrote in an argument has the name of one that the macro's own template binds,
+    /// and stands where that one is seen: the macro means its own, the caller another. A macro's variables are
+    /// named by `gensym`, so that no caller has their names. Macros that bind a name for their caller to see (`it`) are not
+    /// warned of, unless the caller has a variable of that name.
+    CAPTURED, "W0024", "variable captured by a macro",
+    "(defmacro difference (a b)\n  `(let ((x ,a)) (- x ,b)))\n(defprog p (:type :xdp)\n  (let ((x (get-prandom-u32)) (y (get-prandom-u32)))\n    (if (> x y) (difference y x) 0)))",
+    "(defmacro difference (a b)\n  (let ((x (gensym \"x\")))\n    `(let ((,x ,a)) (- ,x ,b))))\n(defprog p (:type :xdp)\n  (let ((x (get-prandom-u32)) (y (get-prandom-u32)))\n    (if (> x y) (difference y x) 0)))"
+}
+code! {
+    /// A test is a constant, so it always goes the same way. Often bits were meant: `and` asks whether all its operands are
+    /// other than 0, `logtest` whether a bit is set in both. `t`, `nil`, 1 and 0 are taken as they stand, and so is a
+    /// constant of the program's own that is 1 or 0, which is a switch.
+    CONSTANT_TEST, "W0025", "test that always goes the same way",
+    "(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (when (and (tcp-flags tcp) +tcp-syn+) (return XDP_DROP)))\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (when (logtest (tcp-flags tcp) +tcp-syn+) (return XDP_DROP)))\n  XDP_PASS)"
+}
+code! {
+    /// A program leaves `with-ringbuf` before it has written anything to the record. Every way out sends the record, and what
+    /// an older one left at that place is what readers get. A test belongs before `with-ringbuf`, or the record is
+    /// dropped first with `ringbuf-discard`.
+    SENT_EMPTY, "W0026", "record sent with nothing in it",
+    "(defstruct event (cpu u32))\n(defmap ring :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (with-ringbuf (e ring (sizeof event))\n    (when (= (ctx rx_queue_index) 0) (return XDP_PASS))\n    (setf (event-cpu e) (get-smp-processor-id)))\n  XDP_PASS)",
+    "(defstruct event (cpu u32))\n(defmap ring :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (when (= (ctx rx_queue_index) 0) (return XDP_PASS))\n  (with-ringbuf (e ring (sizeof event))\n    (setf (event-cpu e) (get-smp-processor-id)))\n  XDP_PASS)"
 }

@@ -12,6 +12,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &ONE_WAY,
     &SWAPPED_TWICE,
     &NETWORK_ORDER,
+    &NOTHING_LEFT,
 ];
 
 code! {
@@ -79,4 +80,11 @@ code! {
     NETWORK_ORDER, "W0109", "network order compared with the host's",
     "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (= (ctx user_port) 53) 0 1))",
     "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (= (ntohs (ctx user_port)) 53) 0 1))"
+}
+code! {
+    /// A shift moves every bit out of what is kept of the number, which is 0 whatever it was. `ash` shifts left by a
+    /// count above 0 and right by one below; `>>` shifts right.
+    NOTHING_LEFT, "W0125", "shift that leaves nothing",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (incf (getmap m (cast u32 (ash (ktime-get-ns) 32))))\n  XDP_PASS)",
+    "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (incf (getmap m (cast u32 (ash (ktime-get-ns) -32))))\n  XDP_PASS)"
 }

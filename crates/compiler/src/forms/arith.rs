@@ -179,6 +179,13 @@ pub fn arith(c: &mut Checker<'_>, op: Op, a: Val, b: Val, here: At) -> Val {
     if a.never() || b.never() {
         return either_never(c, a, b, here);
     }
+    if op == Op::And && here.origin.is_none() {
+        for (shifted, mask) in [(&a, &b), (&b, &a)] {
+            if let Some(n) = mask.as_lit() {
+                nothing_left(c, &shifted.e, n as u64, &format!("and {n} has none of them"), &here);
+            }
+        }
+    }
     let mix = c.mix(&a, &b);
     if mix == Mix::Mixed && op.sign_matters() {
         c.mixed(op.name(), &here, &a, &b);
@@ -379,7 +386,43 @@ fn operands(c: &mut Checker<'_>, call: &Call<'_>) -> Option<(Val, Val)> {
 fn shift(c: &mut Checker<'_>, call: &Call<'_>, op: BinOp) -> Val {
     let Some((a, n)) = operands(c, call) else { return Val::error(call.at()) };
     let Ok(k) = count(c, &n, 0) else { return Val::error(call.at()) };
+    if let (BinOp::ShrU, Some(k)) = (op, k) {
+        all_gone(c, &a, k, call);
+    }
     shifted(op, a, n, k, call.at())
+}
+
+/// How far a value was certainly moved up: so many of its lowest bits are 0.
+fn moved_up(e: &Expr) -> i64 {
+    match &e.kind {
+        ExprKind::Cast(e) => moved_up(e),
+        ExprKind::Bin(BinOp::Shl, e, n) => n.as_const().unwrap_or(0) + moved_up(e),
+        _ => 0,
+    }
+}
+
+/// Warns when none of the bits `kept` of a value that was shifted left can be set.
+pub(crate) fn nothing_left(c: &mut Checker<'_>, e: &Expr, kept: u64, why: &str, here: &At) {
+    let n = moved_up(e);
+    if here.origin.is_some() || e.at.origin.is_some() || kept == 0 || n == 0 || i64::from(kept.ilog2()) >= n {
+        return;
+    }
+    let text = format!("this is always 0: the shift left by {n} moves all bits to {n} and above, {why}");
+    let d = diag::warning(&diag::NOTHING_LEFT, here, text).also(e.at.span, "shifted left here");
+    c.report(d.help(format!("shift right: (>> x {n}), or (ash x -{n}); `ash` shifts left by a count above 0")));
+}
+
+/// Warns when a shift right by `k` takes all bits of a type away.
+fn all_gone(c: &mut Checker<'_>, a: &Val, k: i64, call: &Call<'_>) {
+    let Some(i) = a.int().filter(|i| !a.lit && !i.signed && i.size < 8) else { return };
+    let bits = i64::from(i.size) * 8;
+    // The type of a Boolean is not what was shifted.
+    if k < bits || call.form.origin.is_some() || a.ty() == &Ty::Bool {
+        return;
+    }
+    let text = format!("this is always 0: the number has {bits} bits, and all of them are shifted out");
+    let d = diag::warning(&diag::NOTHING_LEFT, &call.at(), text).also(a.at().span, format!("a {}", a.ty()));
+    c.report(d.help("shift before the number is cut, or by less"));
 }
 
 /// A shift in one direction.
@@ -422,8 +465,12 @@ fn ash(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let signed = a.int().is_some_and(|i| i.signed);
     let Ok(k) = count(c, &n, -63) else { return Val::error(call.at()) };
     match k {
+        Some(k) if k < 0 && !signed => {
+            all_gone(c, &a, -k, call);
+            shifted(BinOp::ShrU, a, n, Some(-k), call.at())
+        }
         Some(k) if k >= 0 => shifted(BinOp::Shl, a, n, Some(k), call.at()),
-        Some(k) => shifted(if signed { BinOp::ShrS } else { BinOp::ShrU }, a, n, Some(-k), call.at()),
+        Some(k) => shifted(BinOp::ShrS, a, n, Some(-k), call.at()),
         None if n.int().is_some_and(|i| i.signed) => {
             let op = if signed { BinOp::AshS } else { BinOp::AshU };
             Val::new(ExprKind::Bin(op, Box::new(a.e), Box::new(n.e)), if signed { Ty::I64 } else { Ty::U64 }, call.at())

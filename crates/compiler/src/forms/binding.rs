@@ -176,7 +176,13 @@ fn let_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let specs = specs(c, &call.args[0]);
     let (declared, body) = c.declarations(&call.args[1..]);
     let mark = c.f.scope.len();
-    let values: Vec<Val> = specs.iter().map(|s| init(c, s)).collect();
+    let siblings = c.f.siblings.len();
+    let mut values = Vec::with_capacity(specs.len());
+    for s in &specs {
+        values.push(init(c, s));
+        c.f.siblings.push(s.name);
+    }
+    c.f.siblings.truncate(siblings);
     let mut parts = Vec::with_capacity(specs.len() + 1);
     let mut never = false;
     for (s, v) in specs.iter().zip(values) {

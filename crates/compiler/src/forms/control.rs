@@ -136,8 +136,36 @@ fn packet_or_null(c: &Checker<'_>, made: (&Val, &Flow), other: (&Val, &Flow)) ->
     Some((base, covers.map(|(l, n)| Fact::Covers(*l, *n)).collect()))
 }
 
+/// A form of which only matters whether it is true. Warns of one that is so always, or never.
+pub(super) fn tested(c: &mut Checker<'_>, form: &Form) -> Val {
+    let v = c.expr(form, Want::Test);
+    let Some(n) = v.as_lit().filter(|_| form.origin.is_none()) else { return v };
+    let bits = ["logior", "+", "<<", "ash"].iter().any(|head| form.is_call(head));
+    let name = form.as_symbol();
+    let written = match name {
+        Some(s) => !s.is_keyword() && !matches!(s.fold(), Symbol::T | Symbol::NIL) && !switch(s, n),
+        None => bits || !matches!(n, 0 | 1),
+    };
+    if !written || (name.is_none() && form.as_int().is_none() && !bits) {
+        return v;
+    }
+    let is = if n == 0 { "never true" } else { "always true" };
+    let what = if form.as_int().is_some() { "a number".to_string() } else { format!("`{form}`, {n}") };
+    let text = format!("this is {what}: as a test it is {is}");
+    c.report(diag::warning(&diag::CONSTANT_TEST, &at(form), text).help(format!(
+        "`and`, `or`, `not` and tests ask whether a value is 0, not for bits: whether x has one of these is (logtest x {form})"
+    )));
+    v
+}
+
+/// Whether a constant is a switch of the program's own, which programs are compiled with or without something by.
+fn switch(s: Symbol, n: i128) -> bool {
+    let library = || crate::library::TEXTS.iter().any(|(_, text)| text.contains(&format!("(defconstant {} ", s.name())));
+    matches!(n, 0 | 1) && whistler_isa::constants::by_name(s.name()).is_none() && !library()
+}
+
 fn if_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let test = c.expr(&call.args[0], Want::Test);
+    let test = tested(c, &call.args[0]);
     let (want, here) = (call.want, call.at());
     branch(
         c,
@@ -153,7 +181,7 @@ fn if_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 }
 
 fn when(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let test = c.expr(&call.args[0], Want::Test);
+    let test = tested(c, &call.args[0]);
     branch(
         c,
         test,
@@ -185,7 +213,7 @@ fn never_null(c: &mut Checker<'_>, call: &Call<'_>) {
 
 fn unless(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     never_null(c, call);
-    let test = c.expr(&call.args[0], Want::Test);
+    let test = tested(c, &call.args[0]);
     branch(
         c,
         test,
@@ -245,7 +273,7 @@ fn clauses(c: &mut Checker<'_>, form: &Form, rest: &[Form], want: Want) -> Val {
     if body.is_empty() {
         return either(c, test, want, at(clause), |c| deeper(c, form, |c| clauses(c, form, rest, want)));
     }
-    let test = c.expr(test, Want::Test);
+    let test = tested(c, test);
     branch(
         c,
         test,
@@ -265,7 +293,7 @@ fn either(
     second: impl FnOnce(&mut Checker<'_>) -> Val,
 ) -> Val {
     if want != Want::Value {
-        let test = c.expr(first, Want::Test);
+        let test = tested(c, first);
         return branch(
             c,
             test,
@@ -339,11 +367,11 @@ fn and_forms(c: &mut Checker<'_>, form: &Form, forms: &[Form], want: Want) -> Va
     match forms {
         [] => Val::literal(1, at(form)),
         [last] => {
-            let v = c.expr(last, want);
+            let v = if want == Want::Test { tested(c, last) } else { c.expr(last, want) };
             if want == Want::Test { as_bool(c, v) } else { v }
         }
         [first, rest @ ..] => {
-            let test = c.expr(first, Want::Test);
+            let test = tested(c, first);
             let first_facts = test.facts.clone().unwrap_or_default();
             let mut rest_facts = Facts::default();
             let zero_at = at(form);
@@ -372,11 +400,11 @@ fn or_forms(c: &mut Checker<'_>, form: &Form, forms: &[Form], want: Want) -> Val
     match forms {
         [] => Val::literal(0, at(form)),
         [last] => {
-            let v = c.expr(last, want);
+            let v = if want == Want::Test { tested(c, last) } else { c.expr(last, want) };
             if want == Want::Test { as_bool(c, v) } else { v }
         }
         [first, rest @ ..] if want == Want::Test => {
-            let test = c.expr(first, Want::Test);
+            let test = tested(c, first);
             let first_facts = test.facts.clone().unwrap_or_default();
             let mut rest_facts = Facts::default();
             let one_at = at(form);
@@ -399,7 +427,7 @@ fn or_forms(c: &mut Checker<'_>, form: &Form, forms: &[Form], want: Want) -> Val
 }
 
 fn not(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let v = c.expr(&call.args[0], Want::Test);
+    let v = tested(c, &call.args[0]);
     if v.never() {
         return v;
     }

@@ -237,7 +237,7 @@ fn endless(
     let mut after = None;
     let (test, body, _) = round(c, |c| {
         let test = match test {
-            Some(f) => c.expr(f, Want::Test),
+            Some(f) => super::control::tested(c, f),
             None => Val::constant(1, Ty::Bool, call.at()),
         };
         let facts = test.facts.clone().unwrap_or_default();

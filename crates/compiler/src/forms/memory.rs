@@ -417,6 +417,10 @@ pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
                 return Val::constant(i.canonical(n as i64), ty, here);
             }
             let range = (v.lo, v.hi);
+            if i.size < 8 {
+                let bits = u32::from(i.size) * 8;
+                super::arith::nothing_left(c, &v.e, (1 << bits) - 1, &format!("and {ty} keeps {bits} bits"), &here);
+            }
             let e = c.fit(v, &ty, Fit::Bits);
             let full = crate::check::val::type_range(*i);
             let out = Val::of(e);

@@ -158,6 +158,7 @@ fn with_ringbuf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
             c.f.cleanups.push(Cleanup::Object { object: id, by: Release::Submit { flags: flags.e } });
             let v = c.body(&call.args[1..], crate::check::Want::Effect, call.at());
             c.record_written(id, &v.e, var);
+            c.sent_empty(id, &v.e, var);
             let v = if v.never() { v } else { super::refs::release_if_live(c, v, id) };
             c.f.cleanups.truncate(before);
             v

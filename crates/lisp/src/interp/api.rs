@@ -142,6 +142,14 @@ impl Interp {
         result
     }
 
+    /// Where the code of a function in Lisp was written.
+    pub fn function_span(&self, f: Value) -> Option<whistler_diag::Span> {
+        match self.heap.object(f) {
+            Some(Object::Closure(c)) if !c.code.span.is_none() => Some(c.code.span),
+            _ => None,
+        }
+    }
+
     /// Defines a function. `lambda_list` is for checking the number of arguments and for messages: `"map key &optional flags"`.
     pub fn define_native(&mut self, name: &str, lambda_list: &str, doc: &str, f: NativeClosure) {
         let (min, max) = arity(lambda_list);
