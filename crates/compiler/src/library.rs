@@ -54,3 +54,54 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         text.lines().filter_map(|l| l.strip_prefix("(defmacro ")?.split(|c: char| c.is_whitespace() || c == '(').next())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use whistler_diag::SourceMap;
+    use whistler_lisp::{Form, FormKind};
+
+    use super::TEXTS;
+
+    /// Names that templates bind by the forms of programs, other than by an unquoted name.
+    fn bound_in_templates(form: &Form, template: bool, out: &mut Vec<String>) {
+        let (FormKind::List(items) | FormKind::Vector(items)) = &form.kind else { return };
+        let inside = template || form.is_call("quasiquote");
+        let binds = ["let", "let*", "when-let", "when-let*", "if-let", "dotimes", "do-map", "with-ringbuf"];
+        if template && binds.iter().any(|b| form.is_call(b)) {
+            let clauses = items.get(1).and_then(Form::as_list).unwrap_or(&[]);
+            let many = match form.head().map(|h| h.name()) {
+                Some("dotimes" | "with-ringbuf") => 1,
+                Some("do-map") => 2,
+                _ => usize::MAX,
+            };
+            let names =
+                clauses.iter().take(many).filter_map(|c| c.as_symbol().or_else(|| c.as_list()?.first()?.as_symbol()));
+            out.extend(names.map(|s| s.name().to_string()).filter(|n| !n.contains("unquote")));
+        }
+        let plain = form.is_call("unquote") || form.is_call("unquote-splicing");
+        items.iter().for_each(|f| bound_in_templates(f, inside && !plain, out));
+    }
+
+    #[test]
+    fn its_macros_bind_no_names_that_callers_may_have() {
+        let mut seen = 0;
+        for (file, text) in TEXTS {
+            let mut sources = SourceMap::new();
+            let id = sources.add(*file, *text);
+            let (forms, diags) = whistler_lisp::read(&sources, id);
+            assert!(diags.is_empty(), "{file}: {diags:?}");
+            for form in forms.iter().filter(|f| f.is_call("defmacro") || f.is_call("defun")) {
+                let mut names = Vec::new();
+                bound_in_templates(form, false, &mut names);
+                assert!(names.is_empty(), "{file}: `{}` binds {names:?}", form.as_list().expect("a list")[1]);
+                seen += usize::from(form.is_call("defmacro"));
+            }
+        }
+        assert!(seen > 50, "{seen}");
+        let mut sources = SourceMap::new();
+        let id = sources.add("x", "(defmacro m (x) `(let ((old 1) (,x 2)) (dotimes (i 3) ,@x)))");
+        let mut names = Vec::new();
+        bound_in_templates(&whistler_lisp::read(&sources, id).0[0], false, &mut names);
+        assert_eq!(names, ["old", "i"]);
+    }
+}

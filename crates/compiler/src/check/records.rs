@@ -126,7 +126,8 @@ impl Path {
                 e.each_child(&mut |c| parts.push(c.clone()));
                 let inside = parts.iter().fold(before, |w, c| self.writes(c, w));
                 // A load only reads; all else that has the record's address may write.
-                let reads = matches!(e.kind, ExprKind::Load { .. } | ExprKind::Cmp(..) | ExprKind::Cast(_) | ExprKind::Bin(..));
+                let reads =
+                    matches!(e.kind, ExprKind::Load { .. } | ExprKind::Cmp(..) | ExprKind::Cast(_) | ExprKind::Bin(..));
                 inside || (!reads && parts.iter().any(|c| self.is_record(c)))
             }
         }

@@ -160,7 +160,8 @@ pub(super) fn tested(c: &mut Checker<'_>, form: &Form) -> Val {
 
 /// Whether a constant is a switch of the program's own, which programs are compiled with or without something by.
 fn switch(s: Symbol, n: i128) -> bool {
-    let library = || crate::library::TEXTS.iter().any(|(_, text)| text.contains(&format!("(defconstant {} ", s.name())));
+    let library =
+        || crate::library::TEXTS.iter().any(|(_, text)| text.contains(&format!("(defconstant {} ", s.name())));
     matches!(n, 0 | 1) && whistler_isa::constants::by_name(s.name()).is_none() && !library()
 }
 
