@@ -198,6 +198,26 @@ fn search(btf: &Btf, id: TypeId, name: &str, base: u32, depth: u32) -> Option<Fi
     None
 }
 
+/// Whether the verifier finds an object of type `wanted` so many bytes into a struct, by itself: it goes into the first
+/// member that has bytes there, and from its start on into that one's first, whatever is around (`btf_struct_ids_match`).
+pub fn object_at(btf: &Btf, of: TypeId, bytes: u32, wanted: TypeId) -> bool {
+    let (mut id, mut off) = (of, bytes);
+    for _ in 0..32 {
+        let Some(members) = btf.ty(id).ok().and_then(|t| t.composite()) else { return false };
+        let holds = |m: &whistler_btf::Member<'_>| {
+            let start = m.bit_offset / 8;
+            m.bits == 0 && (start..start.saturating_add(size_of(btf, m.ty))).contains(&off)
+        };
+        let Some(m) = members.members().find(holds) else { return false };
+        id = strip(btf, m.ty);
+        off -= m.bit_offset / 8;
+        if off == 0 && id == wanted {
+            return true;
+        }
+    }
+    false
+}
+
 /// An element of an array.
 pub fn element(btf: &Btf, array: TypeId, index: u32) -> Option<FieldInfo> {
     let Kind::Array { elem, .. } = btf.ty(strip(btf, array)).ok()?.get() else { return None };

@@ -322,6 +322,7 @@ impl Session {
         }
         if extent == Extent::Whole {
             c.contents();
+            c.carried_per_cpu();
         }
         if self.privilege == Privilege::Unprivileged {
             crate::check::leaks::check(&mut c);
@@ -399,6 +400,9 @@ impl Session {
         }
         if !diags.iter().any(Diagnostic::is_error) {
             // With errors, what would use them may be what is wrong.
+            // A program that asks for the wrong task is told of the event's field there.
+            let told = |d: &Diagnostic| diags.iter().any(|o| o.code == diag::OTHER_TASK.code && o.about == d.about);
+            self.unused.retain(|d| d.code != diag::UNREAD_FIELD.code || !told(d));
             diags.append(&mut self.unused);
         }
         sort(&mut diags);

@@ -30,7 +30,7 @@ pub(crate) fn unused(forms: &[Form]) -> Vec<Diagnostic> {
             seen
         })
         .collect();
-    let mut out = Vec::new();
+    let mut out = unread_fields(forms, &mentions);
     for (i, f) in forms.iter().enumerate() {
         let Some((_, what, options)) = LOOKED_AT.iter().find(|(head, ..)| f.is_call(head)) else { continue };
         let Some(items) = f.as_list() else { continue };
@@ -48,6 +48,38 @@ pub(crate) fn unused(forms: &[Form]) -> Vec<Diagnostic> {
         );
     }
     out
+}
+
+/// Warns of fields of an event's record that are declared and never read. One that the checker misses in a program at
+/// that event is left to it.
+fn unread_fields(forms: &[Form], mentions: &[FxHashSet<Symbol>]) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for f in forms.iter().filter(|f| f.is_call("deftracepoint")) {
+        let Some([_, event, fields @ ..]) = f.as_list() else { continue };
+        for field in fields {
+            let Some(name) = field.as_symbol() else { continue };
+            let key = norm(name);
+            let read = ["", "-ptr", "-str", "-len"].iter().any(|part| {
+                let accessor = Symbol::intern(&format!("tp-{}{part}", key.name()));
+                mentions.iter().any(|seen| seen.contains(&norm(accessor)))
+            });
+            if read || forms.iter().any(|f| reads_by_context(f, key)) {
+                continue;
+            }
+            let text = format!("the field `{name}` of {event} is declared and never read");
+            let d = diag::warning(&diag::UNREAD_FIELD, &at(field), text);
+            let event = event.as_symbol().map_or_else(String::new, |e| e.name().to_string());
+            out.push(d.help(format!("read it: (tp-{}), or take it out", key.name())).about(&event));
+        }
+    }
+    out
+}
+
+/// Whether `(ctx FIELD …)` stands in a form.
+fn reads_by_context(form: &Form, field: Symbol) -> bool {
+    let Some(items) = form.as_list() else { return false };
+    let here = form.is_call("ctx") && items.get(1).and_then(Form::as_symbol).is_some_and(|s| norm(s) == field);
+    here || items.iter().any(|f| reads_by_context(f, field))
 }
 
 fn mentioned(form: &Form, seen: &mut FxHashSet<Symbol>) {

@@ -21,6 +21,7 @@ pub mod sections;
 pub mod struct_ops;
 mod table;
 mod target;
+pub mod tracing;
 pub mod uapi;
 pub mod verdicts;
 

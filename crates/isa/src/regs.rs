@@ -60,6 +60,16 @@ impl Arch {
         }
     }
 
+    /// Where `struct pt_regs` holds an argument of a system call, counted from 0 (`syscall_get_arguments`): the fields
+    /// that lead there.
+    pub fn system_call_register(self, number: usize) -> Option<&'static str> {
+        let fields: &[&str] = match self {
+            Arch::X86_64 => &["di", "si", "dx", "r10", "r8", "r9"],
+            Arch::Arm64 => &["regs 0", "regs 1", "regs 2", "regs 3", "regs 4", "regs 5"],
+        };
+        fields.get(number).copied()
+    }
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@
 ;;; result: 0
 ;;; out: 15 14 13 12 10 9 11 20 17
 (defmap out :type :array :key u32 :value u64 :max-entries 16)
-(defprog main (:type :kprobe :section "kprobe/do_nanosleep" :license "GPL")
+(defprog main (:type :kprobe :section "kprobe/do_mmap" :license "GPL")
   (setf (getmap out 0) (pt-regs-parm1)
         (getmap out 1) (pt-regs-parm2)
         (getmap out 2) (pt-regs-parm3)

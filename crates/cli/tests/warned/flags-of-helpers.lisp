@@ -14,5 +14,5 @@
     (when-let ((c (map-lookup cells 0)))
       (timer-init (cell-timer-ptr c) cells)
       (timer-set-callback (cell-timer-ptr c) cells (lambda (_k _v) 0))
-      (timer-start (cell-timer-ptr c) 1000 4)))
+      (timer-start (cell-timer-ptr c) 1000000 4)))
   XDP_PASS)

@@ -63,6 +63,7 @@ impl Checker<'_> {
         let Some(body) = out else { return };
         super::regions::check(self, &body);
         self.check_returns(&body, decl);
+        self.meanings(&body);
         if !self.diags.iter().any(Diagnostic::is_error) {
             self.verdict_written(forms, &body, decl);
         }
@@ -83,6 +84,21 @@ impl Checker<'_> {
         });
         let uses = std::mem::take(&mut self.uses);
         self.env.uses.insert(decl.name, uses);
+    }
+
+    /// Warns of numbers that are not what the places that they get to take them for.
+    fn meanings(&mut self, body: &Expr) {
+        // What is wrong may be what another form would have cut or swapped.
+        if self.diags.iter().any(Diagnostic::is_error) {
+            return;
+        }
+        let seen = super::seen::Seen::of(body);
+        self.halves(&seen, body);
+        self.kept_order(&seen, body);
+        self.kept_sign(body);
+        self.clocks(&seen, body);
+        self.current_at_event(body);
+        self.registers_taken(&seen, body);
     }
 
     /// Reports a program whose hook neither the kernel's types nor those of its modules have: a warning, since a module
@@ -339,6 +355,7 @@ impl Checker<'_> {
         self.env.uses.insert(name, uses);
         if let Some(body) = &body {
             super::regions::check(self, body);
+            self.meanings(body);
         }
         let f = std::mem::replace(&mut self.f, caller);
         let ok = self.diags.iter().filter(|d| d.is_error()).count() == errors;

@@ -11,8 +11,8 @@ use crate::hir::{Expr, ExprKind, Space};
 /// What is known of a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// Its bytes are in the network's order; the form that puts them into the host's.
-    Network(&'static str),
+    /// Its bytes are in the network's order; the form that puts them into the host's, and what it counts.
+    Network(&'static str, Holds),
     /// Two bytes of the packet as they lie there, and how far from its first one, where that is known.
     Wire(Option<i64>),
     /// An address of the traced process.
@@ -21,13 +21,30 @@ pub enum Origin {
     NarrowWord,
 }
 
+/// What a number in the network's order is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holds {
+    /// An IPv4 address: programs keep and show those as they lie in packets.
+    Address,
+    /// A port, an ethertype, a length …
+    Number,
+}
+
+impl Holds {
+    /// By the name that the kernel gives it.
+    fn named(field: &str) -> Holds {
+        let address = ["addr", "ip4", "_ip", "gateway", "gw4"].iter().any(|part| field.contains(part));
+        if address { Holds::Address } else { Holds::Number }
+    }
+}
+
 impl Checker<'_> {
     /// Where a number comes from, if that is known.
     pub(crate) fn origin(&self, e: &Expr) -> Option<Origin> {
         if e.at.origin.is_none()
-            && let Some((_, form)) = self.f.network.iter().find(|(span, _)| *span == e.at.span)
+            && let Some((_, form, holds)) = self.f.network.iter().find(|(span, ..)| *span == e.at.span)
         {
-            return Some(Origin::Network(form));
+            return Some(Origin::Network(form, *holds));
         }
         match &e.kind {
             ExprKind::Local(l) => {
@@ -35,6 +52,11 @@ impl Checker<'_> {
                 var.origin.filter(|_| !var.addressed)
             }
             ExprKind::Seq(parts) => self.origin(parts.last()?),
+            // The two bytes of a port stay what they are without those behind them.
+            ExprKind::Cast(inner) if e.ty.size() == 2 => match self.origin(inner) {
+                Some(Origin::Network("ntohs", holds)) => Some(Origin::Network("ntohs", holds)),
+                other => other.filter(|_| inner.ty.size() <= 2),
+            },
             // As many bytes, or more: what is cut off may be what says it.
             ExprKind::Cast(inner) if inner.ty.size() <= e.ty.size() => self.origin(inner),
             ExprKind::Load { ptr, off } => match ptr.ty.as_ptr()?.space {
@@ -74,7 +96,7 @@ impl Checker<'_> {
             }
             ContextKind::Struct(name) => {
                 let field = whistler_isa::ctx::of(prog)?.fields.iter().find(|f| f.offset == off && f.size == size)?;
-                places::network_order(name, field.name).map(Origin::Network)
+                places::network_order(name, field.name).map(|form| Origin::Network(form, Holds::named(field.name)))
             }
             ContextKind::Bytes | ContextKind::Target => None,
         }
@@ -96,15 +118,15 @@ impl Checker<'_> {
     }
 
     /// Notes that what stands at `span` reads a number that the kernel holds in the network's order.
-    pub(crate) fn note_network_order(&mut self, span: Span, bytes: u32) {
+    pub(crate) fn note_network_order(&mut self, span: Span, bytes: u32, field: &str) {
         let form = match bytes {
             2 => "ntohs",
             4 => "ntohl",
             8 => "ntohll",
             _ => return,
         };
-        if !self.f.network.iter().any(|(s, _)| *s == span) {
-            self.f.network.push((span, form));
+        if !self.f.network.iter().any(|(s, ..)| *s == span) {
+            self.f.network.push((span, form, Holds::named(field)));
         }
     }
 }

@@ -157,8 +157,11 @@ pub struct FnState {
     pub too_far: Vec<(LocalId, i128)>,
     /// Places in the packet whose numbers were compared right where they were read; `None` for other memory.
     pub compared_memory: FxHashSet<Option<(LocalId, i64)>>,
-    /// Places of the source that read numbers in the network's byte order, and the forms that put those into the host's.
-    pub network: Vec<(Span, &'static str)>,
+    /// Places of the source that read numbers in the network's byte order, the forms that put those into the host's, and
+    /// what the numbers are.
+    pub network: Vec<(Span, &'static str, super::origins::Holds)>,
+    /// Places of the source that read points in time, and by which clock those are.
+    pub times: Vec<(Span, whistler_isa::tracing::Clock)>,
     /// Where the kernel's names for verdicts stand.
     pub verdicts: Vec<(Span, Symbol)>,
     /// Labels given out.

@@ -229,6 +229,7 @@ fn shape(
         diags.push(diag::error(&diag::MAP_TOO_NEW, &at(ty_form), text));
     }
     check_contents(diags, ty, &w.key, &w.value);
+    one_frame(diags, ty, w.value.as_ref().map(|(t, f)| (t.size(), *f)).or(w.value_size));
     let mut flags = w.flags.map_or(0, |f| f.0);
     let key_size = size(diags, form, name, ty, "key", &w.key, w.key_size, info.key);
     let value_size = size(diags, form, name, ty, "value", &w.value, w.value_size, info.value_rule(flags));
@@ -315,6 +316,14 @@ fn shape(
         def.contents = contents(env, interp, diags, &def, f);
     }
     (!diags[before..].iter().any(Diagnostic::is_error)).then_some(def)
+}
+
+/// Warns of a map of stacks whose values hold one address.
+fn one_frame(diags: &mut Vec<Diagnostic>, ty: MapType, value: Option<(u32, &Form)>) {
+    let Some((8, f)) = value.filter(|_| ty == MapType::StackTrace) else { return };
+    let text = "an address is kept of each stack, that of the innermost function: stacks that begin alike are one";
+    let d = diag::warning(&diag::ONE_FRAME, &at(f), text);
+    diags.push(d.help("write :value (array u64 127) for stacks of up to 127 frames"));
 }
 
 /// The size of a key or value: of its type, or as written.

@@ -15,6 +15,10 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &OTHER_VERDICT,
     &OTHER_MOMENT,
     &NO_LINK_HEADER,
+    &UNREAD_FIELD,
+    &OTHER_TASK,
+    &NO_PATH_HERE,
+    &NO_SUCH_ARGUMENT,
     &SECTION,
     &PROGRAM_TYPE,
     &SLEEPS,
@@ -124,4 +128,33 @@ code! {
     NO_LINK_HEADER, "W0415", "ethertype looked for where there is none",
     "(defprog p (:type :cgroup-skb)\n  (let ((data (ctx data)))\n    (when (and (in-bounds data 34 (ctx data_end)) (= (ntohs (load u16 data 12)) #x0800))\n      (return 0)))\n  1)",
     "(defprog p (:type :cgroup-skb)\n  (when (= (ctx protocol) (htons #x0800))\n    (return 0))\n  1)"
+}
+code! {
+    /// `deftracepoint` names fields of an event's record, and the file reads this one nowhere. Most often something else is
+    /// read in its place.
+    UNREAD_FIELD, "W0440", "field of an event that is never read",
+    "", ""
+}
+code! {
+    /// The task that runs, which `get-current-pid-tgid` and the like tell of, is not the one that this event is about: a
+    /// task is woken by another one, say. Whom the event is about stands in its record. A program that means the running
+    /// one says so by a name: `waker`. Else the event is asked: `(deftracepoint sched/sched_wakeup pid)` and `(tp-pid)`.
+    OTHER_TASK, "W0441", "the running task at another one's event",
+    "(defmap queued :type :hash :key u32 :value u64 :max-entries 64)\n(defprog p (:type :tracepoint :section \"tracepoint/sched/sched_wakeup\")\n  (setf (getmap queued (cast u32 (get-current-pid-tgid))) (ktime-get-ns))\n  0)",
+    "(defmap times :type :hash :key u32 :value u64 :max-entries 64)\n(defprog p (:type :tracepoint :section \"tracepoint/sched/sched_wakeup\")\n  (let ((waker (cast u32 (get-current-pid-tgid))))\n    (incf (getmap times waker)))\n  0)"
+}
+code! {
+    /// The kernel lets programs ask for a path only where that is certain not to wait for a lock that is held already: at
+    /// some functions (`btf_allowlist_d_path`), at LSM hooks that may sleep, and in iterators. Elsewhere it refuses the
+    /// program: `fentry/vfs_open`, for one; `fentry/security_file_open` is taken.
+    NO_PATH_HERE, "W0442", "path asked for where the kernel has none",
+    "", ""
+}
+code! {
+    /// The probed function has fewer arguments, and the register holds what something else left there. System calls are
+    /// entered by functions such as `__x64_sys_openat`, whose one argument points to the registers of the process:
+    /// `(-> (arg regs) si)` is a call's second argument there. Its tracepoint has them by name.
+    NO_SUCH_ARGUMENT, "W0443", "argument that the function does not have",
+    "(defprog p (:type :kprobe :section \"kprobe/__x64_sys_unlinkat\")\n  (printk \"%lx\" (pt-regs-parm2))\n  0)",
+    "(defprog p (:type :kprobe :section \"kprobe/do_unlinkat\")\n  (printk \"%lx\" (pt-regs-parm2))\n  0)"
 }

@@ -12,6 +12,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &MAP_TOO_NEW,
     &KEY_PADDING,
     &FLAGS_REFUSED,
+    &ONE_FRAME,
+    &CARRIED_PER_CPU,
 ];
 
 code! {
@@ -73,4 +75,18 @@ code! {
     FLAGS_REFUSED, "W0209", "flags that are never taken",
     "(defmap m :type :array :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (if (= (map-update m 1 2 BPF_NOEXIST) 0) XDP_DROP XDP_PASS))",
     "(defmap m :type :array :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp)\n  (if (= (map-update m 1 2 BPF_ANY) 0) XDP_DROP XDP_PASS))"
+}
+code! {
+    /// The value of a map of stacks holds an address of 8 bytes for each frame. With a value of 8 bytes only the innermost
+    /// frame is kept, and all stacks that have it in common are one.
+    ONE_FRAME, "W0444", "stacks of one frame",
+    "(defmap stacks :type :stack-trace :key u32 :value u64 :max-entries 64)",
+    "(defmap stacks :type :stack-trace :key u32 :value (array u64 127) :max-entries 64)"
+}
+code! {
+    /// One program writes something for a task, and another one looks it up for that task, in a map that has a value for
+    /// each CPU. Between the two the task may have gone to another CPU, where there is no value, or an old one.
+    CARRIED_PER_CPU, "W0445", "value of a task kept for a CPU",
+    "(defmap start :type :percpu-hash :key u64 :value u64 :max-entries 64)\n(defprog enter (:type :kprobe :section \"kprobe/vfs_read\")\n  (setf (getmap start (get-current-pid-tgid)) (ktime-get-ns))\n  0)\n(defprog leave (:type :kprobe :section \"kretprobe/vfs_read\")\n  (when-let ((t0 (map-lookup start (get-current-pid-tgid))))\n    (printk \"%lu\" (- (ktime-get-ns) (deref t0))))\n  0)",
+    "(defmap start :type :hash :key u64 :value u64 :max-entries 64)\n(defprog enter (:type :kprobe :section \"kprobe/vfs_read\")\n  (setf (getmap start (get-current-pid-tgid)) (ktime-get-ns))\n  0)\n(defprog leave (:type :kprobe :section \"kretprobe/vfs_read\")\n  (when-let ((t0 (map-lookup start (get-current-pid-tgid))))\n    (printk \"%lu\" (- (ktime-get-ns) (deref t0))))\n  0)"
 }

@@ -13,6 +13,10 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &SWAPPED_TWICE,
     &NETWORK_ORDER,
     &NOTHING_LEFT,
+    &HALF_OF_TWO,
+    &TWO_CLOCKS,
+    &SIGN_LOST,
+    &SHORT_TIME,
 ];
 
 code! {
@@ -76,7 +80,9 @@ code! {
     /// A number is compared whose bytes are in the network's order: a field of the context that the kernel keeps so
     /// (`user_port`, `remote_ip4` …), a field of the kernel's of type `__be16` or `__be32`, an ethertype or port as it
     /// lies in the packet, an IPv4 address of the library's headers. The constant is as people write it. `ntohs`
-    /// and `ntohl` put the number into the host's order.
+    /// and `ntohl` put the number into the host's order. The same is said of such a number, an IPv4 address apart, that is
+    /// kept in a field of your own or is the key of a map, where it would be read as another number. If network order is
+    /// meant there, the name of the field or map says so: `port-be`, `port-net`, `port-raw`.
     NETWORK_ORDER, "W0109", "network order compared with the host's",
     "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (= (ctx user_port) 53) 0 1))",
     "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (= (ntohs (ctx user_port)) 53) 0 1))"
@@ -87,4 +93,36 @@ code! {
     NOTHING_LEFT, "W0125", "shift that leaves nothing",
     "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (incf (getmap m (cast u32 (ash (ktime-get-ns) 32))))\n  XDP_PASS)",
     "(defmap m :type :array :key u32 :value u64 :max-entries 4)\n(defprog p (:type :xdp)\n  (incf (getmap m (cast u32 (ash (ktime-get-ns) -32))))\n  XDP_PASS)"
+}
+code! {
+    /// `get-current-pid-tgid` yields two numbers of 32 bits in one: the process's id (which `ps` and `getpid` call PID, and
+    /// the kernel tgid) in the upper half, the thread's id (which the kernel calls pid) in the lower. A place of 32 bits
+    /// keeps the lower half. `get-current-uid-gid` has the group's id in the upper half and the user's in the lower. A cast
+    /// says that the lower half is meant; names `tid`, `tgid`, `uid` and `gid` are compared with what they get.
+    HALF_OF_TWO, "W0120", "one half of two numbers",
+    "(defstruct gone (pid u32))\n(defmap events :type :ringbuf :max-entries 4096)\n(defprog p (:type :kprobe)\n  (with-ringbuf (e events (sizeof gone))\n    (setf (gone-pid e) (get-current-pid-tgid)))\n  0)",
+    "(defstruct gone (pid u32))\n(defmap events :type :ringbuf :max-entries 4096)\n(defprog p (:type :kprobe)\n  (with-ringbuf (e events (sizeof gone))\n    (setf (gone-pid e) (>> (get-current-pid-tgid) 32)))\n  0)"
+}
+code! {
+    /// The kernel has several clocks. `ktime-get-ns` stands still while the machine is suspended, `ktime-get-boot-ns` goes
+    /// on, `ktime-get-tai-ns` counts from 1970; the scheduler has a clock of each CPU, and jiffies are ticks. A difference
+    /// of times by two of them is off by whatever lies between the clocks. A task's `start_time` is by `ktime-get-ns`, its
+    /// `start_boottime` by `ktime-get-boot-ns`.
+    TWO_CLOCKS, "W0121", "times of two clocks",
+    "(defprog p (:type :kprobe)\n  (let ((born (ktime-get-boot-ns)))\n    (printk \"%lu\" (- (ktime-get-ns) born)))\n  0)",
+    "(defprog p (:type :kprobe)\n  (let ((born (ktime-get-boot-ns)))\n    (printk \"%lu\" (- (ktime-get-boot-ns) born)))\n  0)"
+}
+code! {
+    /// The program has just found a number to be negative, and writes it to a field without a sign: -2 is read there as
+    /// 4294967294. Declare the field as a signed one, or say by a cast that the bits are meant.
+    SIGN_LOST, "W0122", "negative number in a field without a sign",
+    "(defstruct failed (ret u32))\n(defmap events :type :ringbuf :max-entries 4096)\n(defprog p (:type :kprobe :section \"kretprobe/vfs_read\")\n  (let ((ret (cast i64 (pt-regs-ret))))\n    (when (< ret 0)\n      (with-ringbuf (e events (sizeof failed))\n        (setf (failed-ret e) ret))))\n  0)",
+    "(defstruct failed (ret i32))\n(defmap events :type :ringbuf :max-entries 4096)\n(defprog p (:type :kprobe :section \"kretprobe/vfs_read\")\n  (let ((ret (cast i64 (pt-regs-ret))))\n    (when (< ret 0)\n      (with-ringbuf (e events (sizeof failed))\n        (setf (failed-ret e) ret))))\n  0)"
+}
+code! {
+    /// Timers count nanoseconds. One that fires after less than 100 µs most often was given milliseconds. A time that is
+    /// computed, `(* 50 1000)`, is taken for what is meant.
+    SHORT_TIME, "W0123", "very short time of a timer",
+    "(defstruct v (tick bpf-timer))\n(defmap m :type :array :key u32 :value v :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 0)))\n    (timer-init (v-tick-ptr v) m)\n    (timer-start (v-tick-ptr v) 5000))\n  XDP_PASS)",
+    "(defstruct v (tick bpf-timer))\n(defmap m :type :array :key u32 :value v :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 0)))\n    (timer-init (v-tick-ptr v) m)\n    (timer-start (v-tick-ptr v) 5000000000))\n  XDP_PASS)"
 }

@@ -27,6 +27,8 @@ const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
     ("W0902", "takes a live image"),
     ("W0903", "takes a kernel whose trace buffer is off"),
     ("W0018", "takes a kernel's types; the wrong programs of the binary have some"),
+    ("W0440", "takes a kernel's types; the wrong programs of the binary have some"),
+    ("W0442", "takes a kernel's types; the wrong programs of the binary have some"),
     ("E0910", "takes a test that is run"),
     ("E0911", "would be a mistake of the machine or of the kernel"),
 ];

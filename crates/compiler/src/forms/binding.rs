@@ -269,7 +269,7 @@ fn setf(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
         let ty = place.as_ref().and_then(|p| c.place_type(p));
         let v = c.value_for(&pair[1], ty.as_ref());
         if let Some(p) = &place {
-            super::bytes::stored_order(c, p, &pair[1]);
+            super::bytes::stored_order(c, p, &pair[1], &v);
         }
         let here = if n == 1 {
             call.at()

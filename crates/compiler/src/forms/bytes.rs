@@ -39,12 +39,22 @@ fn swap(c: &mut Checker<'_>, call: &Call<'_>, bytes: u8) -> Val {
 }
 
 /// Warns of a number put into network order for a place whose writes do that themselves.
-pub(super) fn stored_order(c: &mut Checker<'_>, place: &Place, value: &Form) {
+pub(super) fn stored_order(c: &mut Checker<'_>, place: &Place, value: &Form, v: &Val) {
     let Place::Memory(m) = place else { return };
     if !m.big_endian || m.ty.size() < 2 || value.origin.is_some() || network_order(value).is_none() {
         return;
     }
     let Some(of) = network_order(value) else { return };
+    // What was in the network's order is in the host's by now.
+    let mut swapped = &v.e;
+    while let ExprKind::Cast(inner) = &swapped.kind {
+        swapped = inner;
+    }
+    if let ExprKind::Bswap(_, inner) = &swapped.kind
+        && matches!(c.origin(inner), Some(Origin::Network(..) | Origin::Wire(_)))
+    {
+        return;
+    }
     let text = "this place takes numbers in host order: the write swaps the bytes again";
     let d = diag::warning(&diag::SWAPPED_TWICE, &at(value), text);
     c.report(d.help(format!("write {of}")));
@@ -108,8 +118,8 @@ fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&
         }
         let n = n as u32;
         let swap = match c.origin(&v.e) {
-            Some(Origin::Network("ntohs")) if n <= 0xffff && !looks_swapped(n as u16) => "ntohs",
-            Some(Origin::Network("ntohl")) if !is_address(n.swap_bytes()) && n.swap_bytes() > 0xffff => "ntohl",
+            Some(Origin::Network("ntohs", _)) if n <= 0xffff && !looks_swapped(n as u16) => "ntohs",
+            Some(Origin::Network("ntohl", _)) if !is_address(n.swap_bytes()) && n.swap_bytes() > 0xffff => "ntohl",
             Some(Origin::Wire(place)) if n <= 0xffff && on_wire(place, n as u16) => "ntohs",
             None if is_raw_address(read) && is_address(n) && !is_address(n.swap_bytes()) => "ntohl",
             _ => continue,

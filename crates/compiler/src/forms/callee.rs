@@ -1,7 +1,9 @@
 //! The arguments of helpers and kernel functions, as the verifier wants them. Invariant: what is accepted here has
 //! the pointer kind, the room and the range that the callee's row asks for; what only a path would show is let through.
 
+use whistler_diag::Diagnostic;
 use whistler_isa::{Access, Arg, ArgKind, MemSize};
+use whistler_lisp::Form;
 
 use crate::assemble::btf::c_int;
 use crate::builtin;
@@ -9,6 +11,7 @@ use crate::check::val::type_range;
 use crate::check::{Checker, Fit, Val, describe};
 use crate::diagnostics as diag;
 use crate::hir::{At, BinOp, Expr, ExprKind, MapId, PtrTy, Space, Ty};
+use crate::kernel;
 
 /// The most bytes of memory that the verifier lets a size be (`BPF_MAX_VAR_SIZ`).
 const MAX_SIZE: i128 = 1 << 29;
@@ -378,7 +381,8 @@ fn object(c: &mut Checker<'_>, v: Val, wanted: &'static str, spec: &Arg, what: &
         && !wanted.is_empty()
         && !same(n, wanted)
     {
-        return wrong(c, &here, format!("{what} is a pointer to {wanted}, and this is one to {n}"), None);
+        let help = holding(c, n, wanted).map(|member| format!("it holds one: (-> … {member})"));
+        return wrong(c, &here, format!("{what} is a pointer to {wanted}, and this is one to {n}"), help.as_deref());
     }
     match p.space {
         Space::Kernel | Space::User | Space::Unknown => {
@@ -395,11 +399,46 @@ fn object(c: &mut Checker<'_>, v: Val, wanted: &'static str, spec: &Arg, what: &
     }
 }
 
+/// The member of a kernel struct that points to an object of another type, or is one.
+fn holding(c: &Checker<'_>, of: &str, wanted: &str) -> Option<String> {
+    let types = c.types.clone();
+    let btf = types.btf()?;
+    let of = kernel::find(btf, of)?;
+    let mut names = Vec::new();
+    kernel::field_names(btf, of, &mut names);
+    let is = |t: &Ty| matches!(t, Ty::Kernel(n) if **n == *wanted);
+    let mut found = names.into_iter().filter(|name| {
+        let ty = kernel::field(btf, of, name).and_then(|f| kernel::field_ty(btf, f.ty, Space::Trusted));
+        match ty {
+            Some(Ty::Ptr(p)) => p.pointee.as_deref().is_some_and(is),
+            Some(t) => is(&t),
+            None => false,
+        }
+    });
+    let member = found.next()?;
+    found.next().is_none().then_some(member)
+}
+
+/// The report on an object of the kernel's where another one is needed, by a form's own names.
+pub(super) fn inside_of(c: &Checker<'_>, v: &Val, wanted: &str, what: &str, form: &Form) -> Option<Diagnostic> {
+    let have = match v.ty().as_ptr()?.pointee.as_deref()? {
+        Ty::Kernel(n) if **n != *wanted => n.clone(),
+        _ => return None,
+    };
+    let text = format!("{what} is a pointer to {wanted}, and this is one to {have}");
+    let d = diag::error(&diag::ARGUMENT_TYPE, v.at(), text);
+    Some(match holding(c, &have, wanted) {
+        Some(member) => d.help(format!("it holds one: (-> {form} {member})")),
+        None => d,
+    })
+}
+
 /// Where objects of a type come from.
 fn vouched(wanted: &str) -> &'static str {
     match wanted {
         "task_struct" => "one comes from (get-current-task-btf), (task-from-pid n), or a typed argument",
         "cgroup" => "one comes from (cgroup-from-id n) or (cgroup-ancestor cgroup level)",
+        "path" => "one lies in a file that the program is given: (-> (arg file) f_path)",
         "sock_common" => "one comes from (ctx sk), (sk-lookup-tcp …), or a typed argument",
         _ => "one comes from a call that returns it, or a typed argument",
     }

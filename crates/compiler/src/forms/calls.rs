@@ -246,6 +246,9 @@ fn checked(c: &mut Checker<'_>, h: &'static Helper, args: Vec<Val>, here: At) ->
     if !allowed(c, h, &here) || args.iter().any(Val::never) {
         return Val::error(here);
     }
+    if h.name == "d_path" {
+        super::probes::path_asked(c, &here);
+    }
     let callee = Callee::new(shown(h), h.args, &args);
     if !takes_map(c, h, callee.map, &here) {
         return Val::error(here);

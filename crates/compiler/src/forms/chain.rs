@@ -1,6 +1,6 @@
 //! Chains of fields, through our structs and the kernel's.
 
-use whistler_btf::{CoreKind, Kind, TypeId, TypeSource};
+use whistler_btf::{Btf, CoreKind, Kind, TypeId, TypeSource};
 use whistler_lisp::{Form, Symbol};
 
 use super::{FormDef, MANY, form, place};
@@ -317,8 +317,18 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
         ));
         return None;
     };
-    if here.origin.is_none() && kernel::in_network_order(btf, last.ty) {
-        c.note_network_order(here.span, ty.size());
+    if here.origin.is_none() {
+        if kernel::in_network_order(btf, last.ty) {
+            c.note_network_order(here.span, ty.size(), &last.name);
+        }
+        let holder = match path.len().checked_sub(2).and_then(|i| path.get(i)) {
+            Some(f) => kernel::strip(btf, f.ty),
+            None => root,
+        };
+        let of = btf.ty(holder).map(|t| t.name).unwrap_or_default();
+        if let Some(clock) = whistler_isa::tracing::clock_of_field(of, &last.name) {
+            c.f.times.push((here.span, clock));
+        }
     }
     let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
     let core = record(c, root, path, CoreKind::FieldByteOffset)?;
@@ -332,6 +342,9 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
         let off = Expr::new(ExprKind::CoreValue { core, local }, Ty::U64, here.clone());
         let kind = ExprKind::Bin(BinOp::Add, Box::new(p.e), Box::new(off));
         return Some(Step::Value(Val::new(kind, Ty::ptr(Space::Mem, Some(ty)), here)));
+    }
+    if space == Space::Trusted && embedded(btf, root, path, &ty) {
+        return Some(Step::Value(part_of(p, core, local, ty, here)));
     }
     if matches!(ty, Ty::Kernel(_) | Ty::Array(..)) {
         let target = if space == Space::User { Space::User } else { Space::Kernel };
@@ -362,6 +375,19 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
     let sum = Val::of(address(p, core, local, &here));
     let v = super::memory::probe_read(c, helper, ty, sum, here);
     (!v.never()).then_some(Step::Value(v))
+}
+
+/// Whether the verifier finds a field of an object that it knows by its place, as an object of the field's type.
+fn embedded(btf: &Btf, root: TypeId, path: &[FieldInfo], ty: &Ty) -> bool {
+    let Some(last) = path.last().filter(|_| matches!(ty, Ty::Kernel(name) if !name.is_empty())) else { return false };
+    let bytes = path.iter().map(|f| f.bit_offset).sum::<u32>() / 8;
+    path.iter().all(|f| f.element.is_none()) && kernel::object_at(btf, root, bytes, kernel::strip(btf, last.ty))
+}
+
+/// The address of an object inside of another one that the verifier knows.
+fn part_of(p: Val, core: CoreId, local: i64, ty: Ty, here: At) -> Val {
+    let off = Expr::new(ExprKind::CoreValue { core, local }, Ty::U64, here.clone());
+    Val::new(ExprKind::Bin(BinOp::Add, Box::new(p.e), Box::new(off)), Ty::ptr(Space::Trusted, Some(ty)), here)
 }
 
 /// Pointer plus a field's offset in the running kernel, as a number.
@@ -466,6 +492,9 @@ pub(super) fn field_address(c: &mut Checker<'_>, call: &Call<'_>, ty: &str, fiel
     let local = path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>() / 8;
     let pointee = kernel::field_ty(btf, last.ty, space);
     let Some(core) = record(c, root, &path, CoreKind::FieldByteOffset) else { return Val::error(call.at()) };
+    if let Some(ty) = pointee.clone().filter(|t| space == Space::Trusted && embedded(btf, root, &path, t)) {
+        return part_of(p, core, local, ty, call.at());
+    }
     let space = if space == Space::User { Space::User } else { Space::Kernel };
     let sum = address(p, core, local, &call.at());
     Val::new(ExprKind::Cast(Box::new(sum)), Ty::ptr(space, pointee), call.at())

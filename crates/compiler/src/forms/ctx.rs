@@ -503,6 +503,7 @@ fn parameter(c: &mut Checker<'_>, call: &Call<'_>, number: usize) -> Val {
             false => d.help(format!("{keep}, or use fexit, which has both: (arg NAME) and (retval)")),
         });
     }
+    super::probes::argument_there(c, call, number);
     let registers = c.target.arch.registers();
     if let Some(off) = registers.parameters.get(number) {
         return register(c, call, *off);

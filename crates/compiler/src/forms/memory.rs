@@ -421,7 +421,11 @@ pub(super) fn cast_to(c: &mut Checker<'_>, ty: Ty, v: Val, here: At) -> Val {
                 let bits = u32::from(i.size) * 8;
                 super::arith::nothing_left(c, &v.e, (1 << bits) - 1, &format!("and {ty} keeps {bits} bits"), &here);
             }
-            let e = c.fit(v, &ty, Fit::Bits);
+            let mut e = c.fit(v, &ty, Fit::Bits);
+            // A cast that is written stands where it is written: what is cut by it is cut on purpose.
+            if matches!(&e.kind, ExprKind::Cast(inner) if inner.at.span == e.at.span) {
+                e.at = here;
+            }
             let full = crate::check::val::type_range(*i);
             let out = Val::of(e);
             if range.0 >= full.0 && range.1 <= full.1 { out.within(range.0, range.1) } else { out }

@@ -222,6 +222,9 @@ fn null_or(e: Expr) -> Val {
 fn seq_print(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let (format_form, rest) = (&call.args[1], &call.args[2..]);
     let seq = c.value(&call.args[0]);
+    if let Some(d) = super::callee::inside_of(c, &seq, "seq_file", "the first argument of `seq-print`", &call.args[0]) {
+        return c.fail(d);
+    }
     let Some((text, conversions)) = format(c, format_form, rest.len(), KERNEL) else { return Val::error(call.at()) };
     let Some(list) = values(c, rest, &conversions) else { return Val::error(call.at()) };
     let literal = c.value(format_form);

@@ -80,7 +80,21 @@ fn start(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     let ns = c.value(&call.args[1]);
     let flags = number_or(c, call.args.get(2), 0, call);
     let Some(p) = p else { return Val::error(call.at()) };
+    soon(c, &call.args[1], &ns);
     super::calls::checked_helper(c, "timer_start", vec![p, ns, flags], call.at())
+}
+
+/// Warns of a time that is a plain number and so short that other units were thought of.
+fn soon(c: &mut Checker<'_>, form: &Form, ns: &Val) {
+    /// Of what is shorter, the timer does hardly anything else than fire.
+    const SHORT: i128 = 100_000;
+    let plain = form.as_int().is_some() || form.as_symbol().is_some();
+    let Some(n) = ns.as_lit().filter(|n| (1..SHORT).contains(n) && plain && form.origin.is_none()) else { return };
+    let text = format!("the timer fires after {n} ns: this is a number of nanoseconds");
+    let d = diag::warning(&diag::SHORT_TIME, &at(form), text);
+    c.report(d.help(format!(
+        "{n} ms are (* {form} 1000000), {n} µs (* {form} 1000); if nanoseconds are meant, write them so: (* {form} 1)"
+    )));
 }
 
 fn cancel(c: &mut Checker<'_>, call: &Call<'_>) -> Val {

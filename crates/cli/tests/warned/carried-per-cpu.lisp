@@ -1,0 +1,17 @@
+;; codes: W0445 W0445
+(defmap start :type :percpu-hash :key u64 :value u64 :max-entries 64)
+(defmap sizes :type :lru-percpu-hash :key u32 :value u64 :max-entries 64)
+(defmap counts :type :percpu-hash :key u32 :value u64 :max-entries 64)
+(defprog enter (:type :kprobe :section "kprobe/vfs_read")
+  (setf (getmap start (get-current-pid-tgid)) (ktime-get-ns)
+        (getmap sizes (cast u32 (get-current-pid-tgid))) (arg count))
+  (incf (getmap counts (cast u32 (>> (get-current-pid-tgid) 32))))
+  0)
+(defprog leave (:type :kprobe :section "kretprobe/vfs_read")
+  (let ((id (get-current-pid-tgid)))
+    (when-let ((t0 (map-lookup start id)))
+      (printk "%lu %lu" (- (ktime-get-ns) (deref t0)) (getmap sizes (cast u32 id)))
+      (remmap start id)))
+  ;; What is counted on each CPU is added up by who reads it.
+  (incf (getmap counts (cast u32 (>> (get-current-pid-tgid) 32))))
+  0)

@@ -1,0 +1,15 @@
+;; codes: W0123 W0123
+(defconstant +window+ 5000)
+(defstruct win (packets u64) (tick bpf-timer))
+(defmap wins :type :array :key u32 :value win :max-entries 1)
+(defprog rate (:type :xdp)
+  (when-let ((w (map-lookup wins 0)))
+    (timer-init (win-tick-ptr w) wins)
+    (timer-start (win-tick-ptr w) +window+)
+    (timer-start (win-tick-ptr w) 99999)
+    ;; These are meant.
+    (timer-start (win-tick-ptr w) 0)
+    (timer-start (win-tick-ptr w) 100000)
+    (timer-start (win-tick-ptr w) (* 50 1000))
+    (timer-start (win-tick-ptr w) (* +window+ 1000000)))
+  XDP_PASS)
