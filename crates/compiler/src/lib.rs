@@ -22,6 +22,7 @@ mod kernel;
 pub mod library;
 mod lower;
 pub mod names;
+mod opt_in;
 mod outline;
 pub mod refeval;
 pub mod session;

@@ -18,6 +18,7 @@ pub mod places;
 mod prog;
 mod regs;
 pub mod sections;
+pub mod sock_ops;
 pub mod struct_ops;
 mod table;
 mod target;

@@ -64,6 +64,7 @@ impl Checker<'_> {
         super::regions::check(self, &body);
         self.check_returns(&body, decl);
         self.meanings(&body);
+        self.pseudo_headers();
         if !self.diags.iter().any(Diagnostic::is_error) {
             self.verdict_written(forms, &body, decl);
         }
@@ -356,6 +357,7 @@ impl Checker<'_> {
         if let Some(body) = &body {
             super::regions::check(self, body);
             self.meanings(body);
+            self.pseudo_headers();
         }
         let f = std::mem::replace(&mut self.f, caller);
         let ok = self.diags.iter().filter(|d| d.is_error()).count() == errors;

@@ -13,6 +13,7 @@ mod halves;
 mod kept;
 pub(crate) mod leaks;
 mod moved;
+pub(crate) mod network;
 mod ops;
 pub(crate) mod origins;
 mod place;
@@ -482,6 +483,7 @@ impl<'a> Checker<'a> {
                 let v = forms::calls::helper(self, call, helper);
                 self.flags_taken(call, &v);
                 self.result_used(call, &v);
+                self.network_call(call, &v);
                 v
             }
             Head::Kfunc(kfunc) => forms::kfuncs::kfunc(self, call, kfunc),

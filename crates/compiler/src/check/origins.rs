@@ -102,6 +102,52 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether a number is a port that the kernel holds in the host's byte order, where it lies next to others in the
+    /// network's.
+    pub(crate) fn is_host_port(&self, e: &Expr) -> bool {
+        if e.at.origin.is_none() && self.f.host_ports.contains(&e.at.span) {
+            return true;
+        }
+        let ExprKind::Load { ptr, off } = &e.kind else { return false };
+        let (Some(prog), Ok(off), true) = (self.prog_type(), u32::try_from(*off), matches!(ptr.kind, ExprKind::Ctx))
+        else {
+            return false;
+        };
+        let size = e.ty.size();
+        match prog.info().ctx {
+            ContextKind::Struct(name) => {
+                let fields = whistler_isa::ctx::of(prog).map_or(&[][..], |c| c.fields);
+                let field = fields.iter().find(|f| f.offset == off && f.size == size);
+                field.is_some_and(|f| places::host_order(name, f.name))
+            }
+            ContextKind::Record => {
+                let Some(decl) = self.f.tracepoint.and_then(|t| self.env.tracepoints.get(t)) else { return false };
+                let field = decl.format.fields.iter().find(|f| f.offset == off && f.size == size);
+                field.is_some_and(|f| places::host_order_of_event(decl.name.name(), &f.name))
+            }
+            ContextKind::Args | ContextKind::Bytes | ContextKind::Target => false,
+        }
+    }
+
+    /// Notes that what stands at `span` reads such a port of one of the kernel's own structs.
+    pub(crate) fn note_host_port(&mut self, span: Span) {
+        if !self.f.host_ports.contains(&span) {
+            self.f.host_ports.push(span);
+        }
+    }
+
+    /// Whether a number is read from memory, as wide as it lies there: it can be any of its type.
+    pub(crate) fn as_read(&self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Load { ptr, .. } => ptr.ty.as_ptr().is_some_and(|p| p.space == Space::Packet),
+            ExprKind::Bswap(_, inner) => self.as_read(inner),
+            ExprKind::Cast(inner) => e.ty.size() == inner.ty.size() && self.as_read(inner),
+            ExprKind::Seq(parts) => parts.last().is_some_and(|e| self.as_read(e)),
+            ExprKind::Local(l) => self.f.vars[l.0 as usize].as_read,
+            _ => false,
+        }
+    }
+
     /// Whether an argument of the function that the program is called at is an address of the process.
     fn user_argument(&self, number: u32) -> Option<Origin> {
         let program = self.f.program.as_ref()?;

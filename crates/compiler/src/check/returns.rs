@@ -51,7 +51,18 @@ impl Checker<'_> {
         let mut walk = Walk::new(&self.unit.functions, 0);
         walk.note_addressed(body);
         walk.result(body);
-        for r in walk.returned {
+        let returned = walk.returned;
+        let constants = returned.iter().flat_map(|r| match &r.value {
+            Known::Constants(list) => list.iter().map(|(n, at)| (Some(*n), at)).collect(),
+            Known::Never => Vec::new(),
+            _ => vec![(None, &r.at)],
+        });
+        let all: Vec<(Option<i64>, &At)> = constants.collect();
+        if all.iter().all(|(n, _)| *n == Some(0)) {
+            let zeros: Vec<&At> = all.iter().map(|(_, at)| *at).collect();
+            self.refuses_all(decl, body, &zeros);
+        }
+        for r in &returned {
             if let Known::Constants(list) = &r.value {
                 for (n, at) in list {
                     self.verdict_of_another(decl, *n, at);
@@ -61,8 +72,8 @@ impl Checker<'_> {
                 ReturnRule::Any | ReturnRule::Hook => {}
                 // Of what the kernel's own functions yield, it knows more than their types say.
                 _ if rule == ReturnRule::Hook && !matches!(r.value, Known::Constants(_)) => {}
-                ReturnRule::Usual(lo, hi) => self.check_returned(&r, limits, (lo, hi), decl),
-                ReturnRule::Enforced(lo, hi) => self.check_returned(&r, limits, (lo, hi), decl),
+                ReturnRule::Usual(lo, hi) => self.check_returned(r, limits, (lo, hi), decl),
+                ReturnRule::Enforced(lo, hi) => self.check_returned(r, limits, (lo, hi), decl),
             }
         }
     }

@@ -59,6 +59,8 @@ pub struct Var {
     pub host_order: bool,
     /// Where its value comes from, when never assigned.
     pub origin: Option<super::origins::Origin>,
+    /// Whether it is a number read from memory, as wide as it lies there, when never assigned.
+    pub as_read: bool,
     /// Whether the address was taken.
     pub addressed: bool,
     /// Whether it is an array or struct in memory, read as its address.
@@ -162,6 +164,12 @@ pub struct FnState {
     pub network: Vec<(Span, &'static str, super::origins::Holds)>,
     /// Places of the source that read points in time, and by which clock those are.
     pub times: Vec<(Span, whistler_isa::tracing::Clock)>,
+    /// Places of the source that read ports which the kernel holds in the host's byte order.
+    pub host_ports: Vec<Span>,
+    /// Calls that put a changed number into checksums.
+    pub sums: Vec<super::network::Summed>,
+    /// What was compared by order, as it is written: the program may have bounded it.
+    pub ordered: Vec<String>,
     /// Where the kernel's names for verdicts stand.
     pub verdicts: Vec<(Span, Symbol)>,
     /// Labels given out.
@@ -290,6 +298,7 @@ impl FnState {
             start: None,
             host_order: false,
             origin: None,
+            as_read: false,
             addressed: false,
             in_place: false,
         });
@@ -419,6 +428,7 @@ impl Checker<'_> {
         let start = if assigned { None } else { self.packet_start(&init.e) };
         let host_order = !assigned && self.in_host_order(&init.e);
         let origin = if assigned { None } else { self.origin(&init.e) };
+        let as_read = !assigned && self.as_read(&init.e);
         let refused = init.never() && matches!(init.e.kind, ExprKind::Const(_)) && written.is_none();
         let var = self.f.var(id);
         if refused {
@@ -428,7 +438,7 @@ impl Checker<'_> {
         var.assigned = assigned;
         var.ordinal = ordinal;
         (var.most, var.reach, var.start, var.host_order) = (most, reach, start, host_order);
-        var.origin = origin;
+        (var.origin, var.as_read) = (origin, as_read);
         if !assigned && value.ty == *init.ty() {
             var.range = (init.lo, init.hi);
         }

@@ -25,6 +25,8 @@ const RESULT_MATTERS: &[&str] = &[
     "xdp_adjust_meta",
     "xdp_store_bytes",
     "skb_store_bytes",
+    "l3_csum_replace",
+    "l4_csum_replace",
     "skb_change_proto",
     "skb_change_tail",
     "skb_change_head",

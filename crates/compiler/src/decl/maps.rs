@@ -385,6 +385,11 @@ fn size_help(ty: MapType, what: &str, r: SizeRule) -> Option<String> {
 const LPM_KEY: &str = "the key is a struct, the length of the prefix first and the address in network order behind it: \
                        (defstruct net (len u32) (addr u32))";
 
+/// Whether a member is called as lengths of prefixes are.
+fn names_a_length(name: &str) -> bool {
+    ["len", "prefix", "bits", "mask", "cidr"].iter().any(|part| name.to_ascii_lowercase().contains(part))
+}
+
 /// Checks what lies in keys and values against what the kernel finds there.
 fn check_contents(diags: &mut Vec<Diagnostic>, ty: MapType, key: &Option<(Ty, &Form)>, value: &Option<(Ty, &Form)>) {
     if let (MapType::LpmTrie, Some((Ty::Struct(s), f))) = (ty, key)
@@ -397,6 +402,18 @@ fn check_contents(diags: &mut Vec<Diagnostic>, ty: MapType, key: &Option<(Ty, &F
             first.name, int.size
         );
         diags.push(rule(f, text).also(first.span, format!("this is {}", first.ty)).help(LPM_KEY));
+    }
+    if let (MapType::LpmTrie, Some((Ty::Struct(s), f))) = (ty, key)
+        && let Some((first, behind)) = s.fields.split_first().filter(|_| !s.union)
+        && !names_a_length(&first.name)
+        && let Some(length) = behind.iter().find(|p| names_a_length(&p.name))
+    {
+        let text = format!(
+            "to the kernel the first 4 bytes are the length of the prefix: that is `{}`, not `{}`",
+            first.name, length.name
+        );
+        let d = diag::warning(&diag::PREFIX_BEHIND, &at(f), text).also(length.span, "the length is to come first");
+        diags.push(d.help(format!("put `{}` before `{}`", length.name, first.name)));
     }
     let Some((value, f)) = value else { return };
     for object in crate::builtin::SPECIAL {

@@ -19,6 +19,11 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &OTHER_TASK,
     &NO_PATH_HERE,
     &NO_SUCH_ARGUMENT,
+    &ONE_CPU,
+    &REFUSES_ALL,
+    &NOT_ASKED_FOR,
+    &PSEUDO_HEADER,
+    &LINK_HEADER_LEFT_OUT,
     &SECTION,
     &PROGRAM_TYPE,
     &SLEEPS,
@@ -157,4 +162,43 @@ code! {
     NO_SUCH_ARGUMENT, "W0443", "argument that the function does not have",
     "(defprog p (:type :kprobe :section \"kprobe/__x64_sys_unlinkat\")\n  (printk \"%lx\" (pt-regs-parm2))\n  0)",
     "(defprog p (:type :kprobe :section \"kprobe/do_unlinkat\")\n  (printk \"%lx\" (pt-regs-parm2))\n  0)"
+}
+code! {
+    /// The low half of these flags is an index into the map of events, one for each CPU. 0 is CPU 0, whose event only
+    /// programs on that CPU can use; `BPF_F_CURRENT_CPU` is that of the CPU at hand. A 0 that is meant, as in a map whose
+    /// events are something else, is given a name: `(defconstant +cpu0+ 0)`. Maps of one entry are not warned of.
+    ONE_CPU, "W0416", "event of CPU 0 alone",
+    "(defstruct event (at u64))\n(defmap events :type :perf-event-array :key u32 :value u32 :max-entries 64)\n(defprog p (:type :kprobe :license \"GPL\")\n  (let ((e (make-event :at (ktime-get-ns))))\n    (perf-event-output events 0 e (sizeof event)))\n  0)",
+    "(defstruct event (at u64))\n(defmap events :type :perf-event-array :key u32 :value u32 :max-entries 64)\n(defprog p (:type :kprobe :license \"GPL\")\n  (let ((e (make-event :at (ktime-get-ns))))\n    (perf-event-output events BPF_F_CURRENT_CPU e (sizeof event)))\n  0)"
+}
+code! {
+    /// Programs of cgroups let go on what they return 1 for, and refuse what they return 0 for: other programs' 0 for
+    /// success refuses everything here. It is said of programs that ask something, or rewrite the context, and return
+    /// nothing but 0. A program that is to refuse everything says so by the name: `SK_DROP`.
+    REFUSES_ALL, "W0417", "everything is refused",
+    "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (when (= (ctx user_port) (htons 80))\n    (setf (ctx user_port) (htons 8080)))\n  0)",
+    "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (when (= (ctx user_port) (htons 80))\n    (setf (ctx user_port) (htons 8080)))\n  1)"
+}
+code! {
+    /// The kernel calls sockops programs at a retransmission, a timeout, a change of state, a measured round trip or for
+    /// header options only for sockets that were asked for it with `sock-ops-cb-flags-set`. Nothing of the file asks.
+    NOT_ASKED_FOR, "W0418", "call that no socket makes",
+    "(defprog p (:type :sock-ops)\n  (when (= (ctx op) BPF_SOCK_OPS_RTT_CB)\n    (printk \"%d\" (ctx srtt_us)))\n  1)",
+    "(defprog p (:type :sock-ops)\n  (case (ctx op)\n    (BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB (sock-ops-cb-flags-set BPF_SOCK_OPS_RTT_CB_FLAG))\n    (BPF_SOCK_OPS_RTT_CB (printk \"%d\" (ctx srtt_us))))\n  1)"
+}
+code! {
+    /// The same change goes into the IP header's checksum and into TCP's or UDP's, so it is a change of an address: the
+    /// transport's checksum covers addresses by its pseudo-header. `BPF_F_PSEUDO_HDR` says so. Without it the result is
+    /// right only for packets whose sums are made in software.
+    PSEUDO_HEADER, "W0419", "address in a checksum without BPF_F_PSEUDO_HDR",
+    "(defprog p (:type :tc)\n  (let ((old u32 (get-prandom-u32)) (new u32 (ip4 \"192.0.2.1\")))\n    (if (and (= (l3-csum-replace 24 old new 4) 0) (= (l4-csum-replace 50 old new 4) 0))\n        TC_ACT_OK\n        TC_ACT_SHOT)))",
+    "(defprog p (:type :tc)\n  (let ((old u32 (get-prandom-u32)) (new u32 (ip4 \"192.0.2.1\")))\n    (if (and (= (l3-csum-replace 24 old new 4) 0)\n             (= (l4-csum-replace 50 old new (logior BPF_F_PSEUDO_HDR 4)) 0))\n        TC_ACT_OK\n        TC_ACT_SHOT)))"
+}
+code! {
+    /// A packet that a test gives to a program begins with the IP header. Packets given to `run-prog` begin with the
+    /// Ethernet header, as in the kernel's test run, also where the program sees them from the IP header on: its first
+    /// 14 bytes are taken for one.
+    LINK_HEADER_LEFT_OUT, "W0420", "packet of a test without its Ethernet header",
+    "(defprog p (:type :xdp)\n  (with-udp (data end udp)\n    (return XDP_DROP))\n  XDP_PASS)\n(deftest dropped\n  (is (= (run-prog p (packet (ipv4) (udp))) XDP_DROP)))",
+    "(defprog p (:type :xdp)\n  (with-udp (data end udp)\n    (return XDP_DROP))\n  XDP_PASS)\n(deftest dropped\n  (is (= (run-prog p (packet (eth) (ipv4) (udp))) XDP_DROP)))"
 }

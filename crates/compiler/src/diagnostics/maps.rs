@@ -14,6 +14,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &FLAGS_REFUSED,
     &ONE_FRAME,
     &CARRIED_PER_CPU,
+    &KEY_BEYOND,
+    &PREFIX_BEHIND,
 ];
 
 code! {
@@ -89,4 +91,19 @@ code! {
     CARRIED_PER_CPU, "W0445", "value of a task kept for a CPU",
     "(defmap start :type :percpu-hash :key u64 :value u64 :max-entries 64)\n(defprog enter (:type :kprobe :section \"kprobe/vfs_read\")\n  (setf (getmap start (get-current-pid-tgid)) (ktime-get-ns))\n  0)\n(defprog leave (:type :kprobe :section \"kretprobe/vfs_read\")\n  (when-let ((t0 (map-lookup start (get-current-pid-tgid))))\n    (printk \"%lu\" (- (ktime-get-ns) (deref t0))))\n  0)",
     "(defmap start :type :hash :key u64 :value u64 :max-entries 64)\n(defprog enter (:type :kprobe :section \"kprobe/vfs_read\")\n  (setf (getmap start (get-current-pid-tgid)) (ktime-get-ns))\n  0)\n(defprog leave (:type :kprobe :section \"kretprobe/vfs_read\")\n  (when-let ((t0 (map-lookup start (get-current-pid-tgid))))\n    (printk \"%lu\" (- (ktime-get-ns) (deref t0))))\n  0)"
+}
+code! {
+    /// A number as it lies in a packet is the index into an array that has fewer entries than the number has values, and
+    /// nothing bounds it. What has an index beyond the last is not there: it is not counted, and reads as 0. A comparison
+    /// with a bound, `min` or `logand` before says what becomes of the others; `(cast u32 …)` that they are to be left out.
+    KEY_BEYOND, "W0421", "array without an entry for every key",
+    "(defmap ports :type :array :key u32 :value u64 :max-entries 1024)\n(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (incf (getmap ports (tcp-dst-port tcp))))\n  XDP_PASS)",
+    "(defmap ports :type :array :key u32 :value u64 :max-entries 65536)\n(defprog p (:type :xdp)\n  (with-tcp (data end tcp)\n    (incf (getmap ports (tcp-dst-port tcp))))\n  XDP_PASS)"
+}
+code! {
+    /// The first four bytes of an LPM trie's key are the length of the prefix in bits, whatever the member is called. Here
+    /// a member behind the first has such a name, and the first one has not.
+    PREFIX_BEHIND, "W0422", "length of a prefix that does not come first",
+    "(defstruct prefix (addr u32) (len u32))\n(defmap nets :type :lpm-trie :key prefix :value u32 :max-entries 8 :map-flags BPF_F_NO_PREALLOC)\n(defprog p (:type :xdp)\n  (if (map-lookup nets (make-prefix :addr (ip4 \"10.0.0.1\") :len 32)) XDP_DROP XDP_PASS))",
+    "(defstruct prefix (len u32) (addr u32))\n(defmap nets :type :lpm-trie :key prefix :value u32 :max-entries 8 :map-flags BPF_F_NO_PREALLOC)\n(defprog p (:type :xdp)\n  (if (map-lookup nets (make-prefix :len 32 :addr (ip4 \"10.0.0.1\"))) XDP_DROP XDP_PASS))"
 }

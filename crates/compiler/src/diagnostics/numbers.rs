@@ -17,6 +17,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &TWO_CLOCKS,
     &SIGN_LOST,
     &SHORT_TIME,
+    &ORDER_OF_SWAPPED,
+    &NETWORK_ARGUMENT,
 ];
 
 code! {
@@ -68,7 +70,8 @@ code! {
 }
 code! {
     /// A number is in host order already, and its bytes are swapped a second time, or it is compared with one whose bytes
-    /// are swapped. Fields of headers and those declared `(be T)` are read as plain numbers: the bytes are put into
+    /// are swapped. The kernel holds local ports so (`local_port` of a context, `src_port` of a socket), and the ports in
+    /// the records of tcp's tracepoints. Fields of headers and those declared `(be T)` are read as plain numbers: the bytes are put into
     /// the host's order by the read, and into the network's by a write. (The library's IPv4 addresses alone are
     /// as they lie in the packet.) A struct of your own that a helper reads wants network order where its fields are plain:
     /// `(setf (tuple-port p) (htons (tcp-dst-port tcp)))` is right.
@@ -125,4 +128,19 @@ code! {
     SHORT_TIME, "W0123", "very short time of a timer",
     "(defstruct v (tick bpf-timer))\n(defmap m :type :array :key u32 :value v :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 0)))\n    (timer-init (v-tick-ptr v) m)\n    (timer-start (v-tick-ptr v) 5000))\n  XDP_PASS)",
     "(defstruct v (tick bpf-timer))\n(defmap m :type :array :key u32 :value v :max-entries 1)\n(defprog p (:type :xdp)\n  (when-let ((v (map-lookup m 0)))\n    (timer-init (v-tick-ptr v) m)\n    (timer-start (v-tick-ptr v) 5000000000))\n  XDP_PASS)"
+}
+code! {
+    /// Numbers whose bytes are in the network's order are compared by which is the greater. Equal numbers stay equal
+    /// when the bytes of both are swapped; greater ones do not stay greater. Put them into the host's order first. Two
+    /// that were both read, as the addresses of a packet, are not warned of: any order may do for them.
+    ORDER_OF_SWAPPED, "W0116", "order of numbers in network order",
+    "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (< (ctx user_port) (htons 1024)) 0 1))",
+    "(defprog p (:type :cgroup-sock-addr :section \"cgroup/connect4\")\n  (if (< (ntohs (ctx user_port)) 1024) 0 1))"
+}
+code! {
+    /// A helper takes this number in the network's order, and the constant given is none of those that it knows: most
+    /// often its bytes were not swapped. The kernel says nothing, and takes it for another one.
+    NETWORK_ARGUMENT, "W0117", "argument that is not in network order",
+    "(defprog p (:type :tc)\n  (if (= (skb-vlan-push ETH_P_8021AD 200) 0) TC_ACT_OK TC_ACT_SHOT))",
+    "(defprog p (:type :tc)\n  (if (= (skb-vlan-push (htons ETH_P_8021AD) 200) 0) TC_ACT_OK TC_ACT_SHOT))"
 }

@@ -67,24 +67,40 @@ fn network_order(form: &Form) -> Option<&Form> {
     matches!(name.name(), "htons" | "htonl" | "htonll" | "ntohs" | "ntohl" | "ntohll").then_some(of)
 }
 
+/// Whether a form's name says that it puts a number into the network's order.
+fn goes_to_network(form: &Form) -> bool {
+    form.head().is_some_and(|h| matches!(crate::names::norm(h).name(), "htons" | "htonl" | "htonll"))
+}
+
 /// Warns of a comparison of a number in host order with one whose bytes are swapped.
-pub(super) fn compared_orders(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) {
+pub(super) fn compared_orders(
+    c: &mut Checker<'_>,
+    call: &Call<'_>,
+    ordering: Ordering,
+    forms: [&Form; 2],
+    values: [&Val; 2],
+) {
     if call.form.origin.is_some() {
         return;
     }
-    unswapped(c, call, forms, values);
+    let mut said = unswapped(c, call, forms, values);
     link_header(c, forms, values);
     for (form, plain, v, other) in
         [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
     {
         let Some(of) = network_order(form) else { continue };
+        // What comes from the network is in the host's order behind such a form.
+        if v.as_lit().is_none() && !goes_to_network(form) && !swapped_host_order(c, &v.e) {
+            continue;
+        }
         if other.as_lit().is_some_and(|n| n != 0)
             && network_order(plain).is_none()
-            && form.head().is_some_and(|h| crate::names::norm(h).name().starts_with('h'))
+            && goes_to_network(form)
             && swapped_host_order(c, &v.e)
         {
             let text = "this swaps the bytes of a number in host order, and compares them with a plain number";
             c.report(diag::warning(&diag::SWAPPED_TWICE, &at(form), text).help(format!("write {of}")));
+            said = true;
             continue;
         }
         if !c.in_host_order(&other.e) {
@@ -92,7 +108,68 @@ pub(super) fn compared_orders(c: &mut Checker<'_>, call: &Call<'_>, forms: [&For
         }
         // Both in network order are equal where both are in the host's.
         let d = diag::warning(&diag::SWAPPED_TWICE, &at(form), "this is compared with a number in host order");
-        c.report(d.also(other.at().span, "bytes in host order").help(format!("write {of}")));
+        let d = d.also(other.at().span, "bytes in host order").help(format!("write {of}"));
+        c.report(match of_kernel(c, &other.e) {
+            true => d.note("the kernel holds local ports in the host's order, and remote ones in the network's"),
+            false => d,
+        });
+        said = true;
+    }
+    if !said && ordering == Ordering::ByOrder {
+        ordered(c, call, forms, values);
+    }
+}
+
+/// What a comparison asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ordering {
+    /// Whether two are the same.
+    ByBits,
+    /// Which is the greater.
+    ByOrder,
+}
+
+/// Whether a number's host order comes from the kernel, not from a read that swaps.
+fn of_kernel(c: &Checker<'_>, e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Cast(inner) => of_kernel(c, inner),
+        _ => c.is_host_port(e),
+    }
+}
+
+/// Warns of numbers in the network's order that are compared by which is the greater.
+fn ordered(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) {
+    for (swapped, other, v, n) in
+        [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
+    {
+        let read = match c.origin(&v.e) {
+            Some(Origin::Network(to_host, _)) => Some(to_host),
+            _ if is_raw_address(swapped) => Some("ntohl"),
+            _ => None,
+        };
+        // Two that were both read may be put in some order, whichever it is.
+        let constant = |v: &Val| v.as_lit().is_some_and(|n| n != 0);
+        let help = match (read, network_order(swapped)) {
+            (Some(to_host), _) if constant(n) => {
+                let plain = match network_order(other).filter(|_| goes_to_network(other)) {
+                    Some(of) => of.to_string(),
+                    None if as_written(other) => other.to_string(),
+                    None => format!("({to_host} {other})"),
+                };
+                let (a, b) = (format!("({to_host} {swapped})"), plain);
+                if std::ptr::eq(swapped, forms[0]) { [a, b] } else { [b, a] }
+            }
+            (None, Some(of)) if goes_to_network(swapped) && constant(v) && n.as_lit().is_none() => {
+                let to_host = if v.hi > 0xffff { "ntohl" } else { "ntohs" };
+                let (a, b) = (of.to_string(), format!("({to_host} {other})"));
+                if std::ptr::eq(swapped, forms[0]) { [a, b] } else { [b, a] }
+            }
+            _ => continue,
+        };
+        let text = "this number's bytes are in the network's order: which of two is the greater, they don't say";
+        let d = diag::warning(&diag::ORDER_OF_SWAPPED, &at(swapped), text).also(at(other).span, "compared with this");
+        c.report(d.help(format!("compare in the host's order: ({} {} {})", call.name, help[0], help[1])));
+        return;
     }
 }
 
@@ -106,7 +183,7 @@ fn swapped_host_order(c: &Checker<'_>, e: &Expr) -> bool {
 }
 
 /// Warns of a comparison of a number whose bytes are in the network's order with one as people write it.
-fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) {
+fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) -> bool {
     for (read, constant, v, n) in
         [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
     {
@@ -137,8 +214,9 @@ fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&
             ways.push(format!("({} {read} (ip4 \"{}\"))", call.name, std::net::Ipv4Addr::from(n)));
         }
         c.report(d.help(format!("write {}", ways.join(", or "))));
-        return;
+        return true;
     }
+    false
 }
 
 /// Warns of an ethertype looked for in packets that begin behind it.
@@ -212,13 +290,15 @@ pub(super) fn keys_in_order(c: &mut Checker<'_>, call: &Call<'_>, key: &Val) {
 }
 
 impl Checker<'_> {
-    /// Whether a number was read from network order by a field that says so: its bytes are in the host's.
+    /// Whether a number was read from network order by a field that says so, or the kernel keeps it so: its bytes are in
+    /// the host's.
     pub(crate) fn in_host_order(&self, e: &Expr) -> bool {
         match &e.kind {
             // A swap that is written stands around what it swaps.
             ExprKind::Bswap(_, read) => {
                 matches!(read.kind, ExprKind::Load { .. } | ExprKind::CoreLoad { .. }) && read.at.span == e.at.span
             }
+            _ if self.is_host_port(e) => true,
             ExprKind::Cast(inner) => self.in_host_order(inner),
             ExprKind::Seq(parts) => parts.last().is_some_and(|e| self.in_host_order(e)),
             ExprKind::Local(l) => self.f.vars[l.0 as usize].host_order,

@@ -330,6 +330,11 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
             c.f.times.push((here.span, clock));
         }
     }
+    let host_port = whistler_isa::places::HOST_ORDER_MEMBERS.contains(&&*last.name)
+        || btf.ty(root).is_ok_and(|t| whistler_isa::places::host_order(&t.name, &last.name));
+    if here.origin.is_none() && host_port {
+        c.note_host_port(here.span);
+    }
     let local = (path.iter().map(|f| i64::from(f.bit_offset)).sum::<i64>()) / 8;
     let core = record(c, root, path, CoreKind::FieldByteOffset)?;
     let root_name = btf.ty(root).map(|t| t.name.to_string()).unwrap_or_default();

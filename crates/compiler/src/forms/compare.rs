@@ -97,7 +97,7 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
         }
         [x, y] => {
             let (a, b) = operands(c, x, y);
-            super::bytes::compared_orders(c, call, [x, y], [&a, &b]);
+            compared(c, call, order, [x, y], [&a, &b]);
             one_way(c, order, &a, &b, call);
             compare(c, order, a, b, call.at())
         }
@@ -105,8 +105,13 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
             // Every operand is evaluated once, in order.
             let mut parts = Vec::new();
             let mut values = Vec::new();
-            for f in many {
+            let mut before: Option<Val> = None;
+            for (i, f) in many.iter().enumerate() {
                 let v = c.value(f);
+                if let (Some(a), Some(x)) = (&before, i.checked_sub(1).and_then(|i| many.get(i))) {
+                    compared(c, call, order, [x, f], [a, &v]);
+                }
+                before = Some(v.clone());
                 let (setup, v) = c.once(v);
                 parts.extend(setup);
                 values.push(v);
@@ -127,6 +132,20 @@ fn chain(c: &mut Checker<'_>, call: &Call<'_>, order: Order) -> Val {
             c.seq(parts, v)
         }
     }
+}
+
+/// What is to be said of a comparison by what stands on both of its sides.
+fn compared(c: &mut Checker<'_>, call: &Call<'_>, order: Order, forms: [&Form; 2], values: [&Val; 2]) {
+    use super::bytes::Ordering;
+    let ordering = match order {
+        Order::Eq | Order::Ne => Ordering::ByBits,
+        Order::Lt | Order::Le | Order::Gt | Order::Ge => Ordering::ByOrder,
+    };
+    if ordering == Ordering::ByOrder {
+        let read = forms.iter().filter(|f| f.as_int().is_none()).map(|f| f.to_string());
+        c.f.ordered.extend(read);
+    }
+    super::bytes::compared_orders(c, call, ordering, forms, values);
 }
 
 /// Two operands; a keyword is a member of the other one's enum.

@@ -118,8 +118,15 @@ fn ctx_place(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
     let attach = attach_type(c);
     if !f.reads(prog, attach, f.elem_size(), 0) {
         let kinds: Vec<String> = f.only.iter().filter_map(|a| section_of(prog, *a)).collect();
-        let text = format!("`{}` of {} can't be read by programs attached in this way", f.name, known_as(prog));
+        let text =
+            format!("`{}` of {} can't be read or written by programs attached in this way", f.name, known_as(prog));
         let d = diag::error(&diag::CONTEXT_FIELD, &at(&call.args[0]), text);
+        let d = match (prog, f.name) {
+            (ProgType::CgroupSockopt, "retval") => d.help(
+                "returning 0 lets the call fail with EPERM; for another error, before it: (set-retval (- EINVAL))",
+            ),
+            _ => d,
+        };
         c.report(d.note(format!("those that can: {}", kinds.join(" "))));
         return None;
     }

@@ -311,7 +311,7 @@ fn delete_form(c: &mut Checker<'_>, call: &Call<'_>, given: Given) -> Val {
 
 fn getmap(c: &mut Checker<'_>, call: &Call<'_>) -> Option<Place> {
     let (map, def) = subject(c, call, Operation::Lookup)?;
-    let (setup, mut key) = key_of(c, &call.args[1], &def, Given::Value)?;
+    let (setup, mut key) = key_of(c, &call.args[1], &def, Given::Place)?;
     key.at = call.at();
     Some(Place::Map { map, key: Box::new(key), setup })
 }

@@ -77,6 +77,7 @@ pub(super) fn look_at_test(interp: &mut Interp, form: &Form, names: &mut TestNam
         diags.push(e.to_diagnostic());
     }
     bad_checks(interp, body, diags);
+    no_link_headers(body, diags);
     let dropped = dropped_checks(body);
     if dropped.is_empty() && !may_check(interp, body) {
         diags.push(no_checks(name.span));
@@ -93,6 +94,29 @@ fn bad_checks(interp: &Interp, forms: &[Form], diags: &mut Vec<Diagnostic>) {
         }
         bad_checks(interp, items, diags);
     }
+}
+
+/// Warns of packets that begin with the IP header where they are given to programs.
+fn no_link_headers(forms: &[Form], diags: &mut Vec<Diagnostic>) {
+    for form in forms {
+        let Some(items) = form.as_list().filter(|_| !form.is_call("quote")) else { continue };
+        if let [head, _, packet, ..] = items
+            && head.as_symbol().is_some_and(|h| h.is("run-prog"))
+            && let Some([_, first, ..]) = packet.as_list().filter(|_| packet.is_call("packet"))
+            && (first.is_call("ipv4") || first.is_call("ipv6"))
+        {
+            let d = no_link_header(first.span);
+            diags.push(d.help(format!("write (packet (eth) {first} …)")));
+        }
+        no_link_headers(items, diags);
+    }
+}
+
+/// The warning for a packet that begins with the IP header; `place` is where that is said.
+pub fn no_link_header(place: Span) -> Diagnostic {
+    let at = At { span: place, origin: None };
+    let text = "this packet begins with the IP header: its first 14 bytes are taken for an Ethernet header";
+    diag::warning(&diag::LINK_HEADER_LEFT_OUT, &at, text)
 }
 
 /// Functions that are called for the truth of what they give.

@@ -168,6 +168,7 @@ impl Session {
         diags.extend(open);
         self.refused.settle(&mut diags);
         self.unused = crate::unused::unused(&forms);
+        diags.extend(crate::opt_in::not_asked_for(&forms));
         diags
     }
 }

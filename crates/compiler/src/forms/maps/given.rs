@@ -16,6 +16,8 @@ use crate::hir::{At, Expr, ExprKind, IntTy, LocalKind, MapDef, MapId, PtrTy, Spa
 pub(super) enum Given {
     /// As they are.
     Value,
+    /// As they are, for a place: nobody asks whether it is there.
+    Place,
     /// By a pointer to their bytes.
     Pointer,
 }
@@ -295,7 +297,36 @@ pub(super) fn key_of(c: &mut Checker<'_>, form: &Form, def: &MapDef, given: Give
         c.report(d.help(format!("its entries are 0 to {}", i128::from(def.max_entries) - 1)));
         return None;
     }
+    if given == Given::Place {
+        beyond(c, form, &v, def);
+    }
     bytes_of(c, v, def.key_size, def.key.as_ref(), "key", def)
+}
+
+/// Warns of a number of a packet, of which the map has entries for some values alone, and that nothing bounds.
+fn beyond(c: &mut Checker<'_>, form: &Form, v: &Val, def: &MapDef) {
+    let Some(int) = v.int().filter(|i| i.size <= 2 && !i.signed) else { return };
+    let (_, most) = crate::check::val::type_range(int);
+    let entries = i128::from(def.max_entries);
+    let fixed = matches!(def.map_type, MapType::Array | MapType::PercpuArray) && def.flags & map_flags::INNER_MAP == 0;
+    if !fixed || form.origin.is_some() || v.hi != most || most < entries || !c.as_read(&v.e) {
+        return;
+    }
+    // A test of it may stand before, in a way that isn't followed.
+    let text = form.to_string();
+    if c.f.ordered.contains(&text) || matches!(v.e.kind, ExprKind::Local(l) if c.f.vars[l.0 as usize].compared) {
+        return;
+    }
+    let name = &def.name;
+    let text = format!(
+        "this may be up to {most}, and `{name}` has {}: keys of {entries} and more are not in it",
+        def.entries()
+    );
+    let d = diag::warning(&diag::KEY_BEYOND, &at(form), text).also(def.span, "declared here");
+    c.report(d.note("under a key that is not there nothing is counted, and 0 is read").help(format!(
+        "declare it with :max-entries {}, or bound the key before; if it is meant so: (cast u32 {form})",
+        most + 1
+    )));
 }
 
 pub(super) fn is_array(t: MapType) -> bool {

@@ -1,0 +1,11 @@
+;; codes: W0418 W0418
+(defmap seen :type :array :key u32 :value u64 :max-entries 4)
+(defprog ops (:type :sock-ops)
+  (case (ctx op)
+    ((BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+     (sock-ops-cb-flags-set (logior (ctx bpf_sock_ops_cb_flags) BPF_SOCK_OPS_STATE_CB_FLAG)))
+    (BPF_SOCK_OPS_STATE_CB (incf (getmap seen 0)))
+    ((BPF_SOCK_OPS_RTT_CB BPF_SOCK_OPS_TCP_CONNECT_CB) (incf (getmap seen 1))))
+  (when (= (ctx op) BPF_SOCK_OPS_RETRANS_CB)
+    (incf (getmap seen 2)))
+  1)

@@ -1,0 +1,15 @@
+;; codes: W0416 W0416
+(defstruct event (at u64))
+(defconstant +cpu0+ 0)
+(defmap events :type :perf-event-array :key u32 :value u32 :max-entries 64)
+(defmap cycles :type :perf-event-array :key u32 :value u32 :max-entries 64)
+(defmap one :type :perf-event-array :key u32 :value u32 :max-entries 1)
+(defprog p (:type :kprobe :license "GPL")
+  (let ((e (make-event :at (ktime-get-ns))))
+    (perf-event-output events 0 e (sizeof event))
+    (setf (event-at e) (perf-event-read cycles))
+    ;; These are right.
+    (perf-event-output events BPF_F_CURRENT_CPU e (sizeof event))
+    (perf-event-output events +cpu0+ e (sizeof event))
+    (setf (event-at e) (perf-event-read one 0)))
+  0)

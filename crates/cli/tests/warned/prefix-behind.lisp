@@ -1,0 +1,10 @@
+;; codes: W0422
+(defstruct behind (addr u32) (prefix-len u32))
+(defstruct before (prefix-len u32) (addr u32))
+(defmap wrong :type :lpm-trie :key behind :value u32 :max-entries 8 :map-flags BPF_F_NO_PREALLOC)
+(defmap right :type :lpm-trie :key before :value u32 :max-entries 8 :map-flags BPF_F_NO_PREALLOC)
+(defprog acl (:type :xdp)
+  (with-ipv4 (data end ip)
+    (when (map-lookup wrong (make-behind :addr (ipv4-src-addr ip) :prefix-len 32)) (return XDP_DROP))
+    (when (map-lookup right (make-before :prefix-len 32 :addr (ipv4-src-addr ip))) (return XDP_DROP)))
+  XDP_PASS)
