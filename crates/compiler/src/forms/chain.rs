@@ -331,7 +331,7 @@ fn kernel_field(c: &mut Checker<'_>, p: Val, space: Space, root: TypeId, path: &
         }
     }
     let host_port = whistler_isa::places::HOST_ORDER_MEMBERS.contains(&&*last.name)
-        || btf.ty(root).is_ok_and(|t| whistler_isa::places::host_order(&t.name, &last.name));
+        || btf.ty(root).is_ok_and(|t| whistler_isa::places::host_order(t.name, &last.name));
     if here.origin.is_none() && host_port {
         c.note_host_port(here.span);
     }
