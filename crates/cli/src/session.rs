@@ -112,7 +112,14 @@ impl Session {
 
     /// Calls the function `main`, if the text defined one.
     pub fn main(&mut self, args: &[String]) -> bool {
-        let step = self.image.borrow_mut().call_main(args);
+        let mut step = self.image.borrow_mut().call_main(args);
+        let flag = args.iter().find(|a| a.starts_with("--"));
+        let refused = step.diagnostics.first_mut().filter(|d| d.message.starts_with("`main` takes "));
+        if let (true, Some(flag), Some(d)) = (step.failed, flag, refused) {
+            d.help.push(format!(
+                "what stands behind the file is for `main`; flags go before it: whistler run {flag} … FILE"
+            ));
+        }
         shown(&step, &self.sources, &self.gone, Said::All)
     }
 }

@@ -296,6 +296,16 @@ fn check_takes_several_files_and_tells_once_what_it_leaves_out() {
 }
 
 #[test]
+fn flags_behind_the_file_are_told_to_go_before_it() {
+    let scratch = Scratch::new();
+    let file = scratch.file("args.lisp", "(defun main (x) (print x))\n");
+    let ran = run(whistler(["run", "--vm"]).arg(&file).args(["a", "--count", "8"])).exits(1);
+    assert!(ran.err.contains("flags go before it: whistler run --count"), "{}", ran.all());
+    let ran = run(whistler(["run", "--vm"]).arg(&file).args(["a", "b"])).exits(1);
+    assert!(!ran.err.contains("flags"), "{}", ran.all());
+}
+
+#[test]
 fn a_script_that_attaches_nothing_is_told_so() {
     let scratch = Scratch::new();
     let program = "(defprog my-prog (:type :xdp) XDP_PASS)\n";
@@ -304,6 +314,9 @@ fn a_script_that_attaches_nothing_is_told_so() {
     let with_test = format!("{program}(deftest t1 (is t))\n");
     let ran = run(whistler(["run", "--vm"]).arg(scratch.file("tested.lisp", &with_test))).ok();
     assert!(ran.err.contains("`whistler test` runs the tests"), "{}", ran.all());
+    let iterator = "(defprog ps (:type :iter :section \"iter/task\" :license \"GPL\") 0)\n";
+    let ran = run(whistler(["run", "--vm"]).arg(scratch.file("iterator.lisp", iterator))).ok();
+    assert!(ran.err.contains("nothing was read: (princ (read-iterator ps))\n"), "{}", ran.all());
     let used = format!("{program}(print (run-prog my-prog (packet (eth) (ipv4))))\n");
     let ran = run(whistler(["run", "--vm"]).arg(scratch.file("used.lisp", &used))).ok();
     assert_eq!(ran.err, "", "{}", ran.all());

@@ -58,6 +58,34 @@ fn failures_show_the_form_and_its_values() {
     }
 }
 
+/// What is taken for a number or a list in a test and is none: the report names the form that gave it, and the mend.
+#[test]
+fn values_of_another_kind_are_shown() {
+    let scratch = Scratch::new();
+    let program = "(defmap m :type :hash :key u32 :value u64 :max-entries 8)\n(defprog p (:type :xdp) (incf (getmap m 0)) XDP_PASS)\n";
+    for (test, expected) in [
+        ("(is (= (map-ref m 1) 1))", "(map-ref m 1) is nil: no entry; (map-ref m 1 0) gives 0 then"),
+        ("(is (> (map-ref m 3 5) (map-ref m 1)))", "(map-ref m 3 5) is 5"),
+        ("(is (= (+ 1 (map-ref m 2)) 1))", "(map-ref m 2) is nil: no entry"),
+        ("(destructuring-bind (k v) (first (map-entries m)) (is (= k v)))", "write (k . v)"),
+    ] {
+        let file = scratch.file("kinds.lisp", &format!("{program}(deftest t1 (run-prog p (packet (eth))) {test})\n"));
+        let ran = run(whistler(["test"]).arg(&file)).exits(1);
+        assert!(ran.out.contains(expected), "no `{expected}` in\n{}", ran.all());
+    }
+}
+
+/// A file without tests beside one that has some is none of anybody's mistakes.
+#[test]
+fn a_file_without_tests_beside_others() {
+    let scratch = Scratch::new();
+    let none = scratch.file("none.lisp", "(defprog p (:type :xdp) XDP_PASS)\n");
+    let some = scratch.file("some.lisp", "(deftest t1 (is (= 1 1)))\n");
+    let ran = run(whistler(["test"]).arg(&none).arg(&some)).ok();
+    assert!(ran.out.contains("1 passed, 0 failed"), "{}", ran.all());
+    run(whistler(["test"]).arg(&none)).exits(1);
+}
+
 /// Tests that check nothing, a comparison whose value is dropped, a result that is not looked at, a packet that only the
 /// virtual machine takes.
 const DOUBTFUL: &str = r#"

@@ -95,14 +95,14 @@ histogram, an array of u64. Slot n counts from 2^n to 2^(n+1) - 1; slot 0 also 0
       `(progn (incf (getmap ,map (cast u32 (min (log2 (cast u64 ,key)) (- (map-entries-max ,map) 1))))) 0)))
 
 (defmacro lhist! (map key value low high step)
-  "VALUE counted by steps from LOW to HIGH, constants, in the entry under KEY, an (array u64 n) with n = (HIGH - LOW) / STEP + 2:
+  "VALUE counted by steps from LOW to HIGH, constants, in the entry under KEY, an (array u64 n) with n = (HIGH - LOW) / STEP + 2 (rounded up):
 slot 0 counts what is below LOW, the last one HIGH and more."
   (let ((v (gensym "V")) (n (gensym "N")))
     (declare (ignorable n))
     (%hist-entry map key
                  `(let ((,v ,value))
                     (cond ((< ,v ,low) 0)
-                          ((>= ,v ,high) (+ (/ (- ,high ,low) ,step) 1))
+                          ((>= ,v ,high) (+ (/ (+ (- ,high ,low) (- ,step 1)) ,step) 1))
                           (t (+ (/ (cast u64 (- ,v ,low)) ,step) 1)))))))
 
 (defun %hist-entry (map key slot)

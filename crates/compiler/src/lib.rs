@@ -18,6 +18,7 @@ pub mod forms;
 pub mod hir;
 mod hook;
 mod host;
+mod hosted;
 mod kernel;
 pub mod library;
 mod lower;

@@ -215,11 +215,20 @@ impl Image {
             true => "",
             false => "; `whistler test` runs the tests",
         };
-        Some(format!("nothing was attached: (attach {first}){tests}"))
+        let iterator = live.programs.get(first).is_some_and(|p| {
+            p.compiled.object.programs.iter().any(|p| p.section.trim_start_matches('?').starts_with("iter"))
+        });
+        Some(match iterator {
+            true => format!("nothing was read: (princ (read-iterator {first})){tests}"),
+            false => format!("nothing was attached: (attach {first}){tests}"),
+        })
     }
 
     fn eval_form(&mut self, form: &Form) -> Step {
         self.shared.options.interrupt.store(false, Ordering::Relaxed);
+        if let Ok(mut live) = self.shared.live() {
+            live.missed = None;
+        }
         let result = self.interp.eval(form).map_err(|e| self.shared.explained(e));
         // What it printed ends before what is said of it begins.
         if self.shared.options.purpose == Purpose::Tests || self.shared.options.exchangeable {
@@ -325,7 +334,7 @@ impl Image {
             live.emits.watched = false;
         }
         let values: Vec<Value> = args.iter().map(|a| self.interp.heap.string(a.as_str())).collect();
-        let result = self.interp.call(main, &values);
+        let result = self.interp.call(main, &values).map_err(|e| self.shared.explained(e));
         // What was emitted meanwhile, unless `main` followed it itself. When it ends, so does the script.
         let shared = self.shared.clone();
         let watched = shared.live().is_ok_and(|mut l| std::mem::replace(&mut l.emits.watched, true));

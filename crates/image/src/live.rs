@@ -49,6 +49,8 @@ pub(crate) struct Live {
     pub parameters: FxHashMap<String, Vec<u8>>,
     /// The per-CPU map that was read last, to be named where its vector is taken for a number.
     pub per_cpu_read: Option<String>,
+    /// The call of `map-ref` that found no entry last, to be named where its `nil` is taken for a number.
+    pub missed: Option<String>,
     /// Whether it was looked whether the trace buffer is on.
     pub told_of_trace_buffer: bool,
     /// Whether something was done with programs beside attaching them: run, written to a file.
@@ -135,6 +137,13 @@ impl Shared {
         }
         if let Some(name) = e.message.strip_prefix("#<global ").and_then(|t| t.split('>').next()).map(str::to_string) {
             return e.help(format!("its value is (global-ref {name})"));
+        }
+        if e.message.starts_with("nil is ") && e.help.is_empty() {
+            let missed = self.live().ok().and_then(|mut live| live.missed.take());
+            return match missed {
+                Some(call) => e.help(format!("the last that gave nil: {}", crate::tests::nil_of(&call))),
+                None => e,
+            };
         }
         let per_cpu = self.live().ok().and_then(|mut live| live.per_cpu_read.take());
         match per_cpu.filter(|_| e.message.starts_with("#(")) {

@@ -62,6 +62,12 @@ pub(crate) enum Scale {
 }
 
 impl Scale {
+    /// The slot of what is not below the highest, for a scale of steps.
+    fn top(self) -> Option<usize> {
+        let Scale::Steps { low, high, step } = self else { return None };
+        usize::try_from((high - low + step - 1) / step + 1).ok()
+    }
+
     /// The least and greatest value of a slot, as text.
     fn range(self, n: usize, last: usize) -> (String, String) {
         match self {
@@ -70,13 +76,23 @@ impl Scale {
                 (from.to_string(), ((1u128 << (n + 1).min(100)) - 1).to_string())
             }
             Scale::Steps { low, .. } if n == 0 => (String::new(), (low - 1).to_string()),
-            Scale::Steps { high, .. } if n == last => (high.to_string(), String::new()),
+            Scale::Steps { low, high, step } if n == last => {
+                // A map with fewer slots counts all above in its last.
+                let from = low + (n as i128 - 1) * step;
+                (from.min(high).to_string(), String::new())
+            }
             Scale::Steps { low, high, step } => {
                 let from = low + (n as i128 - 1) * step;
                 (from.to_string(), (from + step - 1).min(high - 1).to_string())
             }
         }
     }
+}
+
+/// What counts are too many for the slots of a scale: they were not made by it.
+pub(crate) fn other_scale(slots: &[u64], scale: Scale) -> Option<usize> {
+    let top = scale.top()?;
+    slots.iter().rposition(|n| *n > 0).filter(|last| *last > top)
 }
 
 /// Counts as text bars.
@@ -86,7 +102,7 @@ pub(crate) fn histogram(slots: &[u64], scale: Scale, unit: &str) -> String {
     let most = slots.iter().copied().max().unwrap_or(1).max(1);
     let mut out = format!("{:>25}  {:>10}\n", unit, "count");
     for (n, count) in slots.iter().enumerate().take(last + 1).skip(first) {
-        let (from, to) = scale.range(n, slots.len() - 1);
+        let (from, to) = scale.range(n, scale.top().map_or(usize::MAX, |top| top.min(slots.len() - 1)));
         let len = (u128::from(*count) * BAR as u128 / u128::from(most)) as usize;
         let bar = "█".repeat(len);
         out.push_str(&format!("{from:>11} … {to:<11}  {count:>10}  {bar}\n"));
@@ -111,6 +127,20 @@ mod tests {
         let text = histogram(&[1, 0, 1, 1], Scale::Steps { low: 10, high: 25, step: 10 }, "ms");
         let ranges: Vec<&str> = text.lines().skip(1).map(|l| l[..26].trim()).collect();
         assert_eq!(ranges, ["… 9", "10 … 19", "20 … 24", "25 …"]);
+    }
+
+    #[test]
+    fn no_row_ends_before_it_begins() {
+        let scale = Scale::Steps { low: 0, high: 40, step: 10 };
+        let of = |slots: &[u64]| {
+            let text = histogram(slots, scale, "ms");
+            text.lines().skip(1).map(|l| l[..26].trim().to_string()).collect::<Vec<_>>()
+        };
+        // A map with more slots than the steps need, and one with fewer.
+        assert_eq!(of(&[0, 1, 0, 0, 0, 1, 0, 0]), ["0 … 9", "10 … 19", "20 … 29", "30 … 39", "40 …"]);
+        assert_eq!(of(&[0, 0, 1, 1]), ["10 … 19", "20 …"]);
+        assert_eq!(other_scale(&[0, 1, 0, 0, 0, 1, 0, 0], scale), None);
+        assert_eq!(other_scale(&[0, 1, 0, 0, 0, 1, 0, 1], scale), Some(7));
     }
 
     #[test]

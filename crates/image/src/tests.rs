@@ -94,6 +94,8 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     let s = shared.clone();
     interp.define_native("%dropped", "text file lo hi", "", Rc::new(move |i, args| s.dropped(i, args)));
     let s = shared.clone();
+    interp.define_native("%applied", "function values form", "", Rc::new(move |i, args| s.applied(i, args)));
+    let s = shared.clone();
     interp.define_native("%is", "holds form values text file lo hi", "", Rc::new(move |i, args| s.check(i, args)));
 }
 
@@ -173,7 +175,7 @@ fn is(interp: &mut Interp, form: &Form) -> Result<Form, LispError> {
     let values = Form::symbol(Symbol::gensym("values"), test.span);
     let all = host("list", arguments.to_vec(), test.span);
     let function = host("function", vec![Form::symbol(head, test.span)], test.span);
-    let applied = host("apply", vec![function, values.clone()], test.span);
+    let applied = call("%applied", vec![function, values.clone(), quoted.clone()], test.span);
     let checked = call("%is", vec![applied, quoted, values.clone(), text, file, lo, hi], form.span);
     let bindings = Form::list(vec![Form::list(vec![values, all], test.span)], test.span);
     Ok(host("let", vec![bindings, checked], form.span))
@@ -201,6 +203,29 @@ impl Shared {
     /// Keeps a test whose form is wrong: it fails, and the others run.
     pub fn add_broken_test(&self, (name, span): (Symbol, Span), why: Vec<Diagnostic>) -> Result<(), LispError> {
         self.keep_test(TestDef { name: name.name().to_string(), span, body: Body::Broken(why) })
+    }
+
+    /// Calls the function of a check. Where it can't work with `nil`, the arguments that are `nil` are named.
+    fn applied(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
+        let [function, values, form] = args else { return Ok(Value::NIL) };
+        let arguments = interp.heap.list_items(*values).unwrap_or_default();
+        interp.call(*function, &arguments).map_err(|e| {
+            if e.code != whistler_lisp::error::WRONG_TYPE || !e.message.starts_with("nil is ") {
+                return e;
+            }
+            let forms = interp.heap.list_items(*form).unwrap_or_default();
+            let mut e = e;
+            for (f, v) in forms.iter().skip(1).zip(&arguments) {
+                let source = interp.show(*f);
+                if v.is_nil() && source != "nil" {
+                    e = e.help(nil_of(&source));
+                } else if source != interp.show(*v) {
+                    let shown = interp.show(*v);
+                    e = e.help(format!("{source} is {shown}"));
+                }
+            }
+            e
+        })
     }
 
     fn check(&self, interp: &mut Interp, args: &[Value]) -> LispResult {
@@ -261,6 +286,14 @@ impl Shared {
             running.skipped.get_or_insert(why.clone());
         }
         LispError::simple(why)
+    }
+}
+
+/// What is said of a form that gave `nil` where a number is needed.
+pub(crate) fn nil_of(source: &str) -> String {
+    match source.strip_prefix("(map-ref ").and_then(|s| s.strip_suffix(')')) {
+        Some(rest) => format!("{source} is nil: no entry; (map-ref {rest} 0) gives 0 then"),
+        None => format!("{source} is nil"),
     }
 }
 
@@ -328,6 +361,7 @@ impl Image {
                 if let Ok(mut live) = shared.live() {
                     live.running = Some(Running::default());
                     live.per_cpu_read = None;
+                    live.missed = None;
                 }
                 self.interp.call(body, &[]).map_err(|e| shared.explained(e))
             }

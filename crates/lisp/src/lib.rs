@@ -38,6 +38,7 @@ pub use interp::{
     CALL_DEPTH_LIMIT, DocKind, HostMacroFn, Interp, LibraryItem, Macro, NativeClosure, OuterConstants, SpecialFn,
 };
 pub use io::{CapturedIo, HostIo, NoIo};
+pub use natives::is_of_c;
 pub use nearest::nearest;
 pub use printer::pretty;
 pub use reader::{is_complete, read, read_text};

@@ -4,6 +4,7 @@
 mod control;
 mod definitions;
 mod format;
+pub use format::is_of_c;
 mod hash;
 mod lists;
 mod mapping;

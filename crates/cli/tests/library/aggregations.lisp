@@ -135,3 +135,13 @@
   (run-prog in-raw nil :ctx (context :raw-tracepoint 1 300))
   (is (equal (loop for i from 1 to 4 collect (total (map-ref by-type i))) '(1 1 1 300)))
   (is (equal (loop for i from 1 to 4 collect (caar (slots-of (all-cpus (map-ref sizes i))))) '(7 7 7 8))))
+
+;; The last step is shorter than the others: what is in it is not what is at the end and above.
+(defmap uneven :type :hash :key u32 :value (array u64 5) :max-entries 4)
+(defprog by-uneven-steps (:type :xdp)
+  (lhist! uneven 1 (- (xdp-data-end) (xdp-data)) 60 85 10)
+  XDP_PASS)
+(deftest steps-that-do-not-come-out-even
+  (dolist (n '(60 69 70 80 84 85 300))
+    (run-prog by-uneven-steps (packet (eth) (payload (- n 14) 0))))
+  (is (equalp (map-ref uneven 1) #(0 2 1 2 2))))

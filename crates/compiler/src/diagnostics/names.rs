@@ -29,6 +29,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &CAPTURED,
     &CONSTANT_TEST,
     &SENT_EMPTY,
+    &OTHER_STEPS,
+    &CONTROL_OF_C,
 ];
 
 code! {
@@ -204,4 +206,18 @@ code! {
     SENT_EMPTY, "W0026", "record sent with nothing in it",
     "(defstruct event (cpu u32))\n(defmap ring :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (with-ringbuf (e ring (sizeof event))\n    (when (= (ctx rx_queue_index) 0) (return XDP_PASS))\n    (setf (event-cpu e) (get-smp-processor-id)))\n  XDP_PASS)",
     "(defstruct event (cpu u32))\n(defmap ring :type :ringbuf :max-entries 4096)\n(defprog p (:type :xdp)\n  (when (= (ctx rx_queue_index) 0) (return XDP_PASS))\n  (with-ringbuf (e ring (sizeof event))\n    (setf (event-cpu e) (get-smp-processor-id)))\n  XDP_PASS)"
+}
+code! {
+    /// `hist` prints a map by other steps than a program of the file counts it by, so its rows name wrong values. What
+    /// `lhist!` counts is printed with the same low, high and step; what `hist!` counts without any.
+    OTHER_STEPS, "W0027", "histogram printed by other steps than counted",
+    "(defmap sizes :type :hash :key u32 :value (array u64 66) :max-entries 16)\n(defprog p (:type :xdp)\n  (lhist! sizes 0 (ktime-get-ns) 0 4096 64)\n  XDP_PASS)\n(defun main ()\n  (attach p \"lo\")\n  (hist sizes :low 0 :high 4096 :step 128))",
+    "(defmap sizes :type :hash :key u32 :value (array u64 66) :max-entries 16)\n(defprog p (:type :xdp)\n  (lhist! sizes 0 (ktime-get-ns) 0 4096 64)\n  XDP_PASS)\n(defun main ()\n  (attach p \"lo\")\n  (hist sizes :low 0 :high 4096 :step 64))"
+}
+code! {
+    /// The control text of a `format` is written for C's `printf`. `format` has directives of its own, with a tilde, and what
+    /// else stands in the text is printed as it is; when it is reached, it is an error.
+    CONTROL_OF_C, "W0028", "control text of C",
+    "(defun say (n) (format t \"pid %d\" n))",
+    "(defun say (n) (format t \"pid ~d~%\" n))"
 }

@@ -169,6 +169,7 @@ impl Session {
         self.refused.settle(&mut diags);
         self.unused = crate::unused::unused(&forms);
         diags.extend(crate::opt_in::not_asked_for(&forms));
+        self.unused.extend(crate::hosted::warnings(&forms));
         diags
     }
 }

@@ -29,6 +29,7 @@ fn read(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
     if shared.options.mode == Mode::Vm {
         return Err(LispError::simple("the virtual machine has no kernel objects to walk over"));
     }
+    shared.live()?.used = true;
     let found = shared.live()?.programs.get(&name).and_then(|p| p.program.clone());
     let found = found.ok_or_else(|| LispError::simple(format!("there is no program `{name}`")))?;
     if found.attach_type() != Some(AttachType::TraceIter) {

@@ -13,7 +13,7 @@ use crate::args::Args;
 use crate::failure::load_error;
 use crate::image::Mode;
 use crate::live::Shared;
-use crate::print::{Scale, histogram};
+use crate::print::{Scale, histogram, other_scale};
 
 pub(super) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     define(
@@ -83,6 +83,14 @@ fn hist(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
         }
         slots
     };
+    let fits = |slots: &[u64]| match other_scale(slots, scale) {
+        None => Ok(()),
+        Some(slot) => Err(LispError::simple(format!(
+            "`{}` has counts in slot {slot}, and :low, :high and :step make fewer: it was counted by other steps",
+            typed.name
+        ))
+        .help("give `hist` the numbers that `lhist!` was given")),
+    };
     let mut text = String::new();
     let keys = typed.keys(shared, interp)?;
     if size == 8 {
@@ -90,6 +98,7 @@ fn hist(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
         for key in keys {
             slots.extend(counts(typed.read(shared, interp, &key)?.unwrap_or_default()));
         }
+        fits(&slots)?;
         text = histogram(&slots, scale, &unit);
     } else {
         for key in keys {
@@ -98,6 +107,7 @@ fn hist(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult {
             if slots.iter().all(|n| *n == 0) {
                 continue;
             }
+            fits(&slots)?;
             let k = typed.key.decode(&key, &mut interp.heap);
             text.push_str(&format!("[{}]\n{}", interp.show(k), histogram(&slots, scale, &unit)));
         }

@@ -212,7 +212,10 @@ impl Typed {
     /// One value, or a vector of one per CPU, decoded.
     pub fn decode(&self, interp: &mut Interp, values: &[Vec<u8>]) -> Value {
         match values {
-            [one] if !self.is_per_cpu() => self.value.decode(one, &mut interp.heap),
+            [one] if !self.is_per_cpu() => {
+                let stack = super::stacks::decode(interp, self, one);
+                stack.unwrap_or_else(|| self.value.decode(one, &mut interp.heap))
+            }
             all => {
                 let items = all.iter().map(|v| self.value.decode(v, &mut interp.heap)).collect();
                 interp.heap.vector(items)
@@ -241,7 +244,13 @@ pub(super) fn map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> L
     }
     match typed.read(shared, interp, &key)? {
         Some(values) => Ok(typed.decode(interp, &values)),
-        None => Ok(default),
+        None => {
+            if args.len() == 2 {
+                let shown = interp.show(args[1]);
+                shared.live()?.missed = Some(format!("(map-ref {} {shown})", typed.name));
+            }
+            Ok(default)
+        }
     }
 }
 

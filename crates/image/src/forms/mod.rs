@@ -13,6 +13,7 @@ mod look;
 mod maps;
 mod rings;
 mod slots;
+mod stacks;
 pub(crate) mod struct_ops;
 mod test_run;
 
@@ -43,6 +44,7 @@ pub(crate) fn install(interp: &mut Interp, shared: &Rc<Shared>) {
     look::install(interp, shared);
     maps::install(interp, shared);
     rings::install(interp, shared);
+    stacks::install(interp, shared);
     test_run::install(interp, shared);
     crate::tests::install(interp, shared);
     if shared.options.purpose == crate::image::Purpose::Tests {

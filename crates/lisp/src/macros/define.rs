@@ -88,7 +88,7 @@ pub(crate) fn macro_lambda(name: Symbol, list: &Form, body: &[Form], f: &Form) -
     if pattern.is_nil() {
         let t = gensym("check", f);
         let text = Form::str("()", f.span);
-        bindings.push(tmpl!("($t (%no-more $v $w $p))", f, t = &t, v = &args, w = &what, p = &text));
+        bindings.push(tmpl!("($t (%no-more $v $w $p $v))", f, t = &t, v = &args, w = &what, p = &text));
     } else {
         destructure::bind(&pattern, &args, &what, &mut bindings, 0)?;
     }

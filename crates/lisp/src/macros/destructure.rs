@@ -8,7 +8,7 @@ use crate::{Form, FormKind, Symbol};
 pub(super) const MACROS: &[(&str, MacroFn)] = &[("destructuring-bind", |_, f, a| match a {
     [pattern, value, body @ ..] => {
         let mut out = Vec::new();
-        let what = Form::str("this list", f.span);
+        let what = Form::str("", f.span);
         let v = gensym("v", f);
         out.push(list_at(vec![v.clone(), value.clone()], f));
         bind(pattern, &v, &what, &mut out, 0)?;
@@ -45,6 +45,7 @@ pub(super) fn bind(pattern: &Form, v: &Form, what: &Form, out: &mut Vec<Form>, d
     if let Some(e) = &l.environment {
         put(e, Form::nil(at.span), out)?;
     }
+    let all = v.clone();
     let mut v = v.clone();
     let next = |v: &mut Form, out: &mut Vec<Form>| {
         let t = gensym("rest", at);
@@ -53,7 +54,7 @@ pub(super) fn bind(pattern: &Form, v: &Form, what: &Form, out: &mut Vec<Form>, d
     };
     let text = Form::str(crate::compile::short(pattern), at.span);
     for p in &l.required {
-        put(p, tmpl!("(%required $v $w $p)", at, v = &v, w = what, p = &text), out)?;
+        put(p, tmpl!("(%required $v $w $p $a)", at, v = &v, w = what, p = &text, a = &all), out)?;
         next(&mut v, out);
     }
     for o in &l.optional {
@@ -83,7 +84,7 @@ pub(super) fn bind(pattern: &Form, v: &Form, what: &Form, out: &mut Vec<Form>, d
         out.push(tmpl!("($t (%check-keys $v (quote $k) $w))", at, t = &t, v = &v, k = &keys, w = what));
     } else if l.rest.is_none() && !l.has_keys {
         let t = gensym("check", at);
-        out.push(tmpl!("($t (%no-more $v $w $p))", at, t = &t, v = &v, w = what, p = &text));
+        out.push(tmpl!("($t (%no-more $v $w $p $a))", at, t = &t, v = &v, w = what, p = &text, a = &all));
     }
     for (name, value) in &l.aux {
         put(name, value.clone().unwrap_or_else(|| Form::nil(at.span)), out)?;

@@ -398,8 +398,9 @@ fn pattern_bindings(var: &Form, v: &Form, f: &Form, out: &mut Vec<Form>, assign:
         _ => (var.as_list().unwrap_or(&[]), None),
     };
     let mut rest = v.clone();
+    let text = Form::str(crate::compile::short(var), f.span);
     for item in items {
-        put(item, tmpl!("(car $r)", f, r = &rest));
+        put(item, tmpl!("(%loop-part $r $p $v)", f, r = &rest, p = &text, v = v));
         rest = tmpl!("(cdr $r)", f, r = &rest);
     }
     if let Some(tail) = tail {

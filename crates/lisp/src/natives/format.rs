@@ -34,7 +34,7 @@ pub(super) const TABLE: Table = &[(
 )];
 
 /// Whether a control text is written for C's `printf`: a `%` with a letter of it, and no `~`.
-fn is_of_c(control: &str) -> bool {
+pub fn is_of_c(control: &str) -> bool {
     let directive = |rest: &str| {
         rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == 'l')
             .starts_with(['d', 'i', 'u', 's', 'x', 'c', 'p'])

@@ -305,18 +305,31 @@ pub(super) const TABLE: Table = &[
     ),
     (
         "%required",
-        "list what pattern",
-        F3(|i, l, what, pattern| match i.heap.cons_parts(l) {
+        "list what pattern whole",
+        Many(4, 4, |i, a| match i.heap.cons_parts(a[0]) {
             Some((car, _)) => Ok(car),
-            None => Err(mismatch(i, what, pattern, "has too few elements")),
+            None => Err(mismatch(i, a, "has too few elements")),
         }),
     ),
     (
         "%no-more",
-        "list what pattern",
-        F3(|i, l, what, pattern| match l.is_nil() {
+        "list what pattern whole",
+        Many(4, 4, |i, a| match a[0].is_nil() {
             true => Ok(Value::NIL),
-            false => Err(mismatch(i, what, pattern, "has too many elements")),
+            false => Err(mismatch(i, a, "has too many elements")),
+        }),
+    ),
+    (
+        "%loop-part",
+        "list pattern whole",
+        F3(|i, l, pattern, whole| match i.heap.cons_parts(l) {
+            Some((car, _)) => Ok(car),
+            // A pattern of `loop` takes what there is.
+            None if l.is_nil() => Ok(Value::NIL),
+            None => {
+                let what = i.heap.string("");
+                Err(mismatch(i, &[l, what, pattern, whole], "has too few elements"))
+            }
         }),
     ),
     (
@@ -364,11 +377,31 @@ pub(super) const TABLE: Table = &[
     ),
 ];
 
-fn mismatch(i: &mut Interp, what: Value, pattern: Value, how: &str) -> crate::LispError {
-    let what = i.heap.str(what).unwrap_or("the list").to_string();
-    let pattern = i.heap.str(pattern).unwrap_or("").to_string();
-    crate::LispError::new("program-error", crate::error::ARGUMENT_COUNT, format!("{what} {how}"))
-        .help(format!("it has to match `{pattern}`"))
+/// The error for a list that a pattern doesn't match; `args` are what was left of it, whose arguments they are (if of a macro),
+/// the pattern, and all of the list.
+fn mismatch(i: &mut Interp, args: &[Value], how: &str) -> crate::LispError {
+    let [_, what, pattern, whole] = args else { return crate::LispError::simple(how) };
+    let what = i.heap.str(*what).unwrap_or_default().to_string();
+    let pattern = i.heap.str(*pattern).unwrap_or_default().to_string();
+    let error = |text: String| crate::LispError::new("program-error", crate::error::ARGUMENT_COUNT, text);
+    let end = std::iter::successors(Some(*whole), |v| i.heap.cons_parts(*v).map(|(_, cdr)| cdr)).last();
+    let pair = end.is_some_and(|v| !v.is_nil()) && i.heap.cons_parts(*whole).is_some();
+    let shown = crate::printer::cut(i.show(*whole));
+    if !what.is_empty() {
+        return error(format!("{what} {how}")).help(format!("it has to match `{pattern}`"));
+    }
+    if pair {
+        let names: Vec<&str> = pattern.trim_start_matches('(').trim_end_matches(')').split_whitespace().collect();
+        let e = error(format!("got {shown}, a pair, where `{pattern}` takes a list"));
+        return match names[..] {
+            [a, b] => e.help(format!("write ({a} . {b}): a pair's second part stands behind a dot")),
+            _ => e.help("a pair's second part stands behind a dot: (a . b)"),
+        };
+    }
+    match i.heap.cons_parts(*whole).is_some() || whole.is_nil() {
+        true => error(format!("got {shown}, which {how}")).help(format!("it has to match `{pattern}`")),
+        false => error(format!("got {shown}, which is no list")).help(format!("it has to match `{pattern}`")),
+    }
 }
 
 fn count(i: &mut Interp, v: Value) -> Result<usize, crate::LispError> {
