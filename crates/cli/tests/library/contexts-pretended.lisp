@@ -27,7 +27,7 @@
     (is (null packet))
     (is (equal (coerce (subseq context 4 8) 'list) '(10 0 0 9)))))
 
-(defprog of-probe (:type :kprobe :section "kprobe/do_nanosleep")
+(defprog of-probe (:type :kprobe :section "kprobe/do_mmap")
   (setf (getmap out 0) (pt-regs-parm1)
         (getmap out 1) (pt-regs-parm2)
         (getmap out 2) (pt-regs-parm6)
@@ -52,7 +52,7 @@
   (run-prog of-switch nil :ctx (context :tracepoint "sched/sched_switch" :prev-comm "xeyes" :prev-pid 10 :next-pid 20))
   (is (equal (outs 3) (list 10 20 (char-code #\x)))))
 
-(defprog of-process (:type :kprobe :section "kprobe/do_nanosleep")
+(defprog of-process (:type :kprobe :section "kprobe/do_mmap")
   (setf (getmap out 0) (ash (get-current-pid-tgid) -32)
         (getmap out 1) (cast u32 (get-current-pid-tgid))
         (getmap out 2) (cast u32 (get-current-uid-gid))

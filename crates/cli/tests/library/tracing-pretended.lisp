@@ -19,7 +19,7 @@
     (is (>= (event-time e) 123456))
     (is (equal (event-comm e) "sleepy"))))
 
-(defprog add-up (:type :kprobe :section "kprobe/do_nanosleep")
+(defprog add-up (:type :kprobe :section "kprobe/do_mmap")
   (let ((sum 0) (last 0))
     (do-user-ptrs (p (pt-regs-parm1) (pt-regs-parm2) 8 :index i)
       (setf sum (+ sum p) last i))

@@ -1,4 +1,4 @@
-;; codes: W0122 W0122 W0122
+;; codes: W0122 W0122 W0122 W0122 W0122
 (defstruct failed (ret u32) (code u64) (signed i32) (errno u32))
 (defmap events :type :ringbuf :max-entries 65536)
 (defprog wrong (:type :kprobe :section "kretprobe/vfs_read")
@@ -15,6 +15,17 @@
   (with-ringbuf (e events (sizeof failed))
     (memset e 0 0 (sizeof failed))
     (setf (failed-ret e) (pt-regs-ret)))
+  0)
+(defmap last :type :hash :key u64 :value u64 :max-entries 64)
+(defmap counts :type :hash :key i64 :value u64 :max-entries 64)
+(defprog maps (:type :kprobe :section "kretprobe/vfs_read")
+  (let ((ret (cast i64 (pt-regs-ret))))
+    (if (< ret 0)
+        (setf (getmap last 0) ret
+              (getmap last ret) 1
+              (getmap counts ret) 1
+              (getmap last (- ret)) 1)
+        (setf (getmap last ret) 1)))
   0)
 (defprog right (:type :kprobe :section "kretprobe/vfs_read")
   (let ((ret (cast i64 (pt-regs-ret))))

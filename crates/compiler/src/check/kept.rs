@@ -89,18 +89,20 @@ impl Checker<'_> {
 
     /// Warns of numbers that are negative where they are written to a field without a sign.
     pub(super) fn kept_sign(&mut self, body: &Expr) {
-        let mut found: Vec<(At, At, String, Ty)> = Vec::new();
+        let mut found: Vec<Lost> = Vec::new();
         negatives(body, &mut Vec::new(), &mut found);
-        for (here, test, field, ty) in found {
+        for Lost { here, test, field, ty } in found {
             if here.origin.is_some() {
                 continue;
             }
-            let text = format!("this is negative here, and `{field}` is {ty}, which has no sign");
             let signed = ty.to_string().replacen('u', "i", 1);
+            let (place, mend) = match field {
+                Some(f) => (format!("`{f}` is {ty}"), format!("declare the field as ({f} {signed})")),
+                None => (format!("the map holds {ty}"), format!("declare the map for {signed}")),
+            };
+            let text = format!("this is negative here, and {place}, which has no sign");
             let d = diag::warning(&diag::SIGN_LOST, &here, text).also(test.span, "it is below 0 behind this");
-            self.report(d.help(format!(
-                "declare the field as ({field} {signed}); if its bits are meant: (cast {ty} …); the errno itself is (- …)"
-            )));
+            self.report(d.help(format!("{mend}; if its bits are meant: (cast {ty} …); the errno itself is (- …)")));
         }
     }
 }
@@ -127,11 +129,20 @@ fn structs_read(body: &Expr) -> Vec<&StructDef> {
     out
 }
 
+/// A negative number in a place without a sign.
+struct Lost {
+    here: At,
+    test: At,
+    /// The field that takes it, if it is no key or value of a map.
+    field: Option<String>,
+    ty: Ty,
+}
+
 /// A value, and where it was seen to be negative.
 type Negative<'e> = (&'e Expr, &'e At);
 
 /// Walks with what is known to be negative.
-fn negatives<'e>(e: &'e Expr, known: &mut Vec<Negative<'e>>, out: &mut Vec<(At, At, String, Ty)>) {
+fn negatives<'e>(e: &'e Expr, known: &mut Vec<Negative<'e>>, out: &mut Vec<Lost>) {
     let before = known.len();
     match &e.kind {
         ExprKind::If(test, yes, no) => {
@@ -170,12 +181,13 @@ fn negatives<'e>(e: &'e Expr, known: &mut Vec<Negative<'e>>, out: &mut Vec<(At, 
             let Some(int) = mem.as_int().filter(|i| !i.signed && matches!(mem, Ty::Int(_)) && i.size > 1) else {
                 return;
             };
-            let Some((_, field)) = field_written(ptr, *off) else { return };
-            if said_unsigned(value, int.size) {
+            let field = field_written(ptr, *off).map(|(_, f)| f.name.to_string());
+            // What has no field is the key or value of a map, in a variable that nobody named.
+            if said_unsigned(value, int.size) || (field.is_none() && !matches!(ptr.kind, ExprKind::AddrOf(_))) {
                 return;
             }
             if let Some((_, test)) = known.iter().find(|(v, _)| same(v, value)) {
-                out.push((value.at.clone(), (*test).clone(), field.name.to_string(), field.ty.clone()));
+                out.push(Lost { here: value.at.clone(), test: (*test).clone(), field, ty: mem.clone() });
             }
         }
         _ => e.each_child(&mut |c| negatives(c, known, out)),
