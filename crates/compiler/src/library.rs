@@ -67,11 +67,13 @@ mod tests {
         let (FormKind::List(items) | FormKind::Vector(items)) = &form.kind else { return };
         let inside = template || form.is_call("quasiquote");
         let binds = ["let", "let*", "when-let", "when-let*", "if-let", "dotimes", "do-map", "with-ringbuf"];
-        if template && binds.iter().any(|b| form.is_call(b)) {
+        let with = form.head().is_some_and(|h| h.name().starts_with("with-"));
+        if template && (with || binds.iter().any(|b| form.is_call(b))) {
             let clauses = items.get(1).and_then(Form::as_list).unwrap_or(&[]);
             let many = match form.head().map(|h| h.name()) {
-                Some("dotimes" | "with-ringbuf") => 1,
+                Some("dotimes") => 1,
                 Some("do-map") => 2,
+                _ if with => 1,
                 _ => usize::MAX,
             };
             let names =

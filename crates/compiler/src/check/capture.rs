@@ -29,7 +29,8 @@ enum Sees {
 impl Checker<'_> {
     /// Warns of the variables of the caller's that an expansion captured; notes those that the macro means its caller to see.
     pub(super) fn captured(&mut self, m: &Macro, form: &Form, expanded: &Form) {
-        let Some([_, args @ ..]) = form.as_list() else { return };
+        // Those of the library bind no names of their own; a test of it sees to that.
+        let Some([_, args @ ..]) = form.as_list().filter(|_| !m.library) else { return };
         let mut bound = Vec::new();
         bound_names(expanded, &mut bound);
         if bound.is_empty() {
@@ -59,7 +60,7 @@ impl Checker<'_> {
             if !theirs.is_none() {
                 d = d.also(theirs, format!("this `{s}` is not seen"));
             }
-            if let Some(place) = self.host.function_span(m.expander.get()).filter(|_| !m.library) {
+            if let Some(place) = self.host.function_span(m.expander.get()) {
                 d = d.also(place, format!("`{name}` binds its own `{s}`"));
             }
             self.report(d.help(format!(
