@@ -384,3 +384,51 @@ fn a_form_that_needs_a_waiting_program_says_what_it_waits_for() {
     assert!(!ran.status.success(), "{}", ran.all());
     assert!(ran.err.contains("declared here, further down"), "{}", ran.err);
 }
+
+const MISTAKES: &str = r#"
+(defstruct prefix (len u32) (addr u32))
+(defmap blocked :type :lpm-trie :key prefix :value u32 :max-entries 8 :map-flags BPF_F_NO_PREALLOC)
+(defmap ports :type :array :key u32 :value u64 :max-entries 1024)
+(defmap sizes :type :hash :key u32 :value u64 :max-entries 8)
+(defprog acl (:type :xdp)
+  (with-ipv4 (data end ip)
+    (incf (getmap ports 0))
+    (incf (getmap sizes 0))
+    (when (map-lookup blocked (make-prefix :len 32 :addr (ipv4-src-addr ip))) (return XDP_DROP)))
+  XDP_PASS)
+(defprog on-exit (:type :raw-tracepoint :section "raw_tp/sys_exit") (cast u32 (ctx args 1)))
+(deftest no-such-index (is (= (map-ref ports 9999) 0)))
+(deftest no-such-key (is (= (map-ref sizes 5) 0)))
+(deftest written-behind-the-end (setf (map-ref ports 1024) 1) (is (= 1 1)))
+(deftest too-long-a-prefix
+  (setf (map-ref blocked (make-prefix :len 40 :addr (ip4 "10.9.0.0"))) 1)
+  (is (= 1 1)))
+(deftest another-context
+  (is (= (run-prog on-exit nil :ctx (context :tracepoint "raw_syscalls/sys_exit" :ret 2)) 2)))
+(deftest its-own-context
+  (is (= (run-prog on-exit nil :ctx (context :raw-tp 0 2)) 2)))
+(deftest no-ethernet
+  (let ((bare (packet (ipv4) (udp)))) (is (= (run-prog acl bare) XDP_PASS))))
+"#;
+
+#[test]
+fn what_a_test_gives_maps_and_programs_wrongly_is_explained() {
+    let scratch = Scratch::new();
+    let file = scratch.file("mistakes.lisp", MISTAKES);
+    let ran = run(whistler(["test"]).arg(&file));
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.all());
+    for expected in [
+        "help: `ports` has 1024 entries, 0 to 1023: there is no 9999",
+        "(map-ref sizes 5) is nil: no entry; (map-ref sizes 5 0) gives 0 then",
+        "help: `ports` has 1024 entries, 0 to 1023: there is no 1024",
+        "the first 4 bytes of the key are the length of the prefix in bits, at most 32, and here they are 40",
+        "is a program of type :raw-tracepoint, and this is the context of one of type :tracepoint",
+        "help: it is called with the arguments of the event: (context :raw-tracepoint argument …)",
+        "ok    its-own-context (1 check)",
+        "ok    no-ethernet (1 check)",
+        "warning[W0420]: this packet begins with the IP header",
+        "2 passed, 5 failed\n",
+    ] {
+        assert!(ran.all().contains(expected), "no `{expected}` in\n{}", ran.all());
+    }
+}

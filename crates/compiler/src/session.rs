@@ -30,7 +30,7 @@ use crate::host::Interp;
 use crate::names::norm;
 
 pub use bpf::BpfSession;
-pub use deftest::{TestNames, check_form, dropped_check, dropped_checks, no_checks, no_text};
+pub use deftest::{TestNames, check_form, dropped_check, dropped_checks, no_checks, no_link_header, no_text};
 pub use live::{LIVE_FORMS, LIVE_MACROS};
 pub use usage::DECLARATION_USES;
 

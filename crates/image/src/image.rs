@@ -228,6 +228,7 @@ impl Image {
         self.shared.options.interrupt.store(false, Ordering::Relaxed);
         if let Ok(mut live) = self.shared.live() {
             live.missed = None;
+            live.beyond = None;
         }
         let result = self.interp.eval(form).map_err(|e| self.shared.explained(e));
         // What it printed ends before what is said of it begins.

@@ -51,6 +51,10 @@ pub(crate) struct Live {
     pub per_cpu_read: Option<String>,
     /// The call of `map-ref` that found no entry last, to be named where its `nil` is taken for a number.
     pub missed: Option<String>,
+    /// Why the last key that `map-ref` was given can't be in its map, if it can't.
+    pub beyond: Option<String>,
+    /// The contexts that `context` made, and for which types of programs: given to others they are a mistake.
+    pub made_contexts: FxHashMap<Vec<u8>, Vec<whistler_isa::ProgType>>,
     /// Whether it was looked whether the trace buffer is on.
     pub told_of_trace_buffer: bool,
     /// Whether something was done with programs beside attaching them: run, written to a file.
@@ -137,6 +141,10 @@ impl Shared {
         }
         if let Some(name) = e.message.strip_prefix("#<global ").and_then(|t| t.split('>').next()).map(str::to_string) {
             return e.help(format!("its value is (global-ref {name})"));
+        }
+        let beyond = self.live().ok().and_then(|mut live| live.beyond.take());
+        if let Some(why) = beyond.filter(|_| e.message.starts_with("nil is ")) {
+            return e.help(why);
         }
         if e.message.starts_with("nil is ") && e.help.is_empty() {
             let missed = self.live().ok().and_then(|mut live| live.missed.take());

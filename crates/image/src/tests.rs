@@ -50,6 +50,8 @@ pub(crate) struct Running {
     runs: Vec<Run>,
     warnings: Vec<Diagnostic>,
     skipped: Option<String>,
+    /// Whether a program was given a packet that begins with the IP header.
+    no_link_header: bool,
 }
 
 /// How a test ended.
@@ -278,6 +280,14 @@ impl Shared {
         Ok(())
     }
 
+    /// Notes that a program was given a packet that begins with the IP header.
+    pub fn note_no_link_header(&self) -> Result<(), LispError> {
+        if let Some(running) = &mut self.live()?.running {
+            running.no_link_header = true;
+        }
+        Ok(())
+    }
+
     /// An error that ends the test as one that can't be tried here.
     pub fn skip(&self, why: String) -> LispError {
         if let Ok(mut live) = self.live()
@@ -362,6 +372,7 @@ impl Image {
                     live.running = Some(Running::default());
                     live.per_cpu_read = None;
                     live.missed = None;
+                    live.beyond = None;
                 }
                 self.interp.call(body, &[]).map_err(|e| shared.explained(e))
             }
@@ -386,6 +397,10 @@ impl Image {
         };
         if verdict == Verdict::Passed && running.checks.is_empty() && running.warnings.is_empty() {
             diagnostics.push(whistler_compiler::session::no_checks(span));
+        }
+        if running.no_link_header && !matches!(verdict, Verdict::Skipped(_)) {
+            let d = whistler_compiler::session::no_link_header(span);
+            diagnostics.push(d.help("a packet begins so: (packet (eth) (ipv4) …)"));
         }
         if !matches!(verdict, Verdict::Skipped(_)) {
             diagnostics.extend(running.warnings);

@@ -12,6 +12,9 @@ pub(crate) mod skb {
     pub const PKT_TYPE: u32 = 4;
     pub const MARK: u32 = 8;
     pub const PROTOCOL: u32 = 16;
+    pub const VLAN_PRESENT: u32 = 20;
+    pub const VLAN_TCI: u32 = 24;
+    pub const VLAN_PROTO: u32 = 28;
     pub const PRIORITY: u32 = 32;
     pub const INGRESS_IFINDEX: u32 = 36;
     pub const IFINDEX: u32 = 40;

@@ -54,7 +54,49 @@ fn context(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResult
         _ if matches!(prog, ProgType::Kprobe) => registers(interp, fields)?,
         _ => structure(interp, prog, fields)?,
     };
+    let mut live = shared.live()?;
+    if live.made_contexts.len() >= MOST_CONTEXTS {
+        live.made_contexts.clear();
+    }
+    live.made_contexts.entry(bytes.clone()).or_default().push(prog);
+    drop(live);
     Ok(interp.heap.bytes(bytes))
+}
+
+/// More made contexts than this are not remembered.
+const MOST_CONTEXTS: usize = 1024;
+
+/// Whether programs of the one type are called with what those of the other are.
+fn alike(a: ProgType, b: ProgType) -> bool {
+    let arguments = |p: ProgType| match p.info().ctx {
+        ContextKind::Args => true,
+        _ => matches!(p, ProgType::RawTracepoint | ProgType::RawTracepointWritable),
+    };
+    a.info().ctx == b.info().ctx || (arguments(a) && arguments(b))
+}
+
+/// The error where a program is given a context that was made for programs of other types.
+pub(super) fn of_another(shared: &Shared, name: &str, prog: ProgType, ctx: &[u8]) -> Result<(), LispError> {
+    if matches!(prog.info().ctx, ContextKind::Target | ContextKind::Bytes) {
+        return Ok(());
+    }
+    let live = shared.live()?;
+    let Some(made) = live.made_contexts.get(ctx) else { return Ok(()) };
+    let Some(other) = made.last().filter(|_| !made.iter().any(|m| alike(*m, prog))) else { return Ok(()) };
+    let (own, other) = (prog.keyword(), other.keyword());
+    let text = format!("`{name}` is a program of type :{own}, and this is the context of one of type :{other}");
+    let right = match prog.info().ctx {
+        _ if matches!(prog, ProgType::RawTracepoint | ProgType::RawTracepointWritable) => {
+            format!("the arguments of the event: (context :{own} argument …)")
+        }
+        ContextKind::Args => format!("the arguments of the function: (context :{own} argument …)"),
+        ContextKind::Record => {
+            "the fields of the event: (context :tracepoint \"category/event\" :field value …)".to_string()
+        }
+        ContextKind::Struct("pt_regs") => format!("the registers: (context :{own} :parm1 value …)"),
+        _ => format!("its fields: (context :{own} :field value …)"),
+    };
+    Err(LispError::simple(text).help(format!("it is called with {right}")))
 }
 
 /// Keywords with their values.

@@ -154,6 +154,20 @@ impl Typed {
         values: &[Vec<u8>],
         put: Put,
     ) -> Result<(), LispError> {
+        self.written(shared, interp, key, values, put).map_err(|e| match self.cannot_be(key) {
+            Some(why) => e.help(why),
+            None => e,
+        })
+    }
+
+    fn written(
+        &self,
+        shared: &Shared,
+        interp: &mut Interp,
+        key: &[u8],
+        values: &[Vec<u8>],
+        put: Put,
+    ) -> Result<(), LispError> {
         match shared.options.mode {
             Mode::Kernel => {
                 let map = self.in_kernel(shared)?;
@@ -205,6 +219,23 @@ impl Typed {
         }
     }
 
+    /// Why the map can't have an entry under a key, if it can't.
+    fn cannot_be(&self, key: &[u8]) -> Option<String> {
+        let first = u32::from_ne_bytes(*key.first_chunk()?);
+        let (name, entries) = (&self.name, self.def.max_entries);
+        match self.def.map_type {
+            MapType::Array | MapType::PercpuArray if first >= entries => {
+                Some(format!("`{name}` has {entries} entries, 0 to {}: there is no {first}", entries.saturating_sub(1)))
+            }
+            MapType::LpmTrie => {
+                let most = 8 * (self.def.key_size.saturating_sub(4));
+                let text = "the first 4 bytes of the key are the length of the prefix in bits";
+                (first > most).then(|| format!("`{name}`: {text}, at most {most}, and here they are {first}"))
+            }
+            _ => None,
+        }
+    }
+
     pub fn refused(&self, e: &SysError) -> LispError {
         refused(format!("map `{}`", self.name), e)
     }
@@ -242,7 +273,9 @@ pub(super) fn map_ref(shared: &Shared, interp: &mut Interp, args: &[Value]) -> L
     if typed.is_per_cpu() {
         shared.live()?.per_cpu_read = Some(typed.name.clone());
     }
-    match typed.read(shared, interp, &key)? {
+    let found = typed.read(shared, interp, &key)?;
+    shared.live()?.beyond = if found.is_none() { typed.cannot_be(&key) } else { None };
+    match found {
         Some(values) => Ok(typed.decode(interp, &values)),
         None => {
             if args.len() == 2 {

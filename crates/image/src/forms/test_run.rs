@@ -85,6 +85,13 @@ fn run_prog(shared: &Shared, interp: &mut Interp, values: &[Value]) -> LispResul
     }
     let packet = rest.first().filter(|v| v.is_true()).map(|v| bytes(interp, *v)).transpose()?;
     let ctx = args.get("ctx").map(|v| bytes(interp, v)).transpose()?;
+    if let Some(ctx) = &ctx {
+        let (_, prog) = found.section(shared)?;
+        super::context::of_another(shared, &name, prog, ctx)?;
+    }
+    if packet.as_deref().is_some_and(begins_with_ip) {
+        shared.note_no_link_header()?;
+    }
     let ran = match shared.options.mode {
         Mode::Vm => in_vm(shared, interp, &args, &found, packet, ctx)?,
         Mode::Kernel => {
@@ -228,6 +235,16 @@ pub(crate) fn with_link(prog: ProgType, before: &[u8], mut after: Vec<u8>) -> Ve
 fn without_link(prog: ProgType) -> bool {
     use ProgType::*;
     matches!(prog, SocketFilter | CgroupSkb | LwtIn | LwtOut | LwtXmit | LwtSeg6local | SkSkb | Netfilter)
+}
+
+/// Whether a packet is an IP header with just what that says is behind it.
+fn begins_with_ip(packet: &[u8]) -> bool {
+    let word = |at: usize| packet.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+    match packet.first() {
+        Some(0x45..=0x4f) => word(2) == Some(packet.len()),
+        Some(0x60..=0x6f) => packet.len().checked_sub(40).is_some_and(|n| word(4) == Some(n)),
+        _ => false,
+    }
 }
 
 /// Whether a packet for a socket buffer ends within its network header, which newer kernels refuse.

@@ -11,6 +11,7 @@ mod probe;
 mod ring;
 mod text;
 mod timer;
+mod vlan;
 
 use crate::dynptr;
 use crate::exec::Cpu;
@@ -58,6 +59,8 @@ static HELPERS: &[Helper] = table! {
     15 get_current_uid_gid info::uid_gid;
     16 get_current_comm info::comm;
     17 get_cgroup_classid info::zero;
+    18 skb_vlan_push vlan::push;
+    19 skb_vlan_pop vlan::pop;
     23 redirect packet::redirect;
     25 perf_event_output ring::perf_output;
     26 skb_load_bytes packet::load_bytes;

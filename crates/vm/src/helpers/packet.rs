@@ -42,7 +42,7 @@ pub(crate) fn packet_word(state: &State, offset: i64, len: usize) -> Option<u64>
 }
 
 /// Keeps the context's length field in step with a socket buffer.
-fn resized(state: &mut State) {
+pub(super) fn resized(state: &mut State) {
     let len = (state.mem.packet.end - state.mem.packet.data) as u32;
     if state.is_skb() {
         state.set_context_u32(skb::LEN, len);
