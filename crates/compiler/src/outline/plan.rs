@@ -262,7 +262,11 @@ impl Planner<'_> {
         }
         let all = round.saturating_mul(known.rounds);
         let few = left.saturating_mul(known.rounds) <= PENDING;
-        let forks_little = !known.forks || all.saturating_mul(known.rounds) / 2 <= VERIFIER_BUDGET_OF_FORKS;
+        // A loop inside that may end after any of its rounds multiplies the ways on in each round of this one.
+        let ends = parts.iter().fold(1u64, |n, e| n.saturating_mul(self.ends(e)));
+        let ways = round.saturating_mul(ends.saturating_pow(u32::try_from(known.rounds).unwrap_or(u32::MAX)));
+        let forked = (all.saturating_mul(known.rounds) / 2).max(if ends > 1 { ways } else { 0 });
+        let forks_little = !known.forks || forked <= VERIFIER_BUDGET_OF_FORKS;
         // At each step of one of the kernel's iterators the verifier forgets numbers, and so the bound of a loop around.
         let forgotten = known.constant.is_none() && parts.iter().any(|e| super::any(e, &mut |e| has_iterator(e)));
         if all <= VERIFIER_BUDGET && few && forks_little && !forgotten {
@@ -270,6 +274,20 @@ impl Planner<'_> {
         }
         let cheapest_first = [LoopWay::MayGoto, LoopWay::Iterator, LoopWay::Helper];
         cheapest_first.into_iter().find(possible).unwrap_or(LoopWay::Jump)
+    }
+
+    /// In how many ways the loops inside may end that the verifier follows round by round, as far as it tells them apart.
+    fn ends(&self, e: &Expr) -> u64 {
+        let mut inside = 1u64;
+        e.each_child(&mut |c| inside = inside.saturating_mul(self.ends(c)));
+        match &e.kind {
+            ExprKind::While { plan, .. } | ExprKind::For { plan, .. }
+                if matches!(plan.way, LoopWay::Jump | LoopWay::Unroll) && self.forks(e) =>
+            {
+                inside.saturating_mul(plan.bound.saturating_add(1))
+            }
+            _ => inside,
+        }
     }
 
     /// Whether a loop can be made in a way, without changing what it does.
