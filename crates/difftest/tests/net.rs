@@ -21,8 +21,19 @@ fn kernel() -> Option<Kernel> {
     None
 }
 
+/// The compiler descends with its input: what is nested deeply needs the stack that the program gives it.
+const STACK: usize = 64 << 20;
+
 #[test]
 fn random_programs_run_alike_everywhere() {
+    let large = std::thread::Builder::new().stack_size(STACK);
+    let run = large.spawn(random_programs).expect("a thread");
+    if let Err(why) = run.join() {
+        std::panic::resume_unwind(why);
+    }
+}
+
+fn random_programs() {
     let kernel = kernel();
     let count = std::env::var("WHISTLER_DIFFTEST_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(COUNT);
     // A new place every day, the same all day; the seed stands in the output.

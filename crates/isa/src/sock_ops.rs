@@ -34,6 +34,6 @@ mod tests {
             }
         }
         assert!(flags_of("BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB").is_none());
-        assert_eq!(flags_of("bpf-sock-ops-rtt-cb"), Some(&["BPF_SOCK_OPS_RTT_CB_FLAG"][..]));
+        assert_eq!(flags_of("BPF_SOCK_OPS_RTT_CB"), Some(&["BPF_SOCK_OPS_RTT_CB_FLAG"][..]));
     }
 }

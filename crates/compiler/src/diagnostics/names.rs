@@ -31,6 +31,8 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &SENT_EMPTY,
     &OTHER_STEPS,
     &CONTROL_OF_C,
+    &UNCHANGING_TEST,
+    &DIFFERENCE_AS_TEST,
 ];
 
 code! {
@@ -220,4 +222,18 @@ code! {
     CONTROL_OF_C, "W0028", "control text of C",
     "(defun say (n) (format t \"pid %d\" n))",
     "(defun say (n) (format t \"pid ~d~%\" n))"
+}
+code! {
+    /// Nothing in a loop changes what its test asks, so it makes one round after the other until `:max`. Most often a step
+    /// is missing.
+    UNCHANGING_TEST, "W0029", "loop whose test nothing changes",
+    "(defprog p (:type :xdp)\n  (with-packet (data end :min-len 64)\n    (let ((i u64 0) (sum u64 0))\n      (while (< i 32) :max 64 (incf sum (load u8 data 12)))\n      (when (> sum 99) (return XDP_DROP))))\n  XDP_PASS)",
+    "(defprog p (:type :xdp)\n  (with-packet (data end :min-len 64)\n    (let ((i u64 0) (sum u64 0))\n      (while (< i 32) :max 64 (incf sum (load u8 data 12)) (incf i))\n      (when (> sum 99) (return XDP_DROP))))\n  XDP_PASS)"
+}
+code! {
+    /// `memcmp` is 0 where the bytes are equal, so as a test it asks whether they differ. Say which is meant: `(= 0 (memcmp
+    /// a b n))` or `(/= 0 (memcmp a b n))`.
+    DIFFERENCE_AS_TEST, "W0030", "memcmp as a test",
+    "(defstruct mac (b (array u8 6)))\n(defmap blocked :type :array :key u32 :value mac :max-entries 1)\n(defprog p (:type :xdp)\n  (with-eth (data end eth)\n    (when-let ((m (map-lookup blocked 0)))\n      (when (memcmp (mac-b-ptr m) (eth-src-mac-ptr eth) 6) (return XDP_DROP))))\n  XDP_PASS)",
+    "(defstruct mac (b (array u8 6)))\n(defmap blocked :type :array :key u32 :value mac :max-entries 1)\n(defprog p (:type :xdp)\n  (with-eth (data end eth)\n    (when-let ((m (map-lookup blocked 0)))\n      (when (= 0 (memcmp (mac-b-ptr m) (eth-src-mac-ptr eth) 6)) (return XDP_DROP))))\n  XDP_PASS)"
 }

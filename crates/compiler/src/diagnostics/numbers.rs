@@ -19,6 +19,7 @@ pub(super) static ALL: &[&CodeDoc] = &[
     &SHORT_TIME,
     &ORDER_OF_SWAPPED,
     &NETWORK_ARGUMENT,
+    &ETHERTYPE_OF_IP,
 ];
 
 code! {
@@ -143,4 +144,11 @@ code! {
     NETWORK_ARGUMENT, "W0117", "argument that is not in network order",
     "(defprog p (:type :tc)\n  (if (= (skb-vlan-push ETH_P_8021AD 200) 0) TC_ACT_OK TC_ACT_SHOT))",
     "(defprog p (:type :tc)\n  (if (= (skb-vlan-push (htons ETH_P_8021AD) 200) 0) TC_ACT_OK TC_ACT_SHOT))"
+}
+code! {
+    /// A socket buffer's `protocol` and a frame's type name what comes behind Ethernet, 0x0800 for IPv4; numbers like 6 for
+    /// TCP are in the IP header.
+    ETHERTYPE_OF_IP, "W0118", "IP protocol looked for in the Ethernet type",
+    "(defprog p (:type :tc)\n  (if (= (ntohs (ctx protocol)) IPPROTO_TCP) TC_ACT_SHOT TC_ACT_OK))",
+    "(defprog p (:type :tc)\n  (with-ipv4 (data end ip)\n    (when (= (ipv4-protocol ip) IPPROTO_TCP) (return TC_ACT_SHOT)))\n  TC_ACT_OK)"
 }

@@ -83,7 +83,7 @@ pub(super) fn compared_orders(
     if call.form.origin.is_some() {
         return;
     }
-    let mut said = unswapped(c, call, forms, values);
+    let mut said = ip_protocol(c, forms, values) || unswapped(c, call, forms, values);
     link_header(c, forms, values);
     for (form, plain, v, other) in
         [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
@@ -182,12 +182,46 @@ fn swapped_host_order(c: &Checker<'_>, e: &Expr) -> bool {
     }
 }
 
+/// Warns of an IP protocol that is looked for where the type of the Ethernet frame is.
+fn ip_protocol(c: &mut Checker<'_>, forms: [&Form; 2], values: [&Val; 2]) -> bool {
+    for (read, other, n) in [(forms[0], forms[1], values[1]), (forms[1], forms[0], values[0])] {
+        let plain = network_order(read).unwrap_or(read);
+        let field = plain.is_call("ctx")
+            && plain.as_list().is_some_and(|l| l[1..].iter().any(|f| f.as_symbol().is_some_and(|s| s.is("protocol"))));
+        let what = match field {
+            true => "the skb's `protocol`",
+            false if plain.is_call("eth-type") => "this",
+            false => continue,
+        };
+        // Lengths of 802.3 are ordered, not looked for; a type whose bytes are swapped is none of IP's.
+        let swapped = |n: i128| whistler_isa::places::ETHERTYPES.iter().any(|t| i128::from(t.swap_bytes()) == n);
+        if goes_to_network(other)
+            || n.as_lit().is_some_and(swapped)
+            || !n.as_lit().is_some_and(|n| (1..=255).contains(&n))
+        {
+            continue;
+        }
+        let text = format!("{what} is the type of the Ethernet frame, #x0800 for IPv4, and never {}", n.lo);
+        c.report(
+            diag::warning(&diag::ETHERTYPE_OF_IP, &at(read), text)
+                .help("the protocol of IP is (ipv4-protocol ip), in (with-ipv4 (data end ip) …)"),
+        );
+        return true;
+    }
+    false
+}
+
 /// Warns of a comparison of a number whose bytes are in the network's order with one as people write it.
 fn unswapped(c: &mut Checker<'_>, call: &Call<'_>, forms: [&Form; 2], values: [&Val; 2]) -> bool {
     for (read, constant, v, n) in
         [(forms[0], forms[1], values[0], values[1]), (forms[1], forms[0], values[1], values[0])]
     {
-        let (Some(n), true) = (n.as_lit(), as_written(constant)) else { continue };
+        let Some(n) = n.as_lit() else { continue };
+        // An address that reads as one in the host's order was written so, whoever named it.
+        let named_address = constant.as_symbol().is_some() && is_raw_address(read);
+        if !as_written(constant) && !named_address {
+            continue;
+        }
         let Some(bytes) = v.int().map(|i| u32::from(i.size)).filter(|b| *b > 1) else { continue };
         let all_ones = if bytes == 8 { i128::from(u64::MAX) } else { (1 << (8 * bytes)) - 1 };
         if n <= 0 || n == all_ones || n > i128::from(u32::MAX) {

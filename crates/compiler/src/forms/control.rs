@@ -136,6 +136,16 @@ fn packet_or_null(c: &Checker<'_>, made: (&Val, &Flow), other: (&Val, &Flow)) ->
     Some((base, covers.map(|(l, n)| Fact::Covers(*l, *n)).collect()))
 }
 
+/// The same of a test that goes on when it is true. Warns of `memcmp`, which is true for bytes that differ.
+fn affirmed(c: &mut Checker<'_>, form: &Form) -> Val {
+    if form.is_call("memcmp") && form.origin.is_none() {
+        let text = "`memcmp` is 0 where the bytes are equal: as a test it asks whether they differ";
+        let d = diag::warning(&diag::DIFFERENCE_AS_TEST, &at(form), text);
+        c.report(d.help(format!("for equal bytes write (= 0 {form}), for others (/= 0 {form})")));
+    }
+    tested(c, form)
+}
+
 /// A form of which only matters whether it is true. Warns of one that is so always, or never.
 pub(super) fn tested(c: &mut Checker<'_>, form: &Form) -> Val {
     let v = c.expr(form, Want::Test);
@@ -166,7 +176,7 @@ fn switch(s: Symbol, n: i128) -> bool {
 }
 
 fn if_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let test = tested(c, &call.args[0]);
+    let test = affirmed(c, &call.args[0]);
     let (want, here) = (call.want, call.at());
     branch(
         c,
@@ -182,7 +192,7 @@ fn if_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
 }
 
 fn when(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
-    let test = tested(c, &call.args[0]);
+    let test = affirmed(c, &call.args[0]);
     branch(
         c,
         test,
@@ -274,7 +284,7 @@ fn clauses(c: &mut Checker<'_>, form: &Form, rest: &[Form], want: Want) -> Val {
     if body.is_empty() {
         return either(c, test, want, at(clause), |c| deeper(c, form, |c| clauses(c, form, rest, want)));
     }
-    let test = tested(c, test);
+    let test = affirmed(c, test);
     branch(
         c,
         test,
@@ -368,11 +378,11 @@ fn and_forms(c: &mut Checker<'_>, form: &Form, forms: &[Form], want: Want) -> Va
     match forms {
         [] => Val::literal(1, at(form)),
         [last] => {
-            let v = if want == Want::Test { tested(c, last) } else { c.expr(last, want) };
+            let v = if want == Want::Test { affirmed(c, last) } else { c.expr(last, want) };
             if want == Want::Test { as_bool(c, v) } else { v }
         }
         [first, rest @ ..] => {
-            let test = tested(c, first);
+            let test = affirmed(c, first);
             let first_facts = test.facts.clone().unwrap_or_default();
             let mut rest_facts = Facts::default();
             let zero_at = at(form);

@@ -178,7 +178,7 @@ fn while_(c: &mut Checker<'_>, call: &Call<'_>) -> Val {
     if bound.is_none() {
         c.report(
             diag::error(&diag::UNBOUNDED_LOOP, &call.at(), "nothing here shows that the loop ends")
-                .help("give the most rounds: (while test :max 1000 …)"),
+                .help("give the most rounds: (while test :max 1000 …); or count in it: (while (< i 32) … (incf i))"),
         );
     }
     endless(c, call, Some(&call.args[0]), max, bound.unwrap_or(0), body)
@@ -255,10 +255,49 @@ fn endless(
         flow.nonnull.retain(|p| c.f.flow.nonnull.contains(p));
     }
     c.f.flow = flow;
+    if call.form.origin.is_none()
+        && let Some(asked) = unchanging(&test, &body)
+    {
+        let name = c.f.locals[asked.0 as usize].name.clone();
+        let text = format!("nothing in the loop changes `{name}`, so its test stays as it is");
+        let d = diag::warning(&diag::UNCHANGING_TEST, &test.at, text);
+        c.report(d.help(format!("step it in the loop: (incf {name})")));
+    }
     let (test, body) = (Box::new(test), Box::new(body));
     let kind = ExprKind::While { label, next, test, body, max, plan: LoopPlan::new(bound) };
     let out = Expr::new(kind, Ty::Void, call.at());
     c.seq(vec![out], Val::literal(0, call.at()))
+}
+
+/// The variable that a test asks, if it asks nothing but variables, and the loop changes none and is not left.
+fn unchanging(test: &Expr, body: &Expr) -> Option<LocalId> {
+    let mut asked = Vec::new();
+    if !plain(test, &mut asked) || changes(body, &asked) || changes(test, &asked) {
+        return None;
+    }
+    asked.first().copied()
+}
+
+/// Whether an expression is made of variables and numbers alone; these variables.
+fn plain(e: &Expr, asked: &mut Vec<LocalId>) -> bool {
+    use ExprKind::{Bin, Cast, Cmp, Const, If, Local, Un};
+    if let Local(l) = &e.kind {
+        asked.push(*l);
+    }
+    let mut all = matches!(e.kind, Local(_) | Const(_) | Cast(_) | Bin(..) | Un(..) | Cmp(..) | If(..));
+    e.each_child(&mut |c| all = all && plain(c, asked));
+    all
+}
+
+/// Whether an expression assigns one of these, or leaves what it stands in.
+fn changes(e: &Expr, these: &[LocalId]) -> bool {
+    let mut found = match &e.kind {
+        ExprKind::Set(l, _) | ExprKind::AddrOf(l) => these.contains(l),
+        ExprKind::Break(..) | ExprKind::Return(_) => true,
+        _ => false,
+    };
+    e.each_child(&mut |c| found = found || changes(c, these));
+    found
 }
 
 /// The most rounds of `(while (< i CONSTANT) … (incf i [positive]) …)`, with no other assignment of an unsigned `i`.

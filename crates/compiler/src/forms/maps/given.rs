@@ -145,9 +145,9 @@ fn instead(t: MapType, op: Operation) -> Option<&'static str> {
         (MapType::CgroupStorage | MapType::PercpuCgroupStorage, _) => {
             Some("its value is read with `get-local-storage`")
         }
-        (MapType::Array | MapType::PercpuArray, Operation::Delete) => {
-            Some("entries of an array can't be removed; set them to 0")
-        }
+        (MapType::Array | MapType::PercpuArray, Operation::Delete) => Some(
+            "an array has all its entries always, and one that was never set is 0; where entries come and go: :type :hash",
+        ),
         (MapType::ArrayOfMaps | MapType::HashOfMaps, Operation::Update | Operation::Delete) => {
             Some("user space puts the maps into it")
         }
