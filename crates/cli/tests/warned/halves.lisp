@@ -33,3 +33,10 @@
       (get-current-comm (gone-comm-ptr e) 16)
       (setf (gone-pid e) (cast u32 both))))
   0)
+(defsubprog from-itself ((p u64)) u32
+  (setf p (>> p 32))
+  (cast u32 p))
+(defprog calls-it (:type :kprobe :section "kprobe/vfs_read")
+  (let ((a u64 (get-current-pid-tgid)) (b u64 1))
+    (dotimes (i 3) (setf a (+ b 1)) (setf b (>> a 1)))
+    (from-itself (+ a b))))

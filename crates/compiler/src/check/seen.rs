@@ -36,7 +36,41 @@ impl<'e> Seen<'e> {
         for l in addressed {
             seen.values.remove(&l);
         }
+        seen.drop_cycles();
         seen
+    }
+
+    /// Forgets the variables that are computed from themselves (parameters that are set, what a loop steps), and what
+    /// comes of these, so that whoever follows values comes to an end.
+    fn drop_cycles(&mut self) {
+        let mut waits: FxHashMap<LocalId, usize> = FxHashMap::default();
+        let mut users: FxHashMap<LocalId, Vec<LocalId>> = FxHashMap::default();
+        for (l, value) in &self.values {
+            let Some(value) = value else { continue };
+            waits.entry(*l).or_insert(0);
+            each(value, &mut |e| match &e.kind {
+                ExprKind::Local(of) if matches!(self.values.get(of), Some(Some(_))) => {
+                    *waits.entry(*l).or_insert(0) += 1;
+                    users.entry(*of).or_default().push(*l);
+                }
+                _ => {}
+            });
+        }
+        let mut ready: Vec<LocalId> = waits.iter().filter(|(_, n)| **n == 0).map(|(l, _)| *l).collect();
+        while let Some(l) = ready.pop() {
+            waits.remove(&l);
+            for user in users.remove(&l).into_iter().flatten() {
+                if let Some(n) = waits.get_mut(&user) {
+                    *n -= 1;
+                    if *n == 0 {
+                        ready.push(user);
+                    }
+                }
+            }
+        }
+        for l in waits.keys() {
+            self.values.remove(l);
+        }
     }
 
     /// What a value is, behind variables.
