@@ -327,7 +327,11 @@ impl Planner<'_> {
                 let offered = helper.is_some_and(|h| self.prog.is_none_or(|p| h.progs.contains(p)));
                 offered && rounds <= MAX_LOOPS && !self.locked && !calls_tail() && !parts.iter().any(|e| gives_up(e))
             }
-            LoopWay::Iterator => self.gpl && rounds <= MAX_LOOPS && !self.locked && !calls_tail(),
+            LoopWay::Iterator => {
+                // A step that stands in no loop, in a callback, is a bug of its own to the verifier of 6.17 and later.
+                let comes_around = rounds > 1 && !parts.iter().any(|e| e.ty == Ty::Never || e.as_const() == Some(0));
+                comes_around && self.gpl && rounds <= MAX_LOOPS && !self.locked && !calls_tail()
+            }
             LoopWay::MayGoto => self.opaque_zero() && counted && rounds <= MAY_GOTO_ROUNDS && !self.locked && simple(),
         }
     }
