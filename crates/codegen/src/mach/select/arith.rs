@@ -5,7 +5,7 @@ use whistler_isa::{Insn, op};
 
 use super::{Selector, Val};
 use crate::code::CodegenError;
-use crate::ir::{BinOp, Op, Size, UnOp, Value, Width};
+use crate::ir::{BinOp, Op, Size, Space, Ty, UnOp, Value, Width};
 use crate::mach::inst::{Field, MOp, VReg};
 
 /// How many sums behind each other may make an address; more is rare.
@@ -185,6 +185,10 @@ impl Selector<'_> {
     /// Whether a value is an address in a stack frame: of a slot, or one that the function was given; `sums` deep.
     fn in_frame(&self, v: Value, sums: u32) -> bool {
         let v = self.flow.resolve(v);
+        // What a callback took from its closure, too.
+        if self.f.ty(v) == Ty::Ptr(Space::Stack) {
+            return true;
+        }
         match self.f.def_op(v) {
             Some(Op::StackAddr(..)) => true,
             Some(Op::Bin(BinOp::Add | BinOp::Sub, Width::W64, a, b)) if sums > 0 => {
